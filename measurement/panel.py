@@ -105,7 +105,7 @@ class Panel:
         last = int(np.searchsorted(self.dates, np.datetime64(end, "D"), side="right"))
         if last <= first:
             raise DataError(
-                f"no period of the data lies between {start} and {end}: they run from {self.dates[0]} to {self.dates[-1]}"
+                f"no period lies between {start} and {end}: the data run from {self.dates[0]} to {self.dates[-1]}"
             )
         return slice(first, last)
 
