@@ -1,0 +1,169 @@
+"""theodolite.toml: the study, where its data lie, and what is known about its channels."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from measurement.errors import DataError, Problem, did_you_mean, shown
+
+FILE_NAME = "theodolite.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class StudySection(_Section):
+    """What is studied, in which money and at which cadence."""
+
+    name: str = Field(min_length=1, max_length=200)
+    kpi: str = "outcome"
+    kpi_value: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    margin: float | None = Field(default=None, gt=0, le=1)
+    currency: str = Field(default="EUR", min_length=1, max_length=10)
+    period: Literal["day", "week", "month"] = "week"
+    population: str | None = None
+    controls: list[str] = []
+    holidays: list[str] = []
+
+
+class DataSection(_Section):
+    """Files, relative to theodolite.toml; csv or parquet, globs allowed."""
+
+    media: str
+    outcome: str
+    experiments: str | None = None
+    touchpoints: str | None = None
+    platform: str | None = None
+
+
+class RoiSection(_Section):
+    """What was believed about a channel's iROAS before the data: the median and a 90 % interval."""
+
+    median: float = Field(gt=0, allow_inf_nan=False)
+    low: float = Field(gt=0, allow_inf_nan=False)
+    high: float = Field(gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.median < self.high:
+            raise ValueError(f"needs low < median < high, found {self.low}, {self.median}, {self.high}")
+        return self
+
+
+class ChannelSection(_Section):
+    """What is known about one channel."""
+
+    exposure: str | None = None
+    demand_driven: Literal["no", "some", "strong"] = "some"
+    roi: RoiSection | None = None
+    aliases: list[str] = []
+
+
+class Config(_Section):
+    """The whole file."""
+
+    study: StudySection
+    data: DataSection
+    channels: dict[str, ChannelSection] = {}
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Every other name of a channel, mapped to its name in the media table."""
+        return {alias: name for name, channel in self.channels.items() for alias in channel.aliases}
+
+
+def load(path: Path) -> Config:
+    """Read a theodolite.toml.
+
+    Raises:
+        DataError: With file, line and field of everything that is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        hint = f"there is no {FILE_NAME} in {path.parent}; make one with `theodolite init`"
+        raise DataError(hint) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError([Problem(f"cannot be read as UTF-8 text: {error}", file=str(path))]) from None
+    return parse(text, str(path))
+
+
+def parse(text: str, file: str = FILE_NAME) -> Config:
+    """Read the text of a theodolite.toml; errors as in `load`."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        raise DataError([Problem(str(error), file=file, line=int(line.group(1)) if line else None)]) from None
+    except RecursionError:
+        raise DataError([Problem("is nested too deeply", file=file)]) from None
+    try:
+        config = Config.model_validate(_numbers(raw))
+    except ValidationError as error:
+        lines = _lines(text)
+        raise DataError([_problem(dict(item), lines, file) for item in error.errors()]) from None
+    _refuse_shared_names(config, file)
+    return config
+
+
+def _numbers(value: Any) -> Any:
+    """TOML writes 1 for 1.0: whole numbers are numbers (strict mode would refuse them); booleans stay what they are."""
+    if isinstance(value, dict):
+        return {key: _numbers(item) for key, item in value.items()}
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _problem(item: Mapping[str, Any], lines: Mapping[tuple[str, ...], int], file: str) -> Problem:
+    where = tuple(str(part) for part in item["loc"])
+    line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), None)
+    field = ".".join(where)
+    match item["type"]:
+        case "extra_forbidden":
+            message = f"unknown setting{did_you_mean(where[-1], _known(where))}"
+        case "missing":
+            message = "is needed and missing"
+        case "value_error":
+            message = str(item["ctx"]["error"])
+        case _:
+            message = f"{item['msg']}, found {shown(item['input'])!r}"
+    return Problem(message, file=file, line=line, column=field, code=str(item["type"]))
+
+
+def _known(where: tuple[str, ...]) -> list[str]:
+    sections: dict[str, type[BaseModel]] = {"study": StudySection, "data": DataSection, "channels": ChannelSection}
+    if len(where) == 1:
+        return list(sections)
+    model: type[BaseModel] = RoiSection if len(where) > 3 and where[2] == "roi" else sections.get(where[0], Config)
+    return list(model.model_fields)
+
+
+def _lines(text: str) -> dict[tuple[str, ...], int]:
+    """Where each ``[section]`` and ``key =`` stands; good enough to point at, the parser stays tomllib."""
+    found: dict[tuple[str, ...], int] = {}
+    section: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
+            section = tuple(part.strip().strip("\"'") for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^.]+", header.group(1)))
+            found.setdefault(section, number)
+        elif key := re.match(r"\s*([\w\"'-]+)\s*=", line):
+            found.setdefault((*section, key.group(1).strip("\"'")), number)
+    return found
+
+
+def _refuse_shared_names(config: Config, file: str) -> None:
+    owner: dict[str, str] = {}
+    problems = []
+    for name, channel in config.channels.items():
+        for alias in channel.aliases:
+            other = owner.get(alias) or (alias if alias in config.channels and alias != name else None)
+            if other is not None and other != name:
+                message = f"'{shown(alias)}' names both '{shown(other)}' and '{shown(name)}'; a name can belong to one channel only"
+                problems.append(Problem(message, file=file, column=f"channels.{name}.aliases", code="shared-alias"))
+            owner[alias] = name
+    if problems:
+        raise DataError(problems)
