@@ -6,7 +6,7 @@ try:
     from measurement.version import __version__
 except ImportError as error:  # PyPI has another package of the name `measurement`
     raise ImportError(
-        "another package named 'measurement' hides Theodolite's; uninstall it (pip uninstall measurement) and install theodolite again"
+        "another package named 'measurement' hides Theodolite's: pip uninstall measurement, then install theodolite"
     ) from error
 
 import lazy_loader

@@ -148,7 +148,9 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
     section: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), start=1):
         if header := re.match(r"\s*\[([^\[\]]+)\]", line):
-            section = tuple(part.strip().strip("\"'") for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^.]+", header.group(1)))
+            section = tuple(
+                part.strip().strip("\"'") for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^.]+", header.group(1))
+            )
             found.setdefault(section, number)
         elif key := re.match(r"\s*([\w\"'-]+)\s*=", line):
             found.setdefault((*section, key.group(1).strip("\"'")), number)
@@ -162,7 +164,9 @@ def _refuse_shared_names(config: Config, file: str) -> None:
         for alias in channel.aliases:
             other = owner.get(alias) or (alias if alias in config.channels and alias != name else None)
             if other is not None and other != name:
-                message = f"'{shown(alias)}' names both '{shown(other)}' and '{shown(name)}'; a name can belong to one channel only"
+                message = (
+                    f"'{shown(alias)}' names both '{shown(other)}' and '{shown(name)}'; it can name one channel only"
+                )
                 problems.append(Problem(message, file=file, column=f"channels.{name}.aliases", code="shared-alias"))
             owner[alias] = name
     if problems:

@@ -115,7 +115,7 @@ def write_new(folder: Path, text: str) -> Path:
 
 
 def relative(path: Path, folder: Path) -> str:
-    """``path`` as it should be written in a theodolite.toml in ``folder``: relative where it can be, with forward slashes."""
+    """``path`` as a theodolite.toml in ``folder`` should name it: relative where it can be, with forward slashes."""
     try:
         return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
     except ValueError:  # another drive

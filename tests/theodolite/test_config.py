@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from measurement.errors import DataError
+from theodolite.config import load, parse
+from theodolite.workspace import template
+
+GOOD = """
+[study]
+name = "acme"
+margin = 0.4
+
+[data]
+media = "media.csv"
+outcome = "outcome.csv"
+
+[channels.tv]
+demand_driven = "no"
+roi = { median = 1, low = 0.3, high = 3 }
+aliases = ["Linear TV"]
+"""
+
+
+def problem_of(text: str):
+    with pytest.raises(DataError) as caught:
+        parse(text)
+    return caught.value.problems
+
+
+def test_a_good_file_is_read() -> None:
+    config = parse(GOOD)
+    assert config.study.period == "week"
+    assert config.channels["tv"].roi is not None
+    assert config.channels["tv"].roi.median == 1.0
+    assert config.aliases == {"Linear TV": "tv"}
+
+
+def test_a_misspelt_setting_is_named_with_its_line_and_the_nearest_one() -> None:
+    (problem,) = problem_of(GOOD.replace("margin", "margni"))
+    assert problem.line == 4
+    assert problem.column == "study.margni"
+    assert "did you mean 'margin'?" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column"),
+    [
+        ("margin = 0.4", 'margin = "0.4"', "study.margin"),
+        ("margin = 0.4", "margin = 1.4", "study.margin"),
+        ("margin = 0.4", "margin = true", "study.margin"),
+        ('demand_driven = "no"', 'demand_driven = "often"', "channels.tv.demand_driven"),
+        ("median = 1,", "median = 9,", "channels.tv.roi"),
+        ('media = "media.csv"', "", "data.media"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_at_its_place(old: str, new: str, column: str) -> None:
+    assert column in {problem.column for problem in problem_of(GOOD.replace(old, new))}
+
+
+def test_all_problems_come_together() -> None:
+    assert len(problem_of(GOOD.replace("margin = 0.4", "margin = 2").replace('"no"', '"never"'))) == 2
+
+
+def test_broken_toml_names_the_line() -> None:
+    (problem,) = problem_of('[study]\nname = "acme\n')
+    assert problem.line == 2
+
+
+def test_one_alias_cannot_name_two_channels() -> None:
+    (problem,) = problem_of(GOOD + '\n[channels.radio]\naliases = ["Linear TV"]\n')
+    assert "one channel only" in problem.message
+
+
+def test_a_folder_without_a_study_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="theodolite init"):
+        load(tmp_path / "theodolite.toml")
+
+
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+
+
+@given(names, st.lists(names, min_size=1, max_size=4, unique=True))
+def test_every_name_survives_the_template(name: str, channels: list[str]) -> None:
+    config = parse(template(name=name, data={"media": "m.csv", "outcome": "o.csv"}, channels=channels, kpi=name))
+    assert config.study.name == name
+    assert set(config.channels) == set(channels)

@@ -1,0 +1,121 @@
+"""Results as tables for people; each takes the plain values that ``--json`` prints."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from theodolite.cli import output
+
+if TYPE_CHECKING:
+    from calibration.view import View
+
+type Plain = Mapping[str, Any]
+
+
+def unified(view: "View") -> None:
+    """The unified view: one row per channel."""
+    found = view.to_dict()
+    rows = []
+    for channel in found["channels"]:
+        sources = channel["sources"]
+        credit = sources.get("attribution") or {}
+        first = next(iter(credit.values()), None)
+        rows.append(
+            [
+                channel["channel"],
+                f"{channel['spend']:,.0f}",
+                output.interval(sources.get("mmm")),
+                output.interval(sources.get("experiments")),
+                output.interval(first),
+                output.interval(channel["iroas"]),
+                channel["state"],
+                channel["action"],
+            ]
+        )
+    columns = ["channel", "spend", "iROAS: MMM alone", "lift tests", "attribution (ROAS)", "unified", "state", "action"]
+    output.table("One number per channel (median and 90 % interval)", columns, rows)
+    if not found["converged"]:
+        output.say("The model has NOT converged; do not use these numbers.", "bold red")
+    output.say(f"Each test counted once: {', '.join(found['derived_from']) or 'no tests'}. Seed {found['seed']}.")
+
+
+def fit_summary(found: Plain) -> None:
+    """A fit: iROAS calibrated and not, then conflicts and convergence."""
+    rows = [
+        [
+            row["channel"],
+            output.interval(row["iroas_uncalibrated"]),
+            output.interval(row["iroas"]),
+            f"{row['r_hat']:.3f}",
+            f"{row['ess_bulk']:.0f}",
+        ]
+        for row in found["channels"]
+    ]
+    output.table(
+        "iROAS (median and 90 % interval)", ["channel", "MMM alone", "MMM with the tests", "R-hat", "ESS"], rows
+    )
+    if found["conflicts"]:
+        judged = [[c["experiment_id"], c["channel"], f"{c['p']:.3f}", c["verdict"]] for c in found["conflicts"]]
+        output.table("Does the model without the test predict the test?", ["test", "channel", "p", "verdict"], judged)
+    if found["converged"]:
+        output.say(f"Converged: {found['divergences']} divergent draws of {found['draws']}, {found['seconds']:.0f} s.")
+    else:
+        output.say("NOT converged: " + "; ".join(found["why_not_converged"]), "bold red")
+
+
+def lift_result(found: Plain) -> None:
+    """One analysed geo test."""
+    output.say(f"Window {found['window'][0]} to {found['window'][1]}, {found['estimator']}; {found['inference']}.")
+    rows = []
+    for key, digits in (
+        ("incremental_outcome", 0),
+        ("outcome_change", 0),
+        ("relative_lift", 4),
+        ("average_effect", 2),
+        ("iroas", 3),
+    ):
+        value = found.get(key)
+        if value:
+            rows.append(
+                [key.replace("_", " "), *(f"{value[part]:,.{digits}f}" for part in ("estimate", "low", "high"))]
+            )
+    output.table(
+        "What the test brought (90 % interval unless --alpha says otherwise)",
+        ["quantity", "estimate", "low", "high"],
+        rows,
+    )
+    output.say(f"p = {found['p_value']:.3f}   grade {found['grade']}")
+    alternates = [
+        [name, *(f"{other['outcome_change'][part]:,.0f}" for part in ("estimate", "low", "high"))]
+        for name, other in found["alternates"].items()
+    ]
+    if alternates:
+        output.table(
+            "The same by other estimators: outcome change", ["estimator", "estimate", "low", "high"], alternates
+        )
+
+
+def credit(found: Plain) -> None:
+    """Credit by model, one column each."""
+    models = found["models"]
+    names: list[str] = []
+    for model in models.values():
+        names += [c["channel"] for c in model["channels"] if c["channel"] not in names]
+    for quantity in ("conversions", "value"):
+        rows = []
+        for name in names:
+            cells = [next((c[quantity] for c in m["channels"] if c["channel"] == name), None) for m in models.values()]
+            rows.append(
+                [name, *(f"{c['estimate']:,.0f} [{c['low']:,.0f}, {c['high']:,.0f}]" if c else "–" for c in cells)]
+            )
+        output.table(f"Credited {quantity} (90 % bootstrap interval)", ["channel", *models], rows)
+    output.say(
+        f"{found['conversions']:,.0f} conversions worth {found['value']:,.0f}. Attribution shows presence, not cause."
+    )
+
+
+def paths(found: Plain) -> None:
+    """The commonest paths and what was found on the way."""
+    rows = [[p["path"], f"{p['conversions']:,.0f}", f"{p['value']:,.0f}", f"{p['nulls']:,.0f}"] for p in found["paths"]]
+    output.table("Commonest paths", ["path", "conversions", "value", "without conversion"], rows)
+    for name, count in found["counts"].items():
+        output.say(f"{count:>12,}  {name}")
