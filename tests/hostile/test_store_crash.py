@@ -1,0 +1,274 @@
+"""What the store promises when things go wrong: no acknowledged write is lost, no damage is served.
+
+The slow forms are `make study`'s; the short ones run in every `make test`.
+"""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from measurement.errors import StoreError
+from measurement.store import Entry, Event, Store
+
+DRIVER = Path(__file__).with_name("store_crash_driver.py")
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills and limits are POSIX")
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, str(DRIVER), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def finish(process: subprocess.Popen[str]) -> Any:
+    output, errors = process.communicate(timeout=1_800)
+    assert process.returncode == 0, errors
+    assert not errors, errors
+    return json.loads(output)
+
+
+def drive(*arguments: object) -> Any:
+    return finish(start(*arguments))
+
+
+@pytest.mark.parametrize("count", [25, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_a_writer_killed_at_random_moments_loses_nothing_that_was_acknowledged(tmp_path: Path, count: int) -> None:
+    seen = drive("kills", tmp_path, count, 1)
+    assert seen["kills"] == count
+    assert seen["acknowledged"] > count / 4, "the writer must get something done between kills"
+    assert seen["lost"] == 0
+    assert seen["disordered"] == 0
+    assert seen["problems"] == []
+    assert seen["unacknowledged"] <= 4 * count, "at most one round of appends can be under way when a kill comes"
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after"),
+    [
+        ("append", ["first", "second"], ["first", "second", "third", "fourth"]),
+        ("create", [], []),
+        ("migrate", ["first", "second"], ["first", "second"]),
+        ("put", ["first", "second"], ["first", "second"]),
+    ],
+)
+def test_dying_before_any_step_leaves_the_state_before_or_after(
+    tmp_path: Path, action: str, before: list[str], after: list[str]
+) -> None:
+    seen = drive("steps", tmp_path / "store", action)
+    assert len(seen) > 5
+    for state in seen[:-1]:
+        assert state["killed"]
+        assert state["tokens"] in (before, after)
+    order = [state["tokens"] == after for state in seen]
+    assert order == sorted(order), "once committed, always there"
+    assert not seen[-1]["killed"]
+    assert not seen[-1]["failed"]
+    assert seen[-1]["tokens"] == after
+    for state in seen:
+        assert state["problems"] == []
+        assert state["after"] == ["after"]
+        assert state["artifacts"] in ([], [8_000])
+        assert state["version"] == (2 if action == "migrate" else 1)
+    assert seen[-1]["artifacts"] == ([8_000] if action == "put" else [])
+
+
+@pytest.mark.parametrize("count", [50, pytest.param(500, marks=pytest.mark.slow)])
+def test_two_processes_write_at_once_and_lose_nothing(tmp_path: Path, count: int) -> None:
+    store = Store.create(tmp_path)
+    writers = [start("writer", tmp_path, name, count) for name in ("left", "right")]
+    reads = 0
+    while any(writer.poll() is None for writer in writers):
+        sequences = [event.sequence for event in store.events()]
+        assert sequences == list(range(1, len(sequences) + 1))
+        reads += 1
+        time.sleep(0.2)
+    for writer in writers:
+        finish(writer)
+    found = [event.payload["token"] for event in store.events()]
+    for name in ("left", "right"):
+        assert [token for token in found if token.startswith(name)] == [f"{name}-{number}" for number in range(count)]
+    assert len(found) == 2 * count
+    assert reads > 3
+    assert store.verify() == []
+
+
+def test_a_full_disk_is_a_clear_error_and_keeps_what_was_there(tmp_path: Path) -> None:
+    seen = drive("full", tmp_path, 0, 4_096, 300_000, 800_000)
+    for state in seen:
+        assert state["status"] == 0
+        assert "full" in state["error"]
+        assert state["found"] == state["acknowledged"]
+        assert state["problems"] == []
+        assert state["after"] == "after", "the store works again once there is room"
+    assert len(seen[0]["found"]) == 1 < len(seen[-1]["found"])
+
+
+def test_a_read_only_folder_can_be_read_and_not_written() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="theodolite-", dir=tempfile.gettempdir()))
+    try:
+        seen = drive("read_only", folder)
+    finally:
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755)
+        shutil.rmtree(folder)
+    assert len(seen["errors"]) == 2
+    assert all("read-only" in error for error in seen["errors"])
+    assert seen["tokens"] == ["first"]
+    assert seen["kept"] == "kept"
+    assert seen["problems"] == []
+
+
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store.create(tmp_path_factory.mktemp("intact"))
+    rng = random.Random(7)  # noqa: S311
+    for number in range(12):
+        entries = [
+            Entry("test.written", f"subject-{number % 3}", {"number": number, "filler": rng.randbytes(300).hex()}, "me")
+        ]
+        if number % 4 == 0:
+            entries.append(Entry("test.fitted", "fit", {"artifact": store.put(rng.randbytes(2_000))}, "me"))
+        store.append_many(entries)
+    return store
+
+
+class Whole:
+    """What a store holds: the events, the head and every artifact."""
+
+    def __init__(self, store: Store) -> None:
+        self.events = store.events()
+        self.head = store.head()
+        self.artifacts = {name: store.get(name) for name in store.artifacts()}
+
+
+def served(store: Store, whole: Whole) -> tuple[list[Event] | None, dict[str, bytes]]:
+    """Read all that a damaged store gives away; a refusal is the only error that it may raise."""
+    try:
+        events: list[Event] | None = Store.open(store.home).events()
+    except StoreError:
+        events = None
+    artifacts = {}
+    for name in whole.artifacts:
+        try:
+            artifacts[name] = store.get(name)
+        except StoreError:
+            continue
+    return events, artifacts
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_a_flipped_bit_or_a_cut_is_found_or_harmless_and_never_served(
+    intact: Store, tmp_path: Path, count: int
+) -> None:
+    whole, found = Whole(intact), 0
+    rng = random.Random(20_260)  # noqa: S311
+    names = ["store.duckdb", "head.json", *(f"artifacts/{name[:2]}/{name}" for name in whole.artifacts)]
+    for trial in range(count):
+        store = Store(tmp_path / str(trial) / ".theodolite")
+        shutil.copytree(intact.home, store.home)
+        victim = store.home / (names[0] if trial % 2 else rng.choice(names[1:]))
+        data = bytearray(victim.read_bytes())
+        spot = rng.randrange(len(data))
+        if trial % 5 == 4:
+            del data[spot:]
+        else:
+            data[spot] ^= 1 << rng.randrange(8)
+        victim.write_bytes(data)
+
+        problems = store.verify()
+        events, artifacts = served(store, whole)
+        assert events in (None, whole.events)
+        assert all(artifacts[name] == whole.artifacts[name] for name in artifacts)
+        unharmed = events is not None and artifacts == whole.artifacts
+        assert unharmed == (not problems), f"{victim.name} at {spot}: {problems}"
+        found += not unharmed
+        shutil.rmtree(store.home)
+    assert found > count / 3
+
+
+def test_damage_anywhere_in_the_used_part_of_the_database_is_found(intact: Store, tmp_path: Path) -> None:
+    """One event's text, as it lies in the file, is changed to another text of the same length."""
+    whole = Whole(intact)
+    data = (intact.home / "store.duckdb").read_bytes()
+    needle = b"subject-1"
+    assert needle in data
+    store = Store(tmp_path / ".theodolite")
+    shutil.copytree(intact.home, store.home)
+    (store.home / "store.duckdb").write_bytes(data.replace(needle, b"subject-2"))
+    assert store.verify()
+    events, artifacts = served(store, whole)
+    assert events is None
+    assert artifacts == whole.artifacts
+
+
+def test_an_older_copy_of_the_database_is_not_taken_for_the_store(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    store.append("test.written", "subject", {"number": 1}, "me")
+    older = (store.home / "store.duckdb").read_bytes()
+    store.append("test.written", "subject", {"number": 2}, "me")
+    (store.home / "store.duckdb").write_bytes(older)
+    for read in (store.events, store.head, lambda: Store.open(tmp_path)):
+        with pytest.raises(StoreError, match="the last 1 of 2 events are lost"):
+            read()
+    with pytest.raises(StoreError, match="lost"):
+        store.append("test.written", "subject", {"number": 3}, "me")
+    assert ["lost" in problem.message for problem in store.verify()] == [True]
+
+
+def test_a_lost_or_foreign_head_file_is_damage(tmp_path: Path) -> None:
+    one, other = Store.create(tmp_path / "one"), Store.create(tmp_path / "other")
+    for store in (one, other):
+        store.append("test.written", store.home.parent.name, {}, "me")
+    shutil.copy(other.home / "head.json", one.home / "head.json")
+    with pytest.raises(StoreError, match="not the one that the head file names"):
+        one.events()
+    (one.home / "head.json").unlink()
+    with pytest.raises(StoreError, match=r"head\.json"):
+        Store.open(tmp_path / "one")
+    (other.home / "store.duckdb").unlink()
+    assert Store.exists(tmp_path / "other")
+    with pytest.raises(StoreError, match=r"store\.duckdb.* is missing"):
+        Store.create(tmp_path / "other")
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 20_000, b"not a database", b"SQLite format 3\0" * 300])
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
+    store = Store.create(tmp_path)
+    store.append("test.written", "subject", {}, "me")
+    (store.home / "store.duckdb").write_bytes(content)
+    with pytest.raises(StoreError):
+        Store.open(tmp_path)
+    assert store.verify()
+
+
+def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".theodolite").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot make the store"):
+        Store.create(tmp_path)
+    store = Store.create(tmp_path / "other")
+    (store.home / "artifacts").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot write the artifact"):
+        store.put(b"bytes")
+    assert (store.home / "artifacts").read_text() == "in the way"
+
+
+def test_an_acknowledged_event_does_not_lean_on_the_log(tmp_path: Path) -> None:
+    """It is in the file's checked blocks: a log that is missing or full of junk cannot take it away."""
+    store = Store.create(tmp_path)
+    store.append("test.written", "subject", {"number": 1}, "me")
+    log = store.home / "store.duckdb.wal"
+    assert not log.exists()
+    for number, junk in enumerate((b"", b"\0" * 100, b"x" * 5_000), start=2):
+        log.write_bytes(junk)
+        assert store.append("test.written", "subject", {"number": number}, "me").sequence == number
+    assert [event.payload["number"] for event in store.events()] == [1, 2, 3, 4]
+    assert store.verify() == []
