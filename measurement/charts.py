@@ -41,7 +41,13 @@ SOURCES: dict[str, Source] = {
 type Layers = alt.LayerChart | alt.FacetChart
 
 MUTED = "#8a8f98"
+CHANNELS = (  # after Okabe and Ito, neighbours told apart by lightness as well as by hue; a longer list starts again
+    "#2f74b5", "#cf6239", "#3a9480", "#ab8420", "#a06bb0", "#4a9cc2",
+    "#b5496b", "#6f8f3a", "#7a6fd0", "#9c6b4e", "#5f8a99", "#bf7fa5",
+)  # fmt: skip
 ACCENT = SOURCES["unified"].colour
+FIT = alt.AutoSizeParams(type="fit-x", contains="padding")  # as wide as the page, as high as its rows
+DATES = alt.X("date:T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True, tickCount=8))
 
 
 def source_colour(sources: Sequence[str]) -> alt.Scale:
@@ -65,15 +71,15 @@ def spend_calendar(frame: pd.DataFrame, money: str) -> alt.Chart:
         money: Unit of the spend, for the tooltip.
     """
     chart: alt.Chart = (
-        alt.Chart(frame, width="container", height=alt.Step(22))
+        alt.Chart(frame, width="container", height=alt.Step(22), autosize=FIT)
         .mark_bar(clip=True)
         .encode(
-            x=alt.X("date:T", title=None),
+            x=DATES,
             x2="end:T",
             y=alt.Y("channel:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False)),
             color=alt.Color(
                 "share:Q",
-                title="Share of the channel's busiest period",
+                title="Share of its maximum",
                 scale=alt.Scale(domain=[0, 1], range=["#2f74b512", "#2f74b5"]),
                 legend=alt.Legend(format=".0%", orient="bottom"),
             ),
@@ -94,7 +100,7 @@ def fit(frame: pd.DataFrame, unit: str) -> Layers:
         frame: ``date``, ``actual``, ``fitted`` (median), ``low``, ``high`` (90 % interval), all in ``unit``.
         unit: Unit of the outcome.
     """
-    base = alt.Chart(frame, width="container", height=240).encode(x=alt.X("date:T", title=None))
+    base = alt.Chart(frame, width="container", height=240).encode(x=DATES)
     value = alt.Y("low:Q", title=unit, axis=alt.Axis(format="~s"), scale=alt.Scale(zero=False))
     tips = [alt.Tooltip("date:T", title="Period")]
     tips += [
@@ -115,13 +121,15 @@ def decomposition(frame: pd.DataFrame, unit: str, parts: Sequence[str]) -> alt.C
         unit: Unit of the outcome.
         parts: The parts from the bottom up, the baseline first.
     """
+    palette = ["#8a8f9859", *(CHANNELS[i % len(CHANNELS)] for i in range(len(parts) - 1))]
+    colours = alt.Scale(domain=list(parts), range=palette)
     chart: alt.Chart = (
         alt.Chart(frame, width="container", height=260)
         .mark_area(opacity=0.85)
         .encode(
-            x=alt.X("date:T", title=None),
+            x=DATES,
             y=alt.Y("value:Q", title=unit, stack=True, axis=alt.Axis(format="~s")),
-            color=alt.Color("part:N", title=None, sort=list(parts), legend=alt.Legend(orient="bottom", columns=4)),
+            color=alt.Color("part:N", title=None, scale=colours, legend=alt.Legend(orient="bottom")),
             order=alt.Order("order:Q"),
             tooltip=[
                 alt.Tooltip("part:N", title="Part"),
@@ -146,11 +154,11 @@ def contributions(frame: pd.DataFrame) -> Layers:
             *(alt.Tooltip(f"{f}:Q", title=f.capitalize(), format=".1%") for f in ("median", "low", "high")),
         ],
     )
-    share = alt.X("median:Q", title="Share of the outcome", axis=alt.Axis(format="%"))
+    share = alt.X("median:Q", title="Share of the outcome", axis=alt.Axis(format="~%", tickCount=6))
     bars = base.mark_bar(color=ACCENT, opacity=0.35, height=14).encode(x=share)
     whiskers = base.mark_rule(color=ACCENT, strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
     dots = base.mark_point(filled=True, color=ACCENT, size=36).encode(x="median:Q")
-    return alt.layer(bars, whiskers, dots)
+    return alt.layer(bars, whiskers, dots, autosize=FIT)
 
 
 def response_curves(frame: pd.DataFrame, now: pd.DataFrame, money: str) -> alt.FacetChart:
@@ -158,11 +166,12 @@ def response_curves(frame: pd.DataFrame, now: pd.DataFrame, money: str) -> alt.F
 
     Args:
         frame: ``channel``, ``spend``, ``median``, ``low``, ``high`` (money per period) and ``seen``, true inside the
-            range of spend that the data hold.
+            range of spend that the data hold. Channels are drawn in the order in which they first occur.
         now: ``channel``, ``spend``, ``median``: the average period of today.
         money: Unit of both axes.
     """
-    both = pd.concat([frame.assign(now=False), now.assign(now=True, low=None, high=None, seen=True)])
+    both = pd.concat([frame.assign(now=False), now.assign(now=True, seen=True)])
+    both["order"] = pd.factorize(both["channel"])[0]
     x = alt.X("spend:Q", title=f"Spend per period ({money})", axis=alt.Axis(format="~s", tickCount=4))
     y = alt.Y("low:Q", title=f"Brings per period ({money})", axis=alt.Axis(format="~s", tickCount=4))
     curve = alt.Chart().transform_filter(~alt.datum.now).encode(x=x)
@@ -188,7 +197,7 @@ def response_curves(frame: pd.DataFrame, now: pd.DataFrame, money: str) -> alt.F
     chart: alt.FacetChart = (
         alt.layer(band, firm, line, solid, point, data=both)
         .properties(width=240, height=150)
-        .facet(facet=alt.Facet("channel:N", title=None, sort=None), columns=3)
+        .facet(facet=alt.Facet("channel:N", title=None, sort=alt.EncodingSortField("order", op="min")), columns=3)
         .resolve_scale(x="independent", y="independent")
     )
     return chart
