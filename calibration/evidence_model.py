@@ -1,0 +1,256 @@
+"""The joint model of what three methods say about one truth (statistics.md, section 5).
+
+The truth is ``theta[c](t) = mu + a[c] + d[c](t)``, the log iROAS of channel c at time t, with d a random walk. Given
+five spreads (`Spreads`) everything but the tests' read-outs is Gaussian and linear in it:
+
+- the MMM says ``m[c] = mean of theta[c] over the panel (by spend) + beta + b[c] + error``,
+- attribution says ``log A[c] = mean of theta[c] over its window - log IF[c] + error``,
+- a test looks at ``g[j] = theta[c](its time) + v[j]``, v being what the response curve leaves open between the
+  channel's average and the test's own contrast; its read-out is ``sum of k[j] exp(g[j])`` plus error.
+
+This module holds the inputs and the Gaussian part; `calibration.integrate` adds the tests and integrates.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from scipy import stats
+
+from measurement.typing import Bools, Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class MethodPriors:
+    """What is believed of the methods before they are compared; every sd is on the log scale.
+
+    Attributes:
+        truth: Mean and sd of the mean log iROAS of all channels.
+        channel_sd: Scale of the half-normal spread of channels around it.
+        drift: Scale of the half-normal drift per square root of a year.
+        mmm_bias: Scale of the half-normal spread of the MMM's bias between channels.
+        mmm_common: Sd of the bias that the MMM has in all channels.
+        demand_driven: That spread, as a factor, for channels whose spend follows demand: no, some, strong.
+        incrementality: Mean and sd of the log incrementality factor of a new channel.
+        incrementality_spread: Scale of the half-normal spread of it between channels; the rest of the sd is common.
+        demand_driven_shift: Mean and sd of the further log factor of channels whose spend follows demand strongly.
+        correlation: Largest correlation of the MMM's and attribution's errors of one channel (uniform from 0).
+        degrees: Degrees of freedom of the tests' errors.
+    """
+
+    truth: tuple[float, float] = (0.0, 1.0)
+    channel_sd: float = 1.0
+    drift: float = 0.3
+    mmm_bias: float = 0.3
+    mmm_common: float = 0.15
+    demand_driven: tuple[float, float, float] = (0.5, 1.0, 1.5)
+    incrementality: tuple[float, float] = (-0.5, 0.6)
+    incrementality_spread: float = 0.4
+    demand_driven_shift: tuple[float, float] = (-0.3, 0.4)
+    correlation: float = 0.9
+    degrees: float = 6.0
+
+
+@dataclass(frozen=True, eq=False)
+class Tests:
+    """The raw tests, each once.
+
+    Attributes:
+        outcome_change: Measured effects, KPI units, shape (tests,).
+        std_error: Their standard errors, shape (tests,).
+        relative_sd: Further sd relative to the true effect (the grade's), shape (tests,).
+        test: For each pair of a test and one of its channels, the test's position, shape (pairs,).
+        channel: The channel's position, shape (pairs,).
+        time: Time of the pair in years, shape (pairs,).
+        scale: ``k``: read-out per unit of iROAS, signed, KPI units, shape (pairs,).
+        log_scale_cov: Covariance of what the response curve leaves open in ``log |k|``, shape (pairs, pairs).
+    """
+
+    __test__ = False
+
+    outcome_change: Floats = field(default_factory=lambda: np.zeros(0))
+    std_error: Floats = field(default_factory=lambda: np.zeros(0))
+    relative_sd: Floats = field(default_factory=lambda: np.zeros(0))
+    test: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    channel: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    time: Floats = field(default_factory=lambda: np.zeros(0))
+    scale: Floats = field(default_factory=lambda: np.zeros(0))
+    log_scale_cov: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def without(self, tests: Sequence[int]) -> "Tests":
+        """The same without the tests at these positions."""
+        keep = np.setdiff1d(np.arange(self.outcome_change.size), tests)
+        pairs = np.isin(self.test, keep)
+        return Tests(
+            self.outcome_change[keep],
+            self.std_error[keep],
+            self.relative_sd[keep],
+            np.searchsorted(keep, self.test[pairs]),
+            self.channel[pairs],
+            self.time[pairs],
+            self.scale[pairs],
+            self.log_scale_cov[np.ix_(pairs, pairs)],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """What the methods say. Channels and periods are positions; times are years.
+
+    Attributes:
+        times: Middle of each period, increasing, shape (periods,).
+        spend_share: Each channel's spend by period, as shares of its total, shape (channels, periods).
+        demand_driven: 0 (no), 1 (some) or 2 (strong) per channel, shape (channels,).
+        mmm: Centre of the MMM's log iROAS over the whole panel; NaN where it says nothing, shape (channels,).
+        mmm_cov: Its covariance, shape (channels, channels).
+        attribution: Log attributed ROAS over its own window; NaN where it says nothing, shape (channels,).
+        attribution_sd: Its standard deviation, shape (channels,).
+        attribution_share: The channel's spend by period within attribution's window, shares, shape (channels, periods).
+        tests: The raw tests.
+    """
+
+    times: Floats
+    spend_share: Floats
+    demand_driven: Ints
+    mmm: Floats
+    mmm_cov: Floats
+    attribution: Floats
+    attribution_sd: Floats
+    attribution_share: Floats
+    tests: Tests = field(default_factory=Tests)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(channels, periods)."""
+        return self.spend_share.shape[0], self.spend_share.shape[1]
+
+    @cached_property
+    def has_mmm(self) -> Bools:
+        """Where the MMM speaks, shape (channels,)."""
+        return np.isfinite(self.mmm)
+
+    @cached_property
+    def has_attribution(self) -> Bools:
+        """Where attribution speaks, shape (channels,)."""
+        return np.isfinite(self.attribution)
+
+
+@dataclass(frozen=True, eq=False)
+class Spreads:
+    """Values of the few parameters that are integrated over numerically, each of shape (nodes,)."""
+
+    channel: Floats
+    drift: Floats
+    mmm: Floats
+    incrementality: Floats
+    correlation: Floats
+
+    @classmethod
+    def from_uniform(cls, uniform: Floats, priors: MethodPriors) -> "Spreads":
+        """Map points of the unit cube, shape (nodes, 5), through the priors' quantile functions."""
+        half = stats.halfnorm.ppf(np.clip(uniform, 1e-12, 1 - 1e-12))
+        return cls(
+            channel=priors.channel_sd * half[:, 0],
+            drift=priors.drift * half[:, 1],
+            mmm=priors.mmm_bias * half[:, 2],
+            incrementality=priors.incrementality_spread * half[:, 3],
+            correlation=priors.correlation * uniform[:, 4],
+        )
+
+    DIMENSIONS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """Rows that look at the truth: the MMM's, attribution's, the tests' pairs; then the cells themselves.
+
+    Each row is a weighted mean of one channel's path over the time points, with weights that sum to 1, so the prior
+    covariance of rows i and j is ``sd_mu² + same[i,j] (tau² + omega² walk[i,j])``.
+
+    Attributes:
+        same: 1 where two rows look at the same channel, shape (rows, rows).
+        walk: Covariance of the rows under a random walk of unit variance per year, shape (rows, rows).
+        mmm: Channels of the MMM's rows.
+        attribution: Channels of attribution's rows.
+        pairs: Number of the tests' pairs.
+        cells: Number of cells (channels × periods, by channel).
+    """
+
+    same: Floats
+    walk: Floats
+    mmm: Ints
+    attribution: Ints
+    pairs: int
+    cells: int
+
+    @property
+    def observed(self) -> int:
+        """Number of Gaussian observations (MMM and attribution)."""
+        return self.mmm.size + self.attribution.size
+
+    def without_cells(self) -> "Looks":
+        """The rows that are observed, and the pairs."""
+        end = self.observed + self.pairs
+        return Looks(self.same[:end, :end], self.walk[:end, :end], self.mmm, self.attribution, self.pairs, 0)
+
+    @classmethod
+    def of(cls, sources: Sources) -> "Looks":
+        """Work out all rows' prior covariance factors."""
+        channels, periods = sources.shape
+        tests = sources.tests
+        mmm, attribution = np.flatnonzero(sources.has_mmm), np.flatnonzero(sources.has_attribution)
+        times = np.concatenate([sources.times, tests.time])
+        kernel = np.minimum(times[:, None], times[None, :]) - times.min()
+        pad = ((0, 0), (0, tests.time.size))
+        cell_of = np.repeat(np.arange(channels), periods)
+        weights = np.concatenate(
+            [
+                np.pad(sources.spend_share[mmm], pad),
+                np.pad(sources.attribution_share[attribution], pad),
+                np.eye(times.size)[periods:],
+                np.pad(np.tile(np.eye(periods), (channels, 1)), pad),
+            ]
+        )
+        channel = np.concatenate([mmm, attribution, tests.channel, cell_of])
+        same = (channel[:, None] == channel[None, :]).astype(np.float64)
+        return cls(same, same * (weights @ kernel @ weights.T), mmm, attribution, tests.time.size, cell_of.size)
+
+
+def prior_moments(sources: Sources, looks: Looks, spreads: Spreads, priors: MethodPriors) -> tuple[Floats, Floats]:
+    """Mean, shape (rows,), and covariance, shape (nodes, rows, rows), of all rows before any of them is seen.
+
+    Rows are in the order of `Looks`; those of the MMM and of attribution are what these methods *say* (bias and error
+    included), those of the pairs include what the response curve leaves open, those of the cells are the truth.
+    """
+    first, second = looks.mmm.size, looks.observed
+    rows = looks.same.shape[0]
+    covariance = (
+        priors.truth[1] ** 2
+        + spreads.channel[:, None, None] ** 2 * looks.same
+        + spreads.drift[:, None, None] ** 2 * looks.walk
+    )
+    mean = np.full(rows, priors.truth[0])
+    ours = np.arange(first)
+    factor = np.asarray(priors.demand_driven)[sources.demand_driven]
+    bias = spreads.mmm[:, None] * factor[looks.mmm]
+    covariance[:, :first, :first] += sources.mmm_cov[np.ix_(looks.mmm, looks.mmm)] + priors.mmm_common**2
+    covariance[:, ours, ours] += bias**2
+    theirs = np.arange(first, second)
+    strong = (sources.demand_driven[looks.attribution] == 2).astype(np.float64)
+    level, total = priors.incrementality
+    common = max(total**2 - priors.incrementality_spread**2, 0.0)
+    shift, shift_sd = priors.demand_driven_shift
+    mean[first:second] -= level + shift * strong
+    covariance[:, first:second, first:second] += common + shift_sd**2 * strong[:, None] * strong[None, :]
+    covariance[:, theirs, theirs] += (
+        spreads.incrementality[:, None] ** 2 + sources.attribution_sd[looks.attribution] ** 2
+    )
+    both = [(i, j) for i, c in enumerate(looks.mmm) for j, k in enumerate(looks.attribution) if c == k]
+    for i, j in both:
+        shared = spreads.correlation * bias[:, i] * spreads.incrementality
+        covariance[:, i, first + j] += shared
+        covariance[:, first + j, i] += shared
+    pairs = slice(second, second + looks.pairs)
+    covariance[:, pairs, pairs] += sources.tests.log_scale_cov
+    return mean, covariance

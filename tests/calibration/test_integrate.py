@@ -1,0 +1,220 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from calibration.evidence_model import MethodPriors, Sources
+from calibration.evidence_model import Tests as Trials
+from calibration.integrate import integrate
+
+TIGHT = MethodPriors(channel_sd=1e-4, drift=1e-4, mmm_bias=1e-4, mmm_common=1e-4)
+
+
+def trials(outcome, se, channel, time, scale, grade=0.05, open_=0.0):
+    n = len(outcome)
+    return Trials(
+        np.array(outcome, float),
+        np.array(se, float),
+        np.full(n, grade),
+        np.arange(n),
+        np.array(channel),
+        np.array(time, float),
+        np.array(scale, float),
+        np.eye(n) * open_**2,
+    )
+
+
+def sources(mmm, sd=0.3, attribution=None, tests=None, periods=2, demand=None):
+    channels = len(mmm)
+    return Sources(
+        times=(np.arange(periods) + 0.5) / periods,
+        spend_share=np.full((channels, periods), 1 / periods),
+        demand_driven=np.ones(channels, dtype=int) if demand is None else np.array(demand),
+        mmm=np.array(mmm, float),
+        mmm_cov=np.eye(channels) * sd**2,
+        attribution=np.full(channels, np.nan) if attribution is None else np.array(attribution, float),
+        attribution_sd=np.full(channels, 0.1),
+        attribution_share=np.eye(periods)[[-1] * channels],
+        tests=tests if tests is not None else Trials(),
+    )
+
+
+def average(fusion):
+    return fusion.theta.mean(axis=2)
+
+
+def brute_force(s, priors, draws=1_500_000, seed=3):
+    """The same posterior by another way: every latent quantity from its prior, weighted by the likelihood of all."""
+    rng = np.random.default_rng(seed)
+    channels, periods = s.shape
+    z = rng.standard_normal
+    tau, omega, tau_b, tau_if = (
+        scale * np.abs(z(draws))
+        for scale in (priors.channel_sd, priors.drift, priors.mmm_bias, priors.incrementality_spread)
+    )
+    rho = priors.correlation * rng.uniform(size=draws)
+    mu = priors.truth[0] + priors.truth[1] * z(draws)
+    every = np.concatenate([s.times, s.tests.time])
+    order = np.argsort(every)
+    gaps = np.diff(every[order], prepend=every.min())
+    walk = np.empty((draws, channels, every.size))
+    walk[:, :, order] = np.cumsum(z((draws, channels, every.size)) * np.sqrt(gaps), axis=2)
+    theta = mu[:, None, None] + tau[:, None, None] * z((draws, channels))[..., None] + omega[:, None, None] * walk
+    cells = theta[:, :, :periods]
+    log_weight = np.zeros(draws)
+    z_b, z_u = z((draws, channels)), z((draws, channels))
+    factor = np.array(priors.demand_driven)[s.demand_driven]
+    bias = priors.mmm_common * z(draws)[:, None] + tau_b[:, None] * factor * z_b
+    mean = (cells * s.spend_share).sum(axis=2) + bias
+    for c in range(channels):
+        log_weight += stats.norm.logpdf(s.mmm[c], mean[:, c], np.sqrt(s.mmm_cov[c, c]))
+    residual = tau_if[:, None] * (rho[:, None] * z_b + np.sqrt(1 - rho[:, None] ** 2) * z_u)
+    common = np.sqrt(priors.incrementality[1] ** 2 - priors.incrementality_spread**2) * z(draws)
+    strong = s.demand_driven == 2
+    shift = (priors.demand_driven_shift[0] + priors.demand_driven_shift[1] * z(draws))[:, None] * strong
+    credited = (cells * s.attribution_share).sum(axis=2) - priors.incrementality[0] - common[:, None] - shift + residual
+    for c in np.flatnonzero(np.isfinite(s.attribution)):
+        log_weight += stats.norm.logpdf(s.attribution[c], credited[:, c], s.attribution_sd[c])
+    for j in range(s.tests.outcome_change.size):
+        v = np.sqrt(s.tests.log_scale_cov[j, j]) * z(draws)
+        h = s.tests.scale[j] * np.exp(theta[:, s.tests.channel[j], periods + j] + v)
+        sd = np.hypot(s.tests.std_error[j], s.tests.relative_sd[j] * h)
+        log_weight += stats.t.logpdf((s.tests.outcome_change[j] - h) / sd, 6) - np.log(sd)
+    weight = np.exp(log_weight - log_weight.max())
+    evidence = np.log(weight.mean()) + log_weight.max()
+    return cells.mean(axis=2), weight / weight.sum(), evidence
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        trials([-60.0, 25.0], [15.0, 12.0], [0, 1], [0.3, 1.8], [-100.0, 40.0], open_=0.1),
+        trials([10.0], [20.0], [0], [0.6], [-60.0], grade=0.15),
+        trials([80.0, 20.0], [12.0, 12.0], [0, 0], [0.3, 0.5], [40.0, 40.0]),
+    ],
+    ids=["two tests", "a test of the wrong sign", "two tests apart"],
+)
+def test_agrees_with_brute_force(tests):
+    s = sources([0.4, -0.2], attribution=[0.9, np.nan], tests=tests, demand=[2, 0])
+    priors = MethodPriors()
+    theta, weight, evidence = brute_force(s, priors)
+    effective = 1 / np.sum(weight**2)
+    assert effective > 2_000
+    fusion = integrate(s, priors, seed=1, nodes=2**15, draws=2**14)
+    assert fusion.reliable
+    assert fusion.log_evidence == pytest.approx(evidence, abs=0.06)
+    for c in range(2):
+        order = np.argsort(theta[:, c])
+        quantiles = np.interp([0.05, 0.5, 0.95], np.cumsum(weight[order]), theta[order, c])
+        sd = np.sqrt(np.cov(theta[:, c], aweights=weight))
+        assert np.quantile(average(fusion)[:, c], [0.05, 0.5, 0.95]) == pytest.approx(quantiles, abs=0.1 * sd)
+
+
+def test_mmm_alone_is_the_normal_posterior():
+    s = sources([0.8], sd=0.5, periods=1)
+    draws = average(integrate(s, TIGHT))[:, 0]
+    shrink = 1 / (1 + 0.25)
+    assert draws.mean() == pytest.approx(0.8 * shrink, abs=0.02)
+    assert draws.std() == pytest.approx(np.sqrt(0.25 * shrink), rel=0.05)
+
+
+def test_a_sharp_test_sets_the_number():
+    tests = trials([-70.0], [0.7], [0], [0.5], [-100.0], grade=0.0)
+    s = sources([0.5], tests=tests, periods=1)
+    draws = np.exp(average(integrate(s, replace(MethodPriors(), drift=1e-4)))[:, 0])
+    assert np.median(draws) == pytest.approx(0.7, rel=0.01)
+    assert np.std(np.log(draws)) == pytest.approx(0.01 * np.sqrt(6 / 4), rel=0.25)
+
+
+def test_removing_a_source_widens():
+    full = sources([0.2, 0.4, 0.1], attribution=[0.8, 1.0, 0.6], tests=trials([-110.0], [15.0], [0], [0.5], [-100.0]))
+    spread = average(integrate(full)).std(axis=0)
+    for less in (
+        replace(full, tests=Trials()),
+        replace(full, attribution=np.full(3, np.nan)),
+        replace(full, mmm=np.array([np.nan, np.nan, np.nan])),
+    ):
+        assert np.all(average(integrate(less)).std(axis=0) > 0.97 * spread)
+    assert average(integrate(replace(full, tests=Trials()))).std(axis=0)[0] > 1.3 * spread[0]
+
+
+def test_significantly_negative_test_is_accepted_and_lowers_the_number():
+    plain = np.exp(average(integrate(sources([0.4, 0.2])))[:, 0])
+    against = trials([-40.0], [10.0], [0], [0.5], [60.0])
+    fusion = integrate(sources([0.4, 0.2], tests=against))
+    assert fusion.reliable
+    assert np.median(np.exp(average(fusion)[:, 0])) < 0.75 * np.median(plain)
+
+
+def test_two_tests_that_contradict_each_other_span_both():
+    apart = trials([100.0, 500.0], [20.0, 20.0], [0, 0], [0.4, 0.6], [100.0, 100.0])
+    draws = np.exp(average(integrate(sources([0.7, 0.2], sd=0.6, tests=apart)))[:, 0])
+    low, high = np.quantile(draws, [0.05, 0.95])
+    assert low < 1.4
+    assert high > 3.6
+
+
+def test_untested_channels_learn_the_mmm_bias_from_tested_ones():
+    tests = trials([30.0, 30.0, 30.0], [3.0] * 3, [0, 1, 2], [0.5] * 3, [100.0] * 3)
+    s = sources([0.0, 0.0, 0.0, 0.0], sd=0.1, tests=tests)
+    assert np.median(average(integrate(s))[:, 3]) < -0.1
+
+
+def test_attribution_orders_channels_without_setting_their_level():
+    flat = sources([0.0, 0.0, 0.0], sd=0.5)
+    seen = replace(flat, attribution=np.array([2.0, 2.0, 4.0]))
+    fusion = integrate(seen)
+    first, _, last = np.median(average(fusion), axis=0)
+    assert last - first > 0.15
+    assert fusion.gain["attribution"].min() > 0
+    raised = integrate(replace(seen, attribution=seen.attribution + 1.0))
+    moved = np.median(average(raised), axis=0) - np.median(average(fusion), axis=0)
+    assert np.all(np.abs(moved) < 0.3)
+
+
+def test_old_test_speaks_less_of_today():
+    recent = trials([-60.0], [3.0], [0], [1.0], [-100.0])
+    old = replace(recent, time=np.array([-3.0]))
+    widths = [average(integrate(sources([0.3], tests=t))).std() for t in (recent, old)]
+    assert widths[1] > 1.5 * widths[0]
+
+
+def test_same_seed_same_answer_and_another_seed_nearly_so():
+    s = sources([0.2, 0.4], attribution=[0.8, 1.0], tests=trials([-110.0], [15.0], [0], [0.5], [-100.0]))
+    first, again, other = integrate(s, seed=4), integrate(s, seed=4), integrate(s, seed=5)
+    assert np.array_equal(first.theta, again.theta)
+    assert np.median(average(other), axis=0) == pytest.approx(np.median(average(first), axis=0), abs=0.03)
+
+
+def test_gains_are_shares_of_one():
+    s = sources([0.2, 0.4], attribution=[0.8, 1.0], tests=trials([-110.0], [5.0], [0], [0.5], [-100.0]))
+    gain = integrate(s).gain
+    total = sum(gain.values())
+    assert np.all(total <= 1.0 + 1e-6)
+    assert gain["experiments"][0] > gain["mmm"][0]
+    assert gain["experiments"][1] == 0.0
+
+
+def test_own_worlds_are_covered():
+    """Truths drawn from the model itself lie in the 90 % interval about nine times in ten (a Binomial check)."""
+    priors = MethodPriors()
+    rng = np.random.default_rng(11)
+    hits = []
+    for world in range(60):
+        tau, omega, tau_b, tau_if = np.abs(rng.standard_normal(4)) * [1.0, 0.3, 0.3, 0.4]
+        theta = rng.standard_normal() + tau * rng.standard_normal(3)[:, None]
+        theta = theta + omega * np.cumsum(rng.standard_normal((3, 2)) * np.sqrt([0.0, 0.5]), axis=1)
+        z_b = rng.standard_normal(3)
+        mmm = theta.mean(axis=1) + 0.15 * rng.standard_normal() + tau_b * z_b + 0.3 * rng.standard_normal(3)
+        rho = 0.9 * rng.uniform()
+        residual = tau_if * (rho * z_b + np.sqrt(1 - rho**2) * rng.standard_normal(3))
+        common = np.sqrt(0.6**2 - 0.4**2) * rng.standard_normal()
+        credit = theta[:, 1] + 0.5 - common + residual + 0.1 * rng.standard_normal(3)
+        effect = -100 * np.exp(theta[0, 0])
+        seen = effect + np.hypot(20.0, 0.05 * effect) * rng.standard_t(6)
+        s = sources(mmm, attribution=credit, tests=trials([seen], [20.0], [0], [0.25], [-100.0]))
+        draws = average(integrate(s, priors, seed=world, nodes=1024, draws=512))
+        low, high = np.quantile(draws, [0.05, 0.95], axis=0)
+        hits.append((low <= theta.mean(axis=1)) & (theta.mean(axis=1) <= high))
+    assert 0.82 <= np.mean(hits) <= 0.97
