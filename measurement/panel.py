@@ -198,10 +198,12 @@ def _positions(names: Sequence[str], known: tuple[str, ...], what: str) -> Ints:
 def expected_dates(first: np.datetime64, last: np.datetime64, period: Period) -> Dates:
     """First days of all periods from ``first`` to ``last``, both included where they fall on the cadence."""
     if period == "month":
-        months = np.arange(first.astype("datetime64[M]"), last.astype("datetime64[M]") + 1)
+        after = last.astype("datetime64[M]") + np.timedelta64(1, "M")
+        months = np.arange(first.astype("datetime64[M]"), after, np.timedelta64(1, "M"))
         into_month = first - first.astype("datetime64[M]").astype("datetime64[D]")
         return np.asarray(months.astype("datetime64[D]") + into_month)
-    return np.arange(first, last + 1, 7 if period == "week" else 1)
+    step = np.timedelta64(7 if period == "week" else 1, "D")
+    return np.arange(first, last + np.timedelta64(1, "D"), step)
 
 
 def _with_geo(frame: pd.DataFrame) -> pd.DataFrame:
