@@ -42,7 +42,7 @@ class Sales:
 
 def week_starts(settings: WorldSettings) -> Dates:
     """First day of each week of the panel, ``datetime64[D]``."""
-    return np.datetime64(settings.start, "D") + 7 * np.arange(settings.weeks)
+    return np.asarray(np.datetime64(settings.start, "D") + (7 * np.arange(settings.weeks)).astype("timedelta64[D]"))
 
 
 def retail_peak(dates: Dates) -> Floats:

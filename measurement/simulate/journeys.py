@@ -215,7 +215,8 @@ def _log(
     geo = episodes.cell // market.spend.shape[1]
     user = _users(geo, len(market.population), rng)[episode]
     order = np.lexsort((user, second))
-    first_day = np.datetime64(settings.start, "s") + WEEK * (settings.weeks - settings.journey_weeks)
+    before = np.timedelta64(settings.weeks - settings.journey_weeks, "W")
+    first_day = np.datetime64(settings.start, "us") + before.astype("timedelta64[us]")
     names = pd.array([*(channel.name for channel in market.channels), None], dtype="str")
     channel = np.concatenate([np.full(orders, len(market.channels)), events.channel])
     event = np.concatenate([np.full(orders, 2), kind])
@@ -225,7 +226,7 @@ def _log(
     frame = pd.DataFrame(
         {
             "user_id": ids.take(person),
-            "timestamp": (first_day + second[order]).astype("datetime64[us]"),
+            "timestamp": first_day + second[order].astype("timedelta64[s]"),
             "channel": names.take(channel[order]),
             "event": pd.array(["click", "impression", "conversion"], dtype="str").take(event[order]),
             "value": money[order],

@@ -214,6 +214,11 @@ def _channel_problems(world: WorldSettings) -> list[Problem]:
     problems = [p for c in world.channels for p in _out_of_range(c, CHANNEL_RANGES, f"channel '{shown(c.name)}'")]
     if not names or len(set(names)) < len(names):
         problems.append(Problem("channels must be there and have different names", column="channels", code="channels"))
+    problems += [
+        Problem(f"channel '{shown(c.name)}': a peak needs a decay above 0 and an l_max beyond it", column="peak")
+        for c in world.channels
+        if c.peak > 0 and not (c.decay > 0 and c.peak <= c.l_max - 1)
+    ]
     caused = sum(channel.share * channel.iroas for channel in world.channels)
     if caused > 0.8:
         problems.append(
