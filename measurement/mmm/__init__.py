@@ -1,0 +1,73 @@
+"""The marketing mix model. Importing this package, and reading a posterior, needs no JAX; fitting does."""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from measurement.mmm.counterfactual import (
+        contribution,
+        effects,
+        geo_effects,
+        half_life,
+        iroas,
+        lift_delta,
+        mroas,
+        observed_range,
+        response_curve,
+    )
+    from measurement.mmm.diagnostics import Diagnostics
+    from measurement.mmm.fit import fit
+    from measurement.mmm.linear_terms import decomposition, fitted
+    from measurement.mmm.posterior import Posterior
+    from measurement.mmm.sampling import Progress, Sampling
+    from measurement.mmm.spec import ChannelSpec, PositivePrior, RoiPrior, Spec, UnitPrior
+
+_COUNTERFACTUAL = [
+    "contribution",
+    "effects",
+    "geo_effects",
+    "half_life",
+    "iroas",
+    "lift_delta",
+    "mroas",
+    "observed_range",
+    "response_curve",
+]
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "counterfactual": _COUNTERFACTUAL,
+        "diagnostics": ["Diagnostics"],
+        "fit": ["fit"],
+        "linear_terms": ["decomposition", "fitted"],
+        "posterior": ["Posterior"],
+        "sampling": ["Progress", "Sampling"],
+        "spec": ["ChannelSpec", "PositivePrior", "RoiPrior", "Spec", "UnitPrior"],
+    },
+)
+
+__all__ = [
+    "ChannelSpec",
+    "Diagnostics",
+    "PositivePrior",
+    "Posterior",
+    "Progress",
+    "RoiPrior",
+    "Sampling",
+    "Spec",
+    "UnitPrior",
+    "contribution",
+    "decomposition",
+    "effects",
+    "fit",
+    "fitted",
+    "geo_effects",
+    "half_life",
+    "iroas",
+    "lift_delta",
+    "mroas",
+    "observed_range",
+    "response_curve",
+]

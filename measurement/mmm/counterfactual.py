@@ -1,0 +1,218 @@
+"""What the channels did: contributions, iROAS, mROAS and response curves, by running the model on other spends.
+
+All functions take a posterior and the panel and return draws. Effects are counted inside the panel: carry-over beyond
+its last period, and spend before its first, are not seen. Everything is NumPy; draws are worked through in batches, so
+that memory stays small.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import numpy as np
+
+from measurement.errors import DataError
+from measurement.lift import Lift
+from measurement.mmm.lifts import counterfactual_exposure, delta, rows_of, window_of
+from measurement.mmm.posterior import Posterior
+from measurement.mmm.priors import forms_of
+from measurement.mmm.transforms import SATURATIONS, adstock_weights, lagged, saturate
+from measurement.panel import Panel
+from measurement.typing import Floats
+
+BATCH_CELLS = 2_000_000
+SMALL_STEP = 0.01
+
+Day = date | str
+
+
+def effects(
+    post: Posterior, panel: Panel, exposure: Floats | None = None, channels: Sequence[str] | None = None
+) -> Floats:
+    """Effects by channel and period, summed over geos, in KPI units, shape (draws, channels, periods).
+
+    Args:
+        post: The fit.
+        panel: The data.
+        exposure: Exposure in place of the panel's, shape (geos, periods, channels).
+        channels: The channels wanted, in this order; all by default.
+    """
+    post.check(panel)
+    wanted = panel.channel_index(channels if channels is not None else panel.channels)
+    seen = panel.exposure if exposure is None else exposure
+    size = post.scales.size * post.scales.outcome
+    return np.stack([_channel(post, seen, c, lambda e: np.einsum("g,dgt->dt", size, e)) for c in wanted], axis=1)
+
+
+def geo_effects(post: Posterior, panel: Panel, exposure: Floats | None = None) -> Floats:
+    """Effects by channel and geo over the whole panel, in KPI units, shape (draws, channels, geos)."""
+    post.check(panel)
+    seen = panel.exposure if exposure is None else exposure
+    size = post.scales.size * post.scales.outcome
+    return np.stack([_channel(post, seen, c, lambda e: size * e.sum(-1)) for c in range(len(panel.channels))], axis=1)
+
+
+def media_effect(post: Posterior, panel: Panel, project: Callable[[Floats], Floats]) -> Floats:
+    """A linear function of the whole media part, batch by batch.
+
+    Args:
+        post: The fit.
+        panel: The data.
+        project: Takes scaled effects of shape (draws, geos, periods) and must be linear in them.
+    """
+    return np.asarray(sum(_channel(post, panel.exposure, c, project) for c in range(len(panel.channels))))
+
+
+def contribution(post: Posterior, panel: Panel, start: Day | None = None, end: Day | None = None) -> Floats:
+    """What each channel's spend in a window brought, carry-over included, in KPI units, shape (draws, channels).
+
+    The model is run once as it was and once with the channel's spend of the window set to zero. Over the whole panel
+    this is the channel's effect itself.
+    """
+    if start is None and end is None:
+        return effects(post, panel).sum(-1)
+    return _change(post, panel, _scaled_window(panel, start, end, 0.0))
+
+
+def iroas(post: Posterior, panel: Panel, start: Day | None = None, end: Day | None = None) -> Floats:
+    """Incremental revenue per money spent in a window, shape (draws, channels); NaN where nothing was spent."""
+    spend = panel.spend[:, _window(panel, start, end)].sum((0, 1))
+    money = contribution(post, panel, start, end) * panel.kpi_value
+    return money / np.where(spend > 0, spend, np.nan)
+
+
+def mroas(
+    post: Posterior, panel: Panel, start: Day | None = None, end: Day | None = None, *, step: float = SMALL_STEP
+) -> Floats:
+    """Extra incremental revenue per extra money, shape (draws, channels); NaN where nothing was spent.
+
+    Args:
+        post: The fit.
+        panel: The data.
+        start: First day of the window; the panel's by default.
+        end: Last day of the window.
+        step: The rise of the window's spend: 0.01 (the default) is the next unit of money to all intents and
+            purposes, 0.1 the next tenth of the budget.
+    """
+    spend = panel.spend[:, _window(panel, start, end)].sum((0, 1))
+    extra = -_change(post, panel, _scaled_window(panel, start, end, 1.0 + step)) * panel.kpi_value
+    return extra / np.where(spend > 0, spend * step, np.nan)
+
+
+def response_curve(post: Posterior, panel: Panel, channel: str, multipliers: Sequence[float] | Floats) -> Floats:
+    """A channel's contribution were all its spend multiplied, in KPI units, shape (draws, points)."""
+    post.check(panel)
+    c = int(panel.channel_index([channel])[0])
+    size = post.scales.size * post.scales.outcome
+    factors = np.asarray(multipliers, dtype=np.float64)
+    if not (np.isfinite(factors).all() and (factors >= 0).all()):
+        raise DataError("multipliers of spend must be numbers from 0 upwards")
+    points = [
+        _channel(post, panel.exposure * factor, c, lambda e: np.einsum("g,dgt->d", size, e)) for factor in factors
+    ]
+    return np.stack(points, axis=1)
+
+
+def observed_range(panel: Panel, channel: str) -> tuple[float, float]:
+    """Least and greatest spend of a period, all geos together, as multiples of the channel's mean period."""
+    spend = panel.spend[..., int(panel.channel_index([channel])[0])].sum(0)
+    return float(spend.min() / spend.mean()), float(spend.max() / spend.mean())
+
+
+def half_life(post: Posterior) -> Floats:
+    """Periods until half of a unit of spend's effect has come in, shape (draws, channels).
+
+    For geometric carry-over without an end this is ``log(1/2) / log(decay)``; here the model's own weights are
+    cumulated, linear within a period, so that every form and ``l_max`` is served.
+    """
+    forms = forms_of(post.spec, post.channels)
+    weights = adstock_weights(post.draws["decay"], post.draws["delay"] * forms.peak, forms.delayed, forms.present)
+    reached = np.cumsum(weights, axis=-1)
+    at = (reached >= 0.5).argmax(-1)
+    here = np.take_along_axis(weights, at[..., None], -1)[..., 0]
+    before = np.take_along_axis(reached, at[..., None], -1)[..., 0] - here
+    return np.asarray(at + (0.5 - before) / here)
+
+
+def lift_delta(post: Posterior, panel: Panel, lift: Lift) -> Floats:
+    """The model's own value of a test: its simulated outcome change, in KPI units, shape (draws,)."""
+    post.check(panel)
+    forms = forms_of(post.spec, post.channels)
+    rows = rows_of([lift], panel, post.scales, forms.present.shape[1])
+    coefficient = post.draws["coefficient"]
+    outside = (coefficient * post.scales.size).sum(-1, keepdims=True) / post.scales.size.sum()
+    coefficient = np.concatenate([coefficient, outside], axis=-1)
+    kinds = _kinds(post)
+    size = max(1, BATCH_CELLS // rows.actual.size)
+    parts = []
+    for at in range(0, post.size, size):
+        batch = {name: values[at : at + size] for name, values in post.draws.items()}
+        parts.append(delta(kinds, forms, batch, coefficient[at : at + size], rows).sum(-1))
+    return np.concatenate(parts)
+
+
+def naive_lift_delta(post: Posterior, panel: Panel, lift: Lift) -> Floats:
+    """The same as `lift_delta` for a test inside the panel, by two full runs of the model: slow, and its check."""
+    place = window_of(lift, panel)
+    other = counterfactual_exposure(lift, panel, post.scales)
+    keep = np.zeros(panel.shape[:2])
+    keep[place.geos, place.read_out] = (post.scales.size * post.scales.outcome)[place.geos, None]
+    total = np.zeros(post.size)
+    for c in range(len(panel.channels)):
+        for exposure, sign in ((panel.exposure, 1.0), (other, -1.0)):
+            total += sign * _channel(post, exposure, c, lambda e: np.einsum("gt,dgt->d", keep, e))
+    return total
+
+
+def _kinds(post: Posterior) -> tuple[str, ...]:
+    return tuple(sorted({post.spec.channels[name].saturation for name in post.channels}))
+
+
+def _channel(post: Posterior, exposure: Floats, c: int, reduce: Callable[[Floats], Floats]) -> Floats:
+    """Reduce one channel's scaled effects, (draws, geos, periods), batch by batch, to (draws, ...)."""
+    forms = forms_of(post.spec, post.channels)
+    kind = (list(SATURATIONS)[forms.code[c]],)
+    values = {name: post.draws[name][:, c] for name in ("decay", "delay", "half_saturation", "slope")}
+    weights = adstock_weights(
+        values["decay"][:, None], values["delay"][:, None] * forms.peak[c], forms.delayed[[c]], forms.present[[c]]
+    )[:, 0]
+    x = exposure[..., c] / (post.scales.size[:, None] * post.scales.exposure[c])
+    lags = lagged(x, forms.present.shape[1]).reshape(forms.present.shape[1], -1)
+    size = max(1, BATCH_CELLS // x.size)
+    parts = []
+    for at in range(0, post.size, size):
+        now = slice(at, at + size)
+        carried = (weights[now] @ lags).reshape(-1, *x.shape)
+        half, slope = values["half_saturation"][now, None, None], values["slope"][now, None, None]
+        effect = saturate(kind, forms.code[c], carried, half, slope)
+        parts.append(reduce(post.draws["coefficient"][now, c, :, None] * effect))
+    return np.concatenate(parts)
+
+
+def _window(panel: Panel, start: Day | None, end: Day | None) -> slice:
+    first, last = panel.dates[[0, -1]]
+    return panel.window(str(first if start is None else start), str(last if end is None else end))
+
+
+def _scaled_window(panel: Panel, start: Day | None, end: Day | None, factor: float) -> tuple[slice, Floats]:
+    window = _window(panel, start, end)
+    exposure = panel.exposure.copy()
+    exposure[:, window] *= factor
+    return window, exposure
+
+
+def _change(post: Posterior, panel: Panel, changed: tuple[slice, Floats]) -> Floats:
+    """Effect as it was minus effect under the changed exposure, over the periods that the window can reach."""
+    post.check(panel)
+    window, exposure = changed
+    size = post.scales.size * post.scales.outcome
+    out = []
+    for c, name in enumerate(panel.channels):
+        reach = post.spec.channels[name].l_max
+        near = slice(max(0, window.start - reach), min(panel.shape[1], window.stop + reach))
+        first = window.start - near.start
+
+        def total(effect: Floats, first: int = first) -> Floats:
+            return np.asarray(np.einsum("g,dgt->d", size, effect[..., first:]))
+
+        out.append(_channel(post, panel.exposure[:, near], c, total) - _channel(post, exposure[:, near], c, total))
+    return np.stack(out, axis=1)

@@ -1,0 +1,175 @@
+"""The collapsed log-density of the model, in JAX.
+
+Given the media parameters the linear terms are Gaussian and are integrated out exactly. With ``A`` the weighted,
+prior-scaled design, ``A'A = V diag(l) V'`` and ``r`` the weighted residual of the media part,
+
+    log p(y | media, sigma) = -1/2 [ n log(2 pi sigma^2) + sum log(1 + l / sigma^2)
+                                     + (|r|^2 - sum (V' A' r)^2 / (l + sigma^2)) / sigma^2 ]
+
+``A' r`` is formed block by block (`design_matrix`), so a gradient costs little more than the media part itself.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.scipy.special import gammaln
+
+from measurement.mmm.lifts import Rows, delta
+from measurement.mmm.priors import Forms, Layout, unpack
+from measurement.mmm.transforms import adstock_weights, saturate
+
+LIFT_DF = 6.0
+
+
+class FormArrays(NamedTuple):
+    """`priors.Forms` as a JAX tree."""
+
+    delayed: Any
+    peak: Any
+    present: Any
+    code: Any
+
+
+class Tests(NamedTuple):
+    """Lift tests, padded. Money-free: results are in standard errors.
+
+    Attributes:
+        rows: The cells to simulate.
+        measured: Result / standard error, shape (tests,).
+        std_error: Standard error in KPI units.
+        relative_sd: Further standard deviation as a share of the effect.
+        used: 1 for a test, 0 for padding.
+        spread: KPI units of one unit of between-test spread; 0 where a test stands alone.
+        group: The group that shares the spread.
+    """
+
+    rows: Rows
+    measured: Any
+    std_error: Any
+    relative_sd: Any
+    used: Any
+    spread: Any
+    group: Any
+
+
+class ModelData(NamedTuple):
+    """Everything the density reads, padded; an argument of the compiled program, never baked into it.
+
+    Attributes:
+        outcome: Scaled KPI less the baseline's offset, shape (geos, periods).
+        weight: Row weights; 0 for masked and padded cells.
+        count: Number of cells with a weight.
+        cells: Number of real cells (geos × periods), masked ones included.
+        log_weight: Sum of the logarithms of the weights that are not 0.
+        exposure: Lag tensor, shape (channels, lags, geos, periods).
+        size: Relative sizes, shape (geos,).
+        forms: The channels' forms.
+        prior_mean: Shape (dimension,).
+        prior_sd: Shape (dimension,).
+        national: Design block, shape (periods, columns).
+        local: Design block, shape (periods, columns).
+        own: Design block of cells, shape (columns, geos, periods).
+        vectors: Eigenvectors of the design's Gram matrix.
+        values: Its eigenvalues.
+        tests: Lift tests, or ``None``.
+    """
+
+    outcome: Any
+    weight: Any
+    count: Any
+    cells: Any
+    log_weight: Any
+    exposure: Any
+    size: Any
+    forms: FormArrays
+    prior_mean: Any
+    prior_sd: Any
+    national: Any
+    local: Any
+    own: Any
+    vectors: Any
+    values: Any
+    tests: Tests | None
+
+
+def coefficients(values: dict[str, Any], saturated: Any, size: Any, cells: Any) -> Any:
+    """Coefficients of the saturated exposure, shape (..., channels, geos).
+
+    Their common size is set by the channel's share of the whole KPI, exactly; the spread between geos is hierarchical
+    on the log scale, non-centred.
+
+    Args:
+        values: Named parameters.
+        saturated: Saturated exposure summed over the periods, shape (..., channels, geos).
+        size: Relative sizes of the geos.
+        cells: Number of cells of the panel.
+    """
+    xp = saturated.__array_namespace__()
+    spread = xp.exp(values["geo_spread"][..., None] * values["geo_effect"]) if "geo_effect" in values else 1.0
+    total = (size * spread * saturated).sum(-1)
+    return (xp.exp(values["log_contribution"]) * cells / total)[..., None] * spread * xp.ones_like(saturated)
+
+
+def media(layout: Layout, data: ModelData, values: dict[str, Any]) -> tuple[Array, Array]:
+    """Sum of the channels' effects on the model's scale, shape (geos, periods), and the coefficients."""
+    weights = adstock_weights(
+        values["decay"], values["delay"] * data.forms.peak, data.forms.delayed, data.forms.present
+    )
+    carried = jnp.einsum("clgt,cl->cgt", data.exposure, weights)
+    column = (slice(None), None, None)
+    saturated = saturate(
+        layout.kinds, data.forms.code[column], carried, values["half_saturation"][column], values["slope"][column]
+    )
+    coefficient = coefficients(values, saturated.sum(-1), data.size, data.cells)
+    return jnp.einsum("cg,cgt->gt", coefficient, saturated), coefficient
+
+
+def collapsed(data: ModelData, residual: Array, sigma: Array) -> Array:
+    """Log-density of the outcome with the linear terms integrated out; ``residual`` is outcome less media."""
+    weighted = data.weight * residual
+    twice = data.weight * weighted
+    projected = jnp.concatenate(
+        [
+            twice.sum(0) @ data.national,
+            (twice @ data.local).ravel(),
+            data.own.reshape(data.own.shape[0], residual.size) @ twice.ravel(),
+        ]
+    )
+    rotated = projected @ data.vectors
+    variance = sigma**2
+    explained = (rotated**2 / (data.values + variance)).sum()
+    log_det = data.count * jnp.log(2 * jnp.pi * variance) + jnp.log1p(data.values / variance).sum()
+    return jnp.asarray(data.log_weight - 0.5 * (log_det + ((weighted**2).sum() - explained) / variance))
+
+
+def lift_log_density(layout: Layout, data: ModelData, values: dict[str, Any], coefficient: Array) -> Array:
+    """Log-density of all lift tests, each simulated inside the model."""
+    tests = data.tests
+    if tests is None:
+        return jnp.zeros(())
+    outside = (coefficient * data.size).sum(-1, keepdims=True) / data.size.sum()
+    forms: Forms = data.forms  # type: ignore[assignment]
+    parts = delta(layout.kinds, forms, values, jnp.concatenate([coefficient, outside], -1), tests.rows)
+    effect = jnp.zeros(layout.tests).at[tests.rows.test].add(parts) / tests.std_error
+    bias: Any = 0.0
+    if layout.groups:
+        bias = tests.spread / tests.std_error * values["lift_spread"][tests.group] * values["lift_bias"]
+    scale = jnp.sqrt(1.0 + (tests.relative_sd * effect) ** 2)
+    z = (tests.measured - effect - bias) / scale
+    constant = gammaln((LIFT_DF + 1) / 2) - gammaln(LIFT_DF / 2) - 0.5 * jnp.log(LIFT_DF * jnp.pi)
+    each = constant - jnp.log(tests.std_error * scale) - (LIFT_DF + 1) / 2 * jnp.log1p(z**2 / LIFT_DF)
+    return jnp.asarray((tests.used * each).sum())
+
+
+def log_density_fn(layout: Layout) -> Callable[[Array, ModelData], Array]:
+    """The log-density of the standardised flat vector, up to the normal prior's constant."""
+
+    def log_density(z: Array, data: ModelData) -> Array:
+        values = unpack(layout, data.prior_mean + data.prior_sd * z)
+        effect, coefficient = media(layout, data, values)
+        series = collapsed(data, data.outcome - effect, values["sigma"])
+        return series + lift_log_density(layout, data, values, coefficient) - 0.5 * (z**2).sum()
+
+    return log_density

@@ -1,0 +1,209 @@
+"""The linear terms: intercepts, trend, seasonality, holidays, controls and confounding, as one prior-scaled design.
+
+Every column is multiplied by its prior standard deviation, so that all coefficients are standard normal a priori. The
+design comes in three blocks, so that a gradient never multiplies by a dense (cells × columns) matrix:
+
+- ``national`` columns are functions of time that all geos share, shape (periods, columns);
+- ``local`` columns are functions of time with a coefficient for each geo, shape (periods, columns);
+- ``cells`` columns differ by geo and period, shape (columns, geos, periods).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import holidays as calendars
+import numpy as np
+import pandas as pd
+
+from measurement.errors import DataError, shown
+from measurement.mmm.scaling import Scales
+from measurement.mmm.spec import PERIODS_PER_YEAR, Spec
+from measurement.panel import Panel, Period
+from measurement.typing import Dates, Floats
+
+# Prior standard deviations, in means of the KPI.
+INTERCEPT, TREND, BEND, FOURIER, HOLIDAY, CONTROL = 1.0, 0.5, 0.2, 0.15, 0.1, 0.15
+LOCAL_INTERCEPT, LOCAL_TREND, LOCAL_FOURIER = 0.5, 0.1, 0.05
+# Prior standard deviation of the confounding coefficient, in KPI means per standard deviation of spend.
+CONFOUNDING = {"no": 0.0, "some": 0.03, "strong": 0.1}
+LOCAL_CONFOUNDING = 0.3
+
+Label = tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """The linear terms of a model.
+
+    Attributes:
+        national: Columns shared by all geos, prior-scaled, shape (periods, columns).
+        local: Columns with a coefficient per geo, shape (periods, columns).
+        cells: Columns of their own in every cell, shape (columns, geos, periods).
+        national_labels: (term, name) of each national column.
+        local_labels: (term, name) of each local column.
+        cells_labels: (term, name) of each cell column.
+        offset: Fixed part of the baseline, in means of the KPI: the intercept's prior mean.
+    """
+
+    national: Floats
+    local: Floats
+    cells: Floats
+    national_labels: tuple[Label, ...]
+    local_labels: tuple[Label, ...]
+    cells_labels: tuple[Label, ...]
+    offset: float = 0.8
+
+    @property
+    def columns(self) -> int:
+        """Number of coefficients."""
+        return len(self.labels())
+
+    def matrix(self) -> Floats:
+        """The whole design, shape (geos × periods, columns): for the one decomposition, and for tests."""
+        _, geos, periods = self.cells.shape
+        local = np.einsum("gh,tk->gthk", np.eye(geos), self.local).reshape(geos * periods, -1 if self.local.size else 0)
+        own = self.cells.reshape(len(self.cells), geos * periods).T
+        return np.concatenate([np.tile(self.national, (geos, 1)), local, own], axis=1)
+
+    def labels(self) -> list[Label]:
+        """(term, name) of every column of `matrix`."""
+        geos = self.cells.shape[1]
+        return [*self.national_labels, *(list(self.local_labels) * geos), *self.cells_labels]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Eigen-decomposition of the weighted design's Gram matrix: its singular values squared and right vectors."""
+
+    vectors: Floats
+    values: Floats
+
+
+def design_of(spec: Spec, panel: Panel, scales: Scales) -> Design:
+    """The linear terms of a spec for a panel."""
+    geos, periods, _ = panel.shape
+    national: list[tuple[Floats, Label]] = [(np.full(periods, INTERCEPT), ("baseline", "intercept"))]
+    national += _trend(spec, periods)
+    national += _fourier(spec, panel.dates, panel.period, FOURIER)
+    national += _holidays(spec, panel.dates, panel.period)
+    local: list[tuple[Floats, Label]] = []
+    if geos > 1:
+        local.append((np.full(periods, LOCAL_INTERCEPT), ("baseline", "geo intercept")))
+        if spec.trend != "none":
+            local.append((LOCAL_TREND * np.linspace(-1.0, 1.0, periods), ("baseline", "geo trend")))
+        local += [(column, label) for column, label in _fourier(spec, panel.dates, panel.period, LOCAL_FOURIER)]
+    cells = _controls(panel, scales)
+    shared, own = _confounding(spec, panel, scales)
+    national += shared
+    cells += own
+    return Design(
+        national=np.stack([column for column, _ in national], axis=1),
+        local=np.stack([column for column, _ in local], axis=1) if local else np.zeros((periods, 0)),
+        cells=np.stack([column for column, _ in cells]) if cells else np.zeros((0, geos, periods)),
+        national_labels=tuple(label for _, label in national),
+        local_labels=tuple(label for _, label in local),
+        cells_labels=tuple(label for _, label in cells),
+    )
+
+
+def decompose(design: Design, weight: Floats) -> Spectrum:
+    """Decompose the design once; every draw of the sampler and of the linear terms uses the result.
+
+    Args:
+        design: The linear terms.
+        weight: Row weights, shape (geos, periods); 0 leaves a cell out.
+    """
+    rows = design.matrix() * weight.reshape(-1, 1)
+    values, vectors = np.linalg.eigh(rows.T @ rows)
+    return Spectrum(vectors, np.maximum(values, 0.0))
+
+
+def _trend(spec: Spec, periods: int) -> list[tuple[Floats, Label]]:
+    if spec.trend == "none":
+        return []
+    time = np.linspace(-1.0, 1.0, periods)
+    columns: list[tuple[Floats, Label]] = [(TREND * time, ("baseline", "trend"))]
+    if spec.trend == "piecewise":
+        for at in range(spec.changepoint_every, periods - spec.changepoint_every // 2, spec.changepoint_every):
+            bend = np.maximum(time - time[at], 0.0)
+            columns.append((BEND * bend / (spec.changepoint_every * (time[1] - time[0])), ("baseline", "bend")))
+    return columns
+
+
+def _fourier(spec: Spec, dates: Dates, period: Period, sd: float) -> list[tuple[Floats, Label]]:
+    """Yearly sines and cosines; a prior that shrinks with the order keeps the season smooth."""
+    days = dates.astype("datetime64[D]").astype(np.float64)
+    angle = 2 * np.pi * (days + _middle(period)) / 365.25
+    columns: list[tuple[Floats, Label]] = []
+    for k in range(1, spec.fourier_order + 1):
+        columns.append((sd / k**0.5 * np.sin(k * angle), ("seasonality", f"sin {k}")))
+        columns.append((sd / k**0.5 * np.cos(k * angle), ("seasonality", f"cos {k}")))
+    return columns
+
+
+def _holidays(spec: Spec, dates: Dates, period: Period) -> list[tuple[Floats, Label]]:
+    """One column per named holiday: its days within each period. Names that never occur fall away."""
+    if not spec.holidays:
+        return []
+    ends = _period_ends(dates, period)
+    years = range(pd.Timestamp(dates[0]).year, pd.Timestamp(ends[-1]).year + 1)
+    counts: dict[str, Floats] = {}
+    for country in spec.holidays:
+        for day, name in _calendar(country, years).items():
+            at = int(np.searchsorted(dates, np.datetime64(day, "D"), side="right")) - 1
+            if at < 0 or np.datetime64(day, "D") >= ends[at]:
+                continue
+            counts.setdefault(f"{country}: {name}", np.zeros(len(dates)))[at] += 1.0
+    return [(HOLIDAY * column, ("holidays", name)) for name, column in sorted(counts.items())]
+
+
+def _calendar(country: str, years: range) -> dict[date, str]:
+    try:
+        days = calendars.country_holidays(country, years=years, language="en_US")
+        return {day: str(name) for day, name in days.items()}
+    except NotImplementedError:
+        raise DataError(
+            f"unknown country '{shown(country)}' for holidays; use an ISO code such as DE, FR, GB or US"
+        ) from None
+
+
+def _controls(panel: Panel, scales: Scales) -> list[tuple[Floats, Label]]:
+    if not panel.control_names:
+        return []
+    standard = (panel.controls - scales.control_mean) / scales.control_sd
+    return [(CONTROL * standard[..., j], ("controls", name)) for j, name in enumerate(panel.control_names)]
+
+
+def _confounding(
+    spec: Spec, panel: Panel, scales: Scales
+) -> tuple[list[tuple[Floats, Label]], list[tuple[Floats, Label]]]:
+    """The confounding term: the channel's own spend, nationally and (less suspect) as local deviations."""
+    shared: list[tuple[Floats, Label]] = []
+    own: list[tuple[Floats, Label]] = []
+    share = scales.size / scales.size.sum()
+    for c, name in enumerate(panel.channels):
+        scale = CONFOUNDING[spec.channels[name].demand_driven]
+        if scale == 0.0:
+            continue
+        spend = panel.spend[..., c] / scales.size[:, None]
+        country = share @ spend
+        if country.std() > 0:
+            shared.append((scale * _standard(country), ("confounding", name)))
+        deviation = spend - spend.mean(1, keepdims=True) - (country - country.mean())
+        if len(panel.geos) > 1 and deviation.std() > 0:
+            own.append((LOCAL_CONFOUNDING * scale * _standard(deviation), ("confounding", name)))
+    return shared, own
+
+
+def _standard(x: Floats) -> Floats:
+    return np.asarray((x - x.mean()) / x.std(), dtype=np.float64)
+
+
+def _middle(period: Period) -> float:
+    return {"day": 0.5, "week": 3.5, "month": 15.0}[period]
+
+
+def _period_ends(dates: Dates, period: Period) -> Dates:
+    """First day after each period."""
+    last = {"day": 1, "week": 7, "month": round(365.25 / PERIODS_PER_YEAR["month"])}[period]
+    return np.append(dates[1:], dates[-1] + np.timedelta64(last, "D"))

@@ -1,0 +1,102 @@
+"""Fit a marketing mix model: panel, spec and lift tests in, posterior out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from measurement.lift import Lift
+from measurement.mmm.diagnostics import diagnose
+from measurement.mmm.numpyro_engine import Draws, sample
+from measurement.mmm.posterior import Posterior
+from measurement.mmm.prepare import Prepared, prepare
+from measurement.mmm.priors import unpack
+from measurement.mmm.sampling import Progress, ProgressCallback, Sampling
+from measurement.mmm.spec import Spec
+from measurement.panel import Panel
+from measurement.provenance import Provenance, sha256_of, versions
+
+
+def fit(
+    panel: Panel,
+    spec: Spec | None = None,
+    lifts: Sequence[Lift] = (),
+    *,
+    seed: int = 0,
+    sampling: Sampling | None = None,
+    progress: ProgressCallback | None = None,
+) -> Posterior:
+    """Fit the model.
+
+    Args:
+        panel: The data.
+        spec: The model; `Spec.default` of the panel when not given.
+        lifts: Lift tests that enter the joint likelihood.
+        seed: Seed; the same data, settings and seed give the same draws on the same machine.
+        sampling: How long to sample.
+        progress: Told how far it has come, from this thread; raising in it (Ctrl-C does) stops the fit.
+
+    Returns:
+        The posterior. It says in ``diagnostics`` whether it converged; it is returned either way.
+
+    Raises:
+        DataError: With every reason why the spec, the panel and the tests do not go together.
+    """
+    chosen = spec or Spec.default(panel)
+    length = sampling or Sampling()
+    if progress is not None:
+        progress(Progress("prepare", 0, length.chains * (length.warmup + length.draws), None))
+    ready = prepare(panel, chosen, lifts)
+    drawn = sample(ready.layout, ready.data, length, seed, progress)
+    return _posterior(panel, chosen, lifts, seed, length, ready, drawn)
+
+
+def _posterior(
+    panel: Panel, spec: Spec, lifts: Sequence[Lift], seed: int, sampling: Sampling, ready: Prepared, drawn: Draws
+) -> Posterior:
+    values = unpack(ready.layout, ready.data.prior_mean + ready.data.prior_sd * drawn.z)
+    contribution = np.exp(values.pop("log_contribution")) * panel.outcome.sum()
+    reported = {"iroas": contribution * panel.kpi_value / panel.spend.sum((0, 1)), "contribution": contribution}
+    values.pop("geo_effect", None)
+    values["coefficient"] = drawn.coefficient
+    flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in (values | reported).items()}
+    return Posterior(
+        draws=flat,
+        chains=sampling.chains,
+        channels=panel.channels,
+        geos=panel.geos,
+        spec=spec,
+        scales=ready.scales,
+        weight=ready.weight,
+        diagnostics=diagnose(
+            reported,
+            panel.channels,
+            int(drawn.divergent.sum()),
+            float(drawn.steps.mean()),
+            drawn.seconds,
+            drawn.compile_seconds,
+        ),
+        provenance=Provenance(
+            data=panel.sha256,
+            settings={
+                "spec": spec.to_dict(),
+                "sampling": sampling.model_dump(),
+                "lifts": sha256_of([_plain(lift) for lift in lifts]),
+            },
+            seed=seed,
+            versions=versions("numpy", "jax", "jaxlib", "numpyro"),
+            parents=tuple(lift.experiment_id for lift in lifts),
+        ),
+    )
+
+
+def _plain(lift: Lift) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: getattr(lift, name) for name in lift.__dataclass_fields__}
+    return {
+        name: value.tolist()
+        if isinstance(value, np.ndarray)
+        else value
+        if isinstance(value, int | float)
+        else str(value)
+        for name, value in fields.items()
+    }

@@ -1,0 +1,225 @@
+"""Lift tests inside the model: which cells to simulate, and the full counterfactual that they must equal.
+
+A test is simulated from its own cells only: the treated geos, the tested channels and the read-out window, each cell
+with the exposures of its carry-over, once as they were and once as they would have been. `delta` of these rows equals
+the difference of two full model runs (`naive_exposure` gives the second run's input); a test holds that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from measurement.errors import DataError, Problem, shown
+from measurement.lift import Lift
+from measurement.mmm.priors import Forms
+from measurement.mmm.scaling import Scales
+from measurement.mmm.transforms import adstock_weights, saturate
+from measurement.panel import Panel
+from measurement.typing import Bools, Floats, Ints
+
+
+class Rows(NamedTuple):
+    """The cells of all tests, one row per (test, geo, period, channel).
+
+    Attributes:
+        actual: Scaled exposures at the lags, shape (rows, lags).
+        counterfactual: The same under business as usual.
+        channel: Channel of the row, shape (rows,).
+        geo: Geo of the row; ``geos`` (one past the last) stands for a market outside the panel.
+        test: Test of the row.
+        unit: KPI units of one scaled unit in the row's market, shape (rows,).
+    """
+
+    actual: Any
+    counterfactual: Any
+    channel: Any
+    geo: Any
+    test: Any
+    unit: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Where a test stands in a panel.
+
+    Attributes:
+        geos: Positions of the treated geos.
+        channels: Positions of the tested channels.
+        spend: Periods of the changed spend.
+        read_out: Periods of the read-out, cool-down included.
+    """
+
+    geos: Ints
+    channels: Ints
+    spend: slice
+    read_out: slice
+
+
+def window_of(lift: Lift, panel: Panel) -> Window:
+    """Place a test that is part of the panel.
+
+    Raises:
+        DataError: Where geos, channels, dates or the counterfactual's shape do not fit.
+    """
+    found = Window(
+        geos=panel.geo_index(lift.geos),
+        channels=panel.channel_index(lift.channels),
+        spend=panel.window(lift.start, lift.end),
+        read_out=panel.window(lift.start, lift.cooldown_end),
+    )
+    _refuse_shape(lift, (len(found.geos), found.spend.stop - found.spend.start, len(found.channels)))
+    return found
+
+
+def counterfactual_exposure(lift: Lift, panel: Panel, scales: Scales) -> Floats:
+    """The whole panel's exposure as it would have been without the test, shape (geos, periods, channels).
+
+    Exposure follows money: it is the actual exposure times counterfactual over actual spend, or, where nothing was
+    spent, what the money would have bought at the channel's mean cost.
+    """
+    place = window_of(lift, panel)
+    cells = np.ix_(place.geos, np.arange(place.spend.start, place.spend.stop), place.channels)
+    exposure, spend = panel.exposure[cells], panel.spend[cells]
+    bought = (spend > 0) & (exposure > 0)
+    ratio = lift.counterfactual_spend / np.where(bought, spend, 1.0)
+    out = panel.exposure.copy()
+    out[cells] = np.where(
+        bought, exposure * ratio, lift.counterfactual_spend * scales.exposure_per_money[place.channels]
+    )
+    return out
+
+
+def rows_of(lifts: Sequence[Lift], panel: Panel, scales: Scales, lags: int) -> Rows:
+    """The cells of every test, in the order of ``lifts``.
+
+    Raises:
+        DataError: Where a test cannot be placed.
+    """
+    parts = [
+        _outside(e, lift, panel, scales, lags) if lift.off_panel else _inside(e, lift, panel, scales, lags)
+        for e, lift in enumerate(lifts)
+    ]
+    return Rows(*(np.concatenate([part[i] for part in parts]) for i in range(len(Rows._fields))))
+
+
+def delta(kinds: tuple[str, ...], forms: Forms, values: Any, coefficient: Any, rows: Rows) -> Any:
+    """Effect under actual minus counterfactual exposure, per row, in KPI units.
+
+    Args:
+        kinds: Saturation forms that occur.
+        forms: The channels' forms.
+        values: Named parameters (`priors.unpack`), of one draw or with draws as the leading axis.
+        coefficient: Coefficients, shape (..., channels, geos + 1); the last column is the market outside.
+        rows: The cells.
+
+    Returns:
+        Shape (..., rows).
+    """
+    at = rows.channel
+    weights = adstock_weights(values["decay"], values["delay"] * forms.peak, forms.delayed, forms.present)[..., at, :]
+    half, slope, code = values["half_saturation"][..., at], values["slope"][..., at], forms.code[at]
+    actual = saturate(kinds, code, (rows.actual * weights).sum(-1), half, slope)
+    counterfactual = saturate(kinds, code, (rows.counterfactual * weights).sum(-1), half, slope)
+    return rows.unit * coefficient[..., at, rows.geo] * (actual - counterfactual)
+
+
+def masked_cells(lifts: Sequence[Lift], panel: Panel) -> Bools:
+    """Cells of treated geos within a read-out, shape (geos, periods)."""
+    cells = np.zeros(panel.shape[:2], dtype=bool)
+    for lift in lifts:
+        if not lift.off_panel:
+            place = window_of(lift, panel)
+            cells[place.geos, place.read_out] = True
+    return cells
+
+
+def spend_change(lift: Lift, panel: Panel) -> float:
+    """Actual minus counterfactual money over the test."""
+    if lift.off_panel:
+        return float((_actual_outside(lift) - lift.counterfactual_spend).sum())
+    place = window_of(lift, panel)
+    cells = np.ix_(place.geos, np.arange(place.spend.start, place.spend.stop), place.channels)
+    return float((panel.spend[cells] - lift.counterfactual_spend).sum())
+
+
+def _inside(test: int, lift: Lift, panel: Panel, scales: Scales, lags: int) -> Rows:
+    place = window_of(lift, panel)
+    other = counterfactual_exposure(lift, panel, scales)
+    actual = _windows(panel.exposure, place, lags) / _unit(place, scales)
+    counterfactual = _windows(other, place, lags) / _unit(place, scales)
+    g, t, c = actual.shape[:3]
+    geo = np.broadcast_to(place.geos[:, None, None], (g, t, c)).ravel()
+    return Rows(
+        actual.reshape(-1, lags),
+        counterfactual.reshape(-1, lags),
+        np.broadcast_to(place.channels, (g, t, c)).ravel(),
+        geo,
+        np.full(g * t * c, test, dtype=np.int64),
+        scales.size[geo] * scales.outcome,
+    )
+
+
+def _outside(test: int, lift: Lift, panel: Panel, scales: Scales, lags: int) -> Rows:
+    """A market that the panel does not hold: ``market_share`` of the panel's size, with the panel's mean effect."""
+    channels = panel.channel_index(lift.channels)
+    periods = lift.counterfactual_spend.shape[1] if lift.counterfactual_spend.ndim == 3 else 0
+    _refuse_shape(lift, (1, max(periods, 1), len(channels)))
+    size = lift.market_share * scales.size.sum()
+    usual = lift.counterfactual_spend[0].mean(0) if lift.carry_in == "steady_state" else np.zeros(len(channels))
+    before, after = np.tile(usual, (lags - 1, 1)), np.tile(usual, (lift.cooldown_periods, 1))
+    per_scaled = scales.exposure_per_money[channels] / (scales.exposure[channels] * size)
+    both = []
+    for spend in (_actual_outside(lift)[0], lift.counterfactual_spend[0]):
+        series = np.concatenate([before, spend, after]) * per_scaled
+        windows = np.lib.stride_tricks.sliding_window_view(series, lags, axis=0)[..., ::-1]
+        both.append(windows.reshape(-1, lags))
+    rows = len(both[0])
+    return Rows(
+        both[0],
+        both[1],
+        np.tile(channels, rows // len(channels)),
+        np.full(rows, len(panel.geos), dtype=np.int64),
+        np.full(rows, test, dtype=np.int64),
+        np.full(rows, size * scales.outcome),
+    )
+
+
+def _windows(exposure: Floats, place: Window, lags: int) -> Floats:
+    """Lagged exposures of a test's cells, shape (geos, read-out periods, channels, lags)."""
+    padded = np.concatenate([np.zeros((exposure.shape[0], lags - 1, exposure.shape[2])), exposure], axis=1)
+    part = padded[place.geos][:, place.read_out.start : place.read_out.stop + lags - 1][..., place.channels]
+    return np.lib.stride_tricks.sliding_window_view(part, lags, axis=1)[..., ::-1]
+
+
+def _unit(place: Window, scales: Scales) -> Floats:
+    return scales.size[place.geos][:, None, None, None] * scales.exposure[place.channels][:, None]
+
+
+def _actual_outside(lift: Lift) -> Floats:
+    if lift.actual_spend is None:
+        raise DataError(f"test '{shown(lift.experiment_id)}' is outside the panel and needs its actual spend")
+    return lift.actual_spend
+
+
+def _refuse_shape(lift: Lift, wanted: tuple[int, ...]) -> None:
+    arrays = [lift.counterfactual_spend] + ([lift.actual_spend] if lift.actual_spend is not None else [])
+    problems = [
+        Problem(
+            f"test '{shown(lift.experiment_id)}': spend has shape {array.shape}, the test has {wanted} "
+            "(geos, periods, channels)",
+            code="lift-shape",
+        )
+        for array in arrays
+        if array.shape != wanted
+    ]
+    if not (lift.std_error > 0 and np.isfinite(lift.std_error) and np.isfinite(lift.outcome_change)):
+        problems.append(
+            Problem(
+                f"test '{shown(lift.experiment_id)}' needs a finite result and a standard error above 0",
+                code="lift-result",
+            )
+        )
+    if problems:
+        raise DataError(problems)

@@ -1,0 +1,213 @@
+"""The sampler: NumPyro's NUTS on the collapsed density, as one compiled program of (state, data).
+
+Chains run in threads of their own: XLA releases the interpreter, so two cores run two chains, no device flags are
+needed before JAX starts, and each chain builds trees of its own length (a vectorised batch would wait for the longest).
+Each chain runs in short stretches, between which progress is told and an interruption is heard; how the stretches are
+cut changes nothing in the draws. The data are arguments, so the compiled program serves every panel of its (padded)
+shape and is kept in JAX's persistent cache.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro.infer.hmc import hmc
+
+from measurement.mmm.density import ModelData, log_density_fn, media
+from measurement.mmm.priors import Layout, unpack
+from measurement.mmm.sampling import Progress, ProgressCallback, Sampling
+from measurement.typing import Bools, Floats, Ints
+
+CACHE_ENV = "THEODOLITE_CACHE"
+STRETCH = 25
+STRETCH_SECONDS = 0.3
+TREE_DEPTH = (8, 10)
+JITTER = 0.2
+FIRST_STEP = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """What the sampler returns.
+
+    Attributes:
+        z: Draws of the standardised flat vector, shape (chains, draws, dimension).
+        coefficient: Coefficients of the saturated exposure, shape (chains, draws, channels, geos).
+        divergent: Whether a draw's trajectory diverged, shape (chains, draws).
+        steps: Leapfrog steps of each draw, shape (chains, draws).
+        seconds: Wall seconds, compilation included.
+        compile_seconds: Those of them spent before the first draw (near 0 where the program was at hand).
+    """
+
+    z: Floats
+    coefficient: Floats
+    divergent: Bools
+    steps: Ints
+    seconds: float
+    compile_seconds: float
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for compiled programs; the environment's ``THEODOLITE_CACHE`` moves it."""
+    if moved := os.environ.get(CACHE_ENV):
+        return Path(moved) / "jax"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "theodolite" / "jax"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "theodolite" / "jax"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "theodolite" / "jax"
+
+
+def use_cache() -> None:
+    """Turn JAX's persistent compilation cache on, unless the user has set one."""
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # a read-only home costs compile time, nothing else
+    jax.config.update("jax_compilation_cache_dir", str(folder))  # type: ignore[no-untyped-call]
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)  # type: ignore[no-untyped-call]
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """The two compiled functions of a layout: ``start(key, z, data)`` and ``stretch(state, data, count)``."""
+
+    start: Callable[..., Any]
+    stretch: Callable[..., Any]
+
+
+@lru_cache(maxsize=16)
+def program(layout: Layout, warmup: int, target_accept: float) -> Program:
+    """The sampler's program; traced once per layout and shape of the data."""
+    log_density = log_density_fn(layout)
+    init, step = hmc(potential_fn_gen=lambda data: lambda z: -log_density(z, data), algo="NUTS")
+
+    def start(key: Any, z: Any, data: ModelData) -> Any:
+        return init(
+            z,
+            warmup,
+            step_size=FIRST_STEP,
+            target_accept_prob=target_accept,
+            max_tree_depth=TREE_DEPTH,
+            model_args=(data,),
+            rng_key=key,
+        )
+
+    def stretch(state: Any, data: ModelData, count: Any) -> Any:
+        def one(i: Any, carry: Any) -> Any:
+            state, out = carry
+            state = step(state, (data,))
+            values = unpack(layout, data.prior_mean + data.prior_sd * state.z)
+            now = (state.z, media(layout, data, values)[1], state.diverging, state.num_steps)
+            return state, tuple(buffer.at[i].set(value) for buffer, value in zip(out, now, strict=True))
+
+        empty = (
+            jnp.zeros((STRETCH, layout.dimension)),
+            jnp.zeros((STRETCH, layout.channels, layout.geos)),
+            jnp.zeros(STRETCH, dtype=bool),
+            jnp.zeros(STRETCH, dtype=state.num_steps.dtype),
+        )
+        return jax.lax.fori_loop(0, count, one, (state, empty))
+
+    return Program(jax.jit(start), jax.jit(stretch))
+
+
+@dataclass
+class _Run:
+    """What the chains share while they run."""
+
+    total: int
+    done: list[int]
+    stop: threading.Event = field(default_factory=threading.Event)
+    began: float = field(default_factory=time.perf_counter)
+    first: float | None = None
+
+
+def sample(
+    layout: Layout, data: ModelData, sampling: Sampling, seed: int, progress: ProgressCallback | None = None
+) -> Draws:
+    """Draw from the posterior.
+
+    Args:
+        layout: The parameters.
+        data: The arrays.
+        sampling: How long.
+        seed: Seed of all randomness; the same seed gives the same draws on the same machine.
+        progress: Called from the calling thread a few times a second. An exception raised in it, ``KeyboardInterrupt``
+            included, stops all chains and is passed on.
+    """
+    began = time.perf_counter()
+    with jax.enable_x64(True):
+        use_cache()
+        arrays = jax.tree.map(jnp.asarray, data)
+        made = program(layout, sampling.warmup, sampling.target_accept)
+        keys = jax.random.split(jax.random.key(seed), (sampling.chains, 2))
+        states = [_begin(made, key, layout, arrays) for key in keys]
+        made.stretch(states[0], arrays, 0)  # compile once, before the chains need it
+    run = _Run(sampling.chains * (sampling.warmup + sampling.draws), [0] * sampling.chains)
+    compiled = run.began - began
+    workers = min(sampling.chains, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers, thread_name_prefix="chain") as pool:
+        futures = [pool.submit(_chain, made, state, arrays, sampling, run, i) for i, state in enumerate(states)]
+        try:
+            pending = set(futures)
+            while pending:
+                done, pending = wait(pending, timeout=0.25)
+                for future in done:
+                    future.result()
+                if progress is not None:
+                    progress(_progress(run, sampling))
+        except BaseException:
+            run.stop.set()
+            raise
+    parts = [future.result() for future in futures]
+    z, coefficient, divergent, steps = (np.stack([part[i] for part in parts]) for i in range(4))
+    return Draws(z, coefficient, divergent, steps.astype(np.int64), time.perf_counter() - began, compiled)
+
+
+def _begin(made: Program, key: Any, layout: Layout, data: ModelData) -> Any:
+    z = JITTER * jax.random.normal(key[0], (layout.dimension,))
+    return made.start(key[1], z, data)
+
+
+def _chain(made: Program, state: Any, data: ModelData, sampling: Sampling, run: _Run, index: int) -> list[Any]:
+    """Run one chain in stretches of about `STRETCH_SECONDS`; warm-up draws are not kept."""
+    kept: list[list[Any]] = [[], [], [], []]
+    total, done, count = sampling.warmup + sampling.draws, 0, 1
+    with jax.enable_x64(True):
+        while done < total and not run.stop.is_set():
+            count = min(count, total - done)
+            at = time.perf_counter()
+            state, out = made.stretch(state, data, count)
+            out[0].block_until_ready()
+            took = time.perf_counter() - at
+            keep = max(0, done + count - sampling.warmup)
+            for held, values in zip(kept, out, strict=True):
+                held.append(np.asarray(values)[max(0, count - keep) : count])
+            done += count
+            run.done[index] = done
+            count = int(np.clip(count * STRETCH_SECONDS / max(took, 1e-6), 1, min(STRETCH, 2 * count)))
+    return [np.concatenate(values) for values in kept]
+
+
+def _progress(run: _Run, sampling: Sampling) -> Progress:
+    done = sum(run.done)
+    spent = time.perf_counter() - run.began
+    warm = all(count >= sampling.warmup for count in run.done)
+    # Early draws build the longest trees, so a plain rate says too much at first; that is the safer side.
+    left = spent * (run.total - done) / done if done >= 10 * len(run.done) else None
+    return Progress("sample" if warm else "warm-up", done, run.total, left)

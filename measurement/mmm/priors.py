@@ -1,0 +1,170 @@
+"""Parameters: their layout in one flat vector, their priors and their links.
+
+Every parameter is ``link(mean + sd * z)`` of a standard normal ``z``. The sampler sees ``z`` only: the log prior is
+``-|z|^2 / 2``, no Jacobian is needed and every coordinate starts on the scale of its prior. The size of a channel's
+effect is carried by ``log_contribution``, the logarithm of the channel's share of the whole KPI; the iROAS over the
+panel is that share times (KPI in money / spend), so an ROI prior is a shifted normal prior here, exactly.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from measurement.mmm.scaling import Scales
+from measurement.mmm.spec import PositivePrior, Spec
+from measurement.mmm.transforms import SATURATIONS
+from measurement.panel import Panel
+from measurement.typing import Bools, Floats, Ints
+
+SIGMA = PositivePrior(median=0.1, low=0.01, high=1.0)
+LIFT_SPREAD = PositivePrior(median=0.3, low=0.06, high=1.5)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the flat vector holds; hashable, so that it can key a compiled program.
+
+    Attributes:
+        channels: Number of channels.
+        geos: Number of geos; a single one has no spread between geos.
+        delayed: Whether any channel is of the delayed form.
+        kinds: The saturation forms that occur, sorted.
+        tests: Lift tests, padded.
+        groups: Groups of tests that share a between-test spread, padded.
+    """
+
+    channels: int
+    geos: int
+    delayed: bool
+    kinds: tuple[str, ...]
+    tests: int = 0
+    groups: int = 0
+
+    @property
+    def sizes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each parameter block, in order."""
+        c = (self.channels,)
+        shapes: dict[str, tuple[int, ...]] = {"decay": c}
+        if self.delayed:
+            shapes["delay"] = c
+        if self.kinds != ("none",):
+            shapes["half_saturation"] = c
+        if "hill" in self.kinds:
+            shapes["slope"] = c
+        shapes["log_contribution"] = c
+        shapes["sigma"] = ()
+        if self.geos > 1:
+            shapes["geo_spread"] = c
+            shapes["geo_effect"] = (self.channels, self.geos)
+        if self.groups:
+            shapes["lift_spread"] = (self.groups,)
+            shapes["lift_bias"] = (self.tests,)
+        return shapes
+
+    @property
+    def dimension(self) -> int:
+        """Length of the flat vector."""
+        return int(sum(np.prod(shape, dtype=int) for shape in self.sizes.values()))
+
+
+def layout_of(spec: Spec, panel: Panel, tests: int = 0, groups: int = 0) -> Layout:
+    """The layout of a spec for a panel."""
+    own = [spec.channels[name] for name in panel.channels]
+    return Layout(
+        channels=len(own),
+        geos=len(panel.geos),
+        delayed=any(channel.adstock == "delayed" for channel in own),
+        kinds=tuple(sorted({channel.saturation for channel in own})),
+        tests=tests,
+        groups=groups,
+    )
+
+
+def prior_of(layout: Layout, spec: Spec, panel: Panel, scales: Scales, start_sigma: float) -> tuple[Floats, Floats]:
+    """Means and standard deviations of the flat vector on the link's scale, each of shape (dimension,).
+
+    Args:
+        layout: The layout.
+        spec: The model.
+        panel: The data.
+        scales: Their scales.
+        start_sigma: A rough residual standard deviation, the centre of sigma's wide prior.
+    """
+    own = [spec.channels[name] for name in panel.channels]
+    money = panel.outcome.sum() * panel.kpi_value / panel.spend.sum((0, 1))
+    roi = np.array([channel.roi.normal for channel in own]).T
+    sigma = SIGMA.normal
+    normal: dict[str, tuple[Any, Any]] = {
+        "decay": _both([channel.decay.normal for channel in own]),
+        "delay": _both([channel.delay.normal for channel in own]),
+        "half_saturation": _both([channel.half_saturation.normal for channel in own]),
+        "slope": _both([channel.slope.normal for channel in own]),
+        "log_contribution": (roi[0] - np.log(money), roi[1]),
+        "sigma": (np.log(start_sigma), sigma[1]),
+        "geo_spread": spec.geo_spread.normal,
+        "geo_effect": (0.0, 1.0),
+        "lift_spread": LIFT_SPREAD.normal,
+        "lift_bias": (0.0, 1.0),
+    }
+    return (
+        np.concatenate([np.broadcast_to(normal[n][0], shape).ravel() for n, shape in layout.sizes.items()]),
+        np.concatenate([np.broadcast_to(normal[n][1], shape).ravel() for n, shape in layout.sizes.items()]),
+    )
+
+
+def unpack(layout: Layout, raw: Any) -> dict[str, Any]:
+    """Split the vector ``mean + sd * z``, shape (..., dimension), into named parameters on their natural scale."""
+    xp = raw.__array_namespace__()
+    values: dict[str, Any] = {}
+    at = 0
+    for name, shape in layout.sizes.items():
+        length = int(np.prod(shape, dtype=int))
+        part = raw[..., at : at + length].reshape(*raw.shape[:-1], *shape)
+        at += length
+        if name in ("decay", "delay"):
+            values[name] = 0.5 + 0.5 * xp.tanh(0.5 * part)
+        elif name in ("log_contribution", "geo_effect", "lift_bias"):
+            values[name] = part
+        else:
+            values[name] = xp.exp(part)
+    one = xp.ones_like(values["decay"])
+    values.setdefault("delay", one)
+    values.setdefault("half_saturation", one)
+    values.setdefault("slope", one)
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """The forms of all channels as arrays.
+
+    Attributes:
+        delayed: Whether the adstock is delayed, shape (channels,).
+        peak: Greatest lag of the peak, ``(l_max - 1) / 2``, shape (channels,).
+        present: Lags within ``l_max``, shape (channels, lags).
+        code: Position of the saturation in `SATURATIONS`, shape (channels,).
+    """
+
+    delayed: Bools
+    peak: Floats
+    present: Bools
+    code: Ints
+
+
+def forms_of(spec: Spec, channels: tuple[str, ...]) -> Forms:
+    """The forms of a spec's channels, in the panel's order."""
+    own = [spec.channels[name] for name in channels]
+    l_max = np.array([1 if channel.adstock == "none" else channel.l_max for channel in own])
+    names = list(SATURATIONS)
+    return Forms(
+        delayed=np.array([channel.adstock == "delayed" for channel in own]),
+        peak=(l_max - 1) / 2,
+        present=np.arange(l_max.max()) < l_max[:, None],
+        code=np.array([names.index(channel.saturation) for channel in own], dtype=np.int64),
+    )
+
+
+def _both(pairs: list[tuple[float, float]]) -> tuple[Floats, Floats]:
+    means, sds = np.array(pairs, dtype=np.float64).T
+    return means, sds

@@ -1,0 +1,265 @@
+"""Spec: the model as data. It is frozen, refuses unknown fields and goes through TOML and JSON unchanged.
+
+Every prior is said in one language: a median and a 90 % interval. Positive quantities become lognormal, shares of one
+become logit-normal; the median is kept and the spread is that of ``high`` against ``low``.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from measurement.errors import DataError, Problem, did_you_mean, shown
+from measurement.panel import Panel, Period
+
+Adstock = Literal["geometric", "delayed", "none"]
+Saturation = Literal["hill", "logistic", "none"]
+DemandDriven = Literal["no", "some", "strong"]
+Trend = Literal["none", "linear", "piecewise"]
+
+Z90 = 1.6448536269514722
+PERIODS_PER_YEAR: dict[Period, float] = {"day": 365.25, "week": 365.25 / 7, "month": 12.0}
+L_MAX: dict[Period, int] = {"day": 28, "week": 8, "month": 3}
+FOURIER_ORDER: dict[Period, int] = {"day": 3, "week": 3, "month": 2}
+DECAY: dict[Period, tuple[float, float, float]] = {
+    "day": (0.87, 0.60, 0.97),
+    "week": (0.40, 0.10, 0.80),
+    "month": (0.10, 0.02, 0.40),
+}
+SHARE_WHEN_UNPRICED = 0.2
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PositivePrior(_Frozen):
+    """Lognormal prior of a positive quantity, by its median and 90 % interval."""
+
+    median: float = Field(gt=0, allow_inf_nan=False)
+    low: float = Field(gt=0, allow_inf_nan=False)
+    high: float = Field(gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.median < self.high:
+            raise ValueError(f"a prior needs low < median < high, got {self.low}, {self.median}, {self.high}")
+        return self
+
+    @property
+    def normal(self) -> tuple[float, float]:
+        """Mean and standard deviation of the quantity's logarithm."""
+        return math.log(self.median), (math.log(self.high) - math.log(self.low)) / (2 * Z90)
+
+
+class UnitPrior(_Frozen):
+    """Logit-normal prior of a quantity between 0 and 1, by its median and 90 % interval."""
+
+    median: float = Field(gt=0, lt=1)
+    low: float = Field(gt=0, lt=1)
+    high: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.median < self.high:
+            raise ValueError(f"a prior needs low < median < high, got {self.low}, {self.median}, {self.high}")
+        return self
+
+    @property
+    def normal(self) -> tuple[float, float]:
+        """Mean and standard deviation of the quantity's logit."""
+        return _logit(self.median), (_logit(self.high) - _logit(self.low)) / (2 * Z90)
+
+
+class RoiPrior(PositivePrior):
+    """Prior of a channel's iROAS over the whole panel: incremental money per unit of money spent.
+
+    The default, 0.2 to 5 around 1, says little: most measured channels lie well inside it.
+    """
+
+    median: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    low: float = Field(default=0.2, gt=0, allow_inf_nan=False)
+    high: float = Field(default=5.0, gt=0, allow_inf_nan=False)
+
+
+class ChannelSpec(_Frozen):
+    """How one channel acts.
+
+    Attributes:
+        adstock: Form of the carry-over; its weights sum to 1.
+        saturation: Form of the diminishing return; ``none`` is linear.
+        l_max: Periods that the carry-over may last, the current one included.
+        roi: Prior of iROAS over the panel.
+        demand_driven: How far spend is suspected to follow demand: sets the scale of the confounding term.
+        decay: Prior of the share of an effect that is left after one period.
+        delay: Prior of the peak's place as a share of ``(l_max - 1) / 2`` (delayed adstock only).
+        half_saturation: Prior of the adstocked exposure, in means of the positive exposure, at which Hill reaches one
+            half; for the logistic form, at which the curve reaches one half too.
+        slope: Prior of Hill's exponent.
+    """
+
+    adstock: Adstock = "geometric"
+    saturation: Saturation = "hill"
+    l_max: int = Field(default=L_MAX["week"], ge=1, le=400)
+    roi: RoiPrior = RoiPrior()
+    demand_driven: DemandDriven = "some"
+    decay: UnitPrior = UnitPrior(median=DECAY["week"][0], low=DECAY["week"][1], high=DECAY["week"][2])
+    delay: UnitPrior = UnitPrior(median=0.25, low=0.05, high=0.70)
+    half_saturation: PositivePrior = PositivePrior(median=1.5, low=0.5, high=4.5)
+    slope: PositivePrior = PositivePrior(median=1.2, low=0.75, high=1.9)
+
+
+class Spec(_Frozen):
+    """The whole model. `Spec.default` fills it for a panel.
+
+    Attributes:
+        channels: One entry per channel of the panel.
+        trend: ``linear``, or ``piecewise`` with a change of slope every ``changepoint_every`` periods.
+        changepoint_every: Periods between changes of slope.
+        fourier_order: Pairs of sine and cosine per year; 0 for none.
+        holidays: Country codes (ISO 3166) of the ``holidays`` package.
+        geo_spread: Prior of the standard deviation of a channel's log effect between geos.
+        likelihood: Distribution of the residual.
+        mask_tests: Leave the treated geos' test periods out of the series likelihood, so that the same sales do not
+            count twice. ``auto``: on geo panels.
+    """
+
+    channels: dict[str, ChannelSpec]
+    trend: Trend = "linear"
+    changepoint_every: int = Field(default=26, ge=2)
+    fourier_order: int = Field(default=3, ge=0, le=20)
+    holidays: tuple[str, ...] = ()
+    geo_spread: PositivePrior = PositivePrior(median=0.15, low=0.04, high=0.55)
+    likelihood: Literal["normal"] = "normal"
+    mask_tests: Literal["auto", "yes", "no"] = "auto"
+
+    @classmethod
+    def default(cls, panel: Panel, *, channels: Mapping[str, Mapping[str, Any]] | None = None, **fields: Any) -> Self:
+        """The default model of a panel.
+
+        Args:
+            panel: What it is for: its channels, cadence and length choose the defaults.
+            channels: Per channel, the fields of `ChannelSpec` to set otherwise.
+            **fields: Fields of `Spec` to set otherwise.
+
+        Raises:
+            DataError: For unknown channels or fields, and values that are not allowed.
+        """
+        given = channels or {}
+        problems = [
+            Problem(
+                f"settings for an unknown channel '{shown(name)}'{did_you_mean(name, panel.channels)}",
+                code="unknown-channel",
+            )
+            for name in given
+            if name not in panel.channels
+        ]
+        if problems:
+            raise DataError(problems)
+        decay = dict(zip(("median", "low", "high"), DECAY[panel.period], strict=True))
+        roi = _default_roi(panel)
+        base: dict[str, Any] = {"l_max": min(L_MAX[panel.period], panel.shape[1]), "decay": decay}
+        years = panel.shape[1] / PERIODS_PER_YEAR[panel.period]
+        own: dict[str, Any] = {
+            "channels": {name: base | {"roi": roi} | dict(given.get(name, {})) for name in panel.channels},
+            "fourier_order": FOURIER_ORDER[panel.period] if years >= 1 else 0,
+            "changepoint_every": max(2, round(PERIODS_PER_YEAR[panel.period] / 2)),
+        }
+        return cls.read(own | fields)
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> Self:
+        """Build a spec from plain values (of TOML or JSON).
+
+        Raises:
+            DataError: With every field that is unknown or not allowed.
+        """
+        try:
+            return cls.model_validate(dict(raw))
+        except ValidationError as error:
+            raise DataError(
+                [
+                    Problem(
+                        f"the model's setting {'.'.join(shown(part) for part in found['loc'])}: {found['msg']}",
+                        code="bad-spec",
+                    )
+                    for found in error.errors()
+                ]
+            ) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values that TOML and JSON can hold."""
+        return self.model_dump(mode="json")
+
+
+def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
+    """Everything about a spec and a panel that keeps them from being fitted together."""
+    problems = [
+        Problem(
+            f"the model has settings for channel '{shown(name)}', which the panel lacks"
+            f"{did_you_mean(name, panel.channels)}",
+            code="unknown-channel",
+        )
+        for name in spec.channels
+        if name not in panel.channels
+    ]
+    problems += [
+        Problem(f"the model has no settings for channel '{shown(name)}'", code="missing-channel")
+        for name in panel.channels
+        if name not in spec.channels
+    ]
+    if not panel.channels:
+        problems.append(Problem("the panel has no media channel, so there is nothing to estimate", code="no-media"))
+    if problems:
+        return problems
+    periods = panel.shape[1]
+    for c, name in enumerate(panel.channels):
+        if not panel.spend[..., c].sum() > 0 or not panel.exposure[..., c].sum() > 0:
+            problems.append(
+                Problem(f"channel '{shown(name)}' was never on: leave it out of the media table", code="no-spend")
+            )
+        if spec.channels[name].l_max > periods:
+            problems.append(
+                Problem(
+                    f"channel '{shown(name)}' has l_max {spec.channels[name].l_max}, "
+                    f"but the panel has only {periods} periods",
+                    code="l-max",
+                )
+            )
+    if not np.isfinite(panel.outcome).all() or not panel.outcome.mean() > 0:
+        problems.append(Problem(f"the KPI '{shown(panel.kpi)}' must be finite and positive on average", code="kpi"))
+    elif not panel.outcome.std() > 0:
+        problems.append(Problem(f"the KPI '{shown(panel.kpi)}' never changes", code="kpi"))
+    if panel.population is not None and not (panel.population > 0).all():
+        problems.append(Problem("every geo needs a population above 0", code="population"))
+    needed = 4 * len(panel.channels) + 2 * spec.fourier_order + 4
+    if panel.outcome.size < needed:
+        problems.append(
+            Problem(
+                f"{panel.outcome.size} observations are too few for about {needed} parameters: "
+                "use a longer panel or merge channels",
+                code="too-short",
+            )
+        )
+    return problems
+
+
+def _default_roi(panel: Panel) -> dict[str, float]:
+    """The default ROI prior; where the KPI has no price and 1 would be absurd, one that gives media a fifth of it.
+
+    A KPI counted in orders or conversions with ``kpi_value`` 1 has an "ROI" in orders per unit of money, whose size
+    nobody can know in advance. Then the same relative width is centred on media bringing 20 % of the KPI.
+    """
+    prior = RoiPrior()
+    spend, outcome = float(panel.spend.sum()), float(panel.outcome.sum())
+    if not (spend > 0 and outcome > 0):
+        return prior.model_dump()
+    share = prior.median * spend / (outcome * panel.kpi_value)
+    scale = 1.0 if panel.kpi_value != 1.0 or 0.002 <= share <= 1.0 else SHARE_WHEN_UNPRICED / share
+    return {name: value * scale for name, value in prior.model_dump().items()}
+
+
+def _logit(p: float) -> float:
+    return math.log(p / (1 - p))
