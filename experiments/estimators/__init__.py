@@ -1,0 +1,47 @@
+"""Estimators of a geo test's effect, one module each with the same names (``Settings``, ``fit``).
+
+`ESTIMATORS` is the only dispatch. The unscaled and classic synthetic control, difference in differences and SDID are
+kept as their publications define them, so that published figures can be reproduced; the default is our own choice.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from experiments.estimators import difference_in_differences, sdid, synthetic_control
+from experiments.estimators.block import Block, Fit
+
+DEFAULT = "synthetic_control"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """One way to estimate an effect.
+
+    Attributes:
+        name: Its name on every surface.
+        fit: From a block to a fit.
+        whole_weeks: Whether it wants a pre-period of whole weeks where data are daily with a weekly pattern.
+    """
+
+    name: str
+    fit: Callable[[Block], Fit]
+    whole_weeks: bool
+
+
+_default = synthetic_control.Settings()
+_unscaled = synthetic_control.Settings(scale=False, whole_weeks=False, weight_cap=1.0)
+_classic = synthetic_control.Settings(scale=False, fixed_effect=False, whole_weeks=False, weight_cap=1.0)
+
+ESTIMATORS: Mapping[str, Estimator] = {
+    entry.name: entry
+    for entry in (
+        Estimator(DEFAULT, partial(synthetic_control.fit, settings=_default), whole_weeks=True),
+        Estimator("synthetic_control_unscaled", partial(synthetic_control.fit, settings=_unscaled), whole_weeks=False),
+        Estimator("synthetic_control_classic", partial(synthetic_control.fit, settings=_classic), whole_weeks=False),
+        Estimator("sdid", sdid.fit, whole_weeks=False),
+        Estimator("difference_in_differences", difference_in_differences.fit, whole_weeks=False),
+    )
+}
+
+__all__ = ["DEFAULT", "ESTIMATORS", "Block", "Estimator", "Fit"]

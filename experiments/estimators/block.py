@@ -1,0 +1,98 @@
+"""Block and Fit: what every estimator takes and what every estimator gives back.
+
+Estimators see arrays only. A treated market is the mean of its treated geos, so that the units of an effect are KPI
+per treated geo and period whatever the number of geos.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from measurement.typing import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """One comparison: treated geos against donors, before and after an onset.
+
+    Attributes:
+        outcome: KPI, shape (geos, periods).
+        treated: Positions of the treated geos.
+        donors: Positions of the geos they are compared with; none of them treated.
+        start: First period of the pre-period.
+        onset: First period of the read-out; the pre-period ends before it.
+        end: One past the last period of the read-out.
+    """
+
+    outcome: Floats
+    treated: Ints
+    donors: Ints
+    start: int
+    onset: int
+    end: int
+
+    @property
+    def pre_length(self) -> int:
+        """Number of pre-periods."""
+        return self.onset - self.start
+
+    @property
+    def post_length(self) -> int:
+        """Number of read-out periods."""
+        return self.end - self.onset
+
+    @property
+    def observed(self) -> Floats:
+        """Mean KPI of the treated geos from ``start`` to ``end``, shape (periods,)."""
+        return np.asarray(self.outcome[self.treated, self.start : self.end].mean(axis=0))
+
+    @property
+    def donor_outcome(self) -> Floats:
+        """KPI of the donors from ``start`` to ``end``, shape (donors, periods)."""
+        return np.asarray(self.outcome[self.donors, self.start : self.end])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """What an estimator says of a block.
+
+    Attributes:
+        observed: Mean KPI of the treated geos, shape (periods,), pre-period then read-out.
+        counterfactual: What it would have been without the test, same shape.
+        pre_length: Number of pre-periods among them.
+        weights: Weight of each donor, shape (donors,).
+        time_weights: Weight of each pre-period, shape (pre-periods,), where the estimator has them; else empty.
+        importance: Weight of each predictor, where predictors were matched; else empty.
+    """
+
+    observed: Floats
+    counterfactual: Floats
+    pre_length: int
+    weights: Floats
+    time_weights: Floats = field(default_factory=lambda: np.zeros(0))
+    importance: Floats = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def gap(self) -> Floats:
+        """Observed minus counterfactual, shape (periods,), KPI per treated geo and period."""
+        return self.observed - self.counterfactual
+
+    @property
+    def effects(self) -> Floats:
+        """The gap in the read-out, shape (read-out periods,)."""
+        return self.gap[self.pre_length :]
+
+    @property
+    def effect(self) -> float:
+        """Mean effect per treated geo and period."""
+        return float(self.effects.mean())
+
+    @property
+    def pre_error(self) -> float:
+        """Root mean square of the pre-period gap; a millionth of the KPI's level at least.
+
+        The floor keeps a perfect fit (noise-free data, more donors than pre-periods) from dividing by nothing.
+        """
+        before = self.gap[: self.pre_length]
+        floor = 1e-6 * float(np.abs(self.observed[: self.pre_length]).mean())
+        return max(float(np.sqrt(np.square(before).mean())), floor, np.finfo(np.float64).tiny)

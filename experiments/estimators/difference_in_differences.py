@@ -1,0 +1,32 @@
+"""Difference in differences: the donors' plain mean, moved to the treated market's pre-period level."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.estimators.block import Block, Fit
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the comparison is made.
+
+    Attributes:
+        scale: Compare relative changes: divide every geo by its mean absolute KPI in the pre-period.
+        whole_weeks: Start the pre-period so that it holds whole weeks, where data are daily with a weekly pattern.
+    """
+
+    scale: bool = False
+    whole_weeks: bool = False
+
+
+def fit(block: Block, settings: Settings | None = None) -> Fit:
+    """Shift the donors' mean to the treated market's level in the pre-period."""
+    settings = settings or Settings()
+    observed, donors, pre = block.observed, block.donor_outcome, block.pre_length
+    if settings.scale:
+        sizes = np.maximum(np.abs(donors[:, :pre]).mean(axis=1, keepdims=True), 1e-300)
+        donors = donors / sizes * float(np.abs(observed[:pre]).mean())
+    mean = donors.mean(axis=0)
+    shift = observed[:pre].mean() - mean[:pre].mean()
+    return Fit(observed, mean + shift, pre, np.full(len(donors), 1.0 / len(donors)))

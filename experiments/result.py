@@ -1,0 +1,181 @@
+"""Result: what a test measured, with what made it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+
+from experiments.grade import Check
+from experiments.records import Experiment, Grade
+from experiments.spend import SpendChange
+from measurement.provenance import Provenance
+from measurement.typing import Floats, Json
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One measured quantity.
+
+    Attributes:
+        estimate: Point estimate.
+        std_error: The 90 % interval's half width over 1.645, so that a Normal with it has that interval.
+        low: Lower end of the interval of the result's level.
+        high: Upper end.
+        unit: Unit, for readers.
+    """
+
+    estimate: float
+    std_error: float
+    low: float
+    high: float
+    unit: str
+
+    def scaled(self, factor: float, unit: str) -> "Quantity":
+        """The quantity times a known number, which may be negative."""
+        low, high = sorted((self.low * factor, self.high * factor))
+        return Quantity(self.estimate * factor, self.std_error * abs(factor), low, high, unit)
+
+    def to_dict(self) -> Json:
+        """As ``{"estimate", "std_error", "low", "high"}``."""
+        return {"estimate": self.estimate, "std_error": self.std_error, "low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodEffect:
+    """One period of the treated geos together, in KPI units.
+
+    Attributes:
+        day: First day of the period.
+        phase: ``pre``, ``test`` or ``cooldown``.
+        observed: KPI of the treated geos.
+        counterfactual: What it would have been without the test.
+        effect: Observed minus counterfactual.
+        low: Lower end of the period's own interval; ``None`` before the test.
+        high: Upper end.
+        cumulative: Effect since the test began; ``None`` before the test.
+        cumulative_low: Lower end of its interval.
+        cumulative_high: Upper end.
+    """
+
+    day: date
+    phase: str
+    observed: float
+    counterfactual: float
+    effect: float
+    low: float | None = None
+    high: float | None = None
+    cumulative: float | None = None
+    cumulative_low: float | None = None
+    cumulative_high: float | None = None
+
+    def to_dict(self) -> Json:
+        """As plain JSON values."""
+        return {
+            "date": self.day.isoformat(),
+            "phase": self.phase,
+            "observed": self.observed,
+            "counterfactual": self.counterfactual,
+            "effect": self.effect,
+            "low": self.low,
+            "high": self.high,
+            "cumulative": self.cumulative,
+            "cumulative_low": self.cumulative_low,
+            "cumulative_high": self.cumulative_high,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """The analysis of one test.
+
+    Attributes:
+        experiment: The design that was analysed.
+        kpi: The KPI.
+        estimator: Name of the estimator.
+        window: First and last day of the read-out, cool-down included.
+        alpha: One minus the level of the intervals.
+        outcome_change: Observed minus counterfactual over treated geos and read-out.
+        incremental_outcome: The same with the sign of the spend change: positive when the ads help.
+        relative_lift: Outcome change / counterfactual.
+        average_effect: Outcome change per treated geo and period.
+        iroas: Incremental money / money; ``None`` where the spend change is unknown or negligible.
+        p_value: Of no effect at all, two-sided; below ``alpha`` exactly when the intervals exclude zero.
+        inference: How interval and p-value were made, in a sentence.
+        spend: The spend change and where it comes from.
+        periods: The read-out, period by period.
+        pre_periods: The pre-period, for the picture of the fit.
+        diagnostics: Fit, weights, placebos, self-calibration and notes.
+        alternates: What other estimators say.
+        grade: A to E.
+        checks: What the grade rests on.
+        provenance: Data, settings, seed, versions.
+        placebo_effects: Placebo outcome changes on the scale of this test, shape (sets,); empty without placebos.
+    """
+
+    experiment: Experiment
+    kpi: str
+    estimator: str
+    window: tuple[date, date]
+    alpha: float
+    outcome_change: Quantity
+    incremental_outcome: Quantity
+    relative_lift: Quantity
+    average_effect: Quantity
+    iroas: Quantity | None
+    p_value: float
+    inference: str
+    spend: SpendChange
+    periods: tuple[PeriodEffect, ...]
+    pre_periods: tuple[PeriodEffect, ...]
+    diagnostics: Json
+    alternates: Mapping[str, Json]
+    grade: Grade
+    checks: tuple[Check, ...]
+    provenance: Provenance
+    placebo_effects: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def to_dict(self) -> Json:
+        """As plain JSON values: what ``theodolite experiments analyse --json`` prints."""
+        return {
+            "experiment_id": self.experiment.experiment_id,
+            "kpi": self.kpi,
+            "estimator": self.estimator,
+            "window": [day.isoformat() for day in self.window],
+            "alpha": self.alpha,
+            "incremental_outcome": self.incremental_outcome.to_dict(),
+            "outcome_change": self.outcome_change.to_dict(),
+            "relative_lift": self.relative_lift.to_dict(),
+            "average_effect": self.average_effect.to_dict(),
+            "iroas": self.iroas.to_dict() if self.iroas else None,
+            "p_value": self.p_value,
+            "inference": self.inference,
+            "spend": self.spend.to_dict(),
+            "periods": [period.to_dict() for period in self.periods],
+            "pre_periods": [period.to_dict() for period in self.pre_periods],
+            "diagnostics": self.diagnostics,
+            "alternates": dict(self.alternates),
+            "grade": self.grade,
+            "grade_reasons": [check.to_dict() for check in self.checks],
+            "versions": dict(self.provenance.versions),
+            "seed": self.provenance.seed,
+            "data": self.provenance.data,
+        }
+
+    def to_record(self) -> Experiment:
+        """The design with its result, ready to be imported as evidence.
+
+        The standard error comes from the placebos, so it holds the placebo excess already.
+        """
+        return self.experiment.model_copy(
+            update={
+                "estimand": "outcome_change",
+                "estimate": self.outcome_change.estimate,
+                "std_error": self.outcome_change.std_error,
+                "ci_lower": None,
+                "ci_upper": None,
+                "ci_level": None,
+                "grade": self.grade,
+                "kpi": self.experiment.kpi or self.kpi,
+            }
+        )
