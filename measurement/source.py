@@ -17,9 +17,10 @@ Two doors:
   A csv is parsed once, into a temporary table; parquet stays where it is, behind a view. `Loaded.aliases` maps the
   names of the columns that were found to their names in the relation (optional ones may be absent).
 
-`load` raises where nothing can be read (no such file, another format or encoding) and otherwise returns with the
-errors of the values in ``problems``. Values are judged in SQL, all at once; only the refused ones come to Python to be
-put into words (`measurement.faults`). Names of the user never become identifiers: columns go by position.
+`load` raises where nothing can be read (no such file, another format or encoding) and otherwise returns with the errors
+of the values in ``problems``; only `read` looks for rows that share the contract's key. Values are judged in SQL, all
+at once; only the refused ones come to Python to be put into words (`measurement.faults`). Names of the user never
+become identifiers: columns go by position.
 In parquet files "line" is the row, counted from 1.
 """
 
@@ -105,9 +106,15 @@ def read(contract: Contract, source: str | Path, rules: Callable[[Loaded], list[
         loaded = load(connection, contract, source, "rows")
         if rules and loaded.complete:
             loaded.problems += rules(loaded)
-        refuse(ordered(loaded.problems))
-        frame = _frame(loaded)
-    return Table(frame, tuple(ordered(loaded.problems)), fingerprint(frame))
+        if not any(problem.level == "error" for problem in loaded.problems):
+            frame = _frame(loaded)
+            keys = [name for name in contract.key if name in frame.columns]
+            repeated = (frame[keys] == frame[keys].shift()).all(axis=1).any() if keys else False
+            if not repeated:
+                return Table(frame, tuple(ordered(loaded.problems)), fingerprint(frame))
+        if loaded.complete:
+            loaded.problems += verdicts.duplicates(loaded)
+        raise DataError(ordered(p for p in loaded.problems if p.level == "error"))
 
 
 def load(connection: duckdb.DuckDBPyConnection, contract: Contract, source: str | Path, relation: str) -> Loaded:
@@ -288,8 +295,6 @@ def _judge(loaded: Loaded, columns: Sequence[Bound]) -> None:
     view = f"CREATE OR REPLACE TEMP VIEW {loaded.relation} AS SELECT {chosen} FROM {loaded.relation}_judged"  # noqa: S608
     loaded.connection.execute(view)
     loaded.problems += problems + verdicts.zones(loaded, columns)
-    if loaded.complete:
-        loaded.problems += verdicts.duplicates(loaded)
 
 
 def _unreadable(file: TableFile, error: Exception) -> Problem:
@@ -303,7 +308,7 @@ def _frame(loaded: Loaded) -> pd.DataFrame:
     order = ", ".join(keys or loaded.aliases.values())
     chosen = ", ".join(loaded.aliases.values())
     query = f"SELECT {chosen} FROM {loaded.relation} ORDER BY {order}"  # noqa: S608
-    frame = loaded.connection.execute(query).df()
+    frame: pd.DataFrame = loaded.connection.sql(query).to_arrow_table().to_pandas()
     kinds = {c.name: c.kind for c in (*loaded.contract.columns, *loaded.contract.named)}
     frame.columns = pd.Index(list(loaded.aliases))
     types = {"date": "datetime64[s]", "timestamp": "datetime64[us]", "text": "str", "number": "float64", "flag": "bool"}

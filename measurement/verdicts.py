@@ -33,10 +33,9 @@ def values(loaded: Loaded, columns: Sequence[Bound]) -> tuple[list[Problem], set
             continue
         faulty = f"FROM {judged} WHERE faults{i // MASK} & {bit} <> 0"
         (count,) = loaded.connection.execute(f"SELECT count(*) {faulty}").fetchone() or (0,)
-        if bound.optional and count == loaded.rows:
+        if bound.optional and (count == loaded.rows or loaded.contract.extra == "sound_numbers"):
             left_out.add(bound.alias)
-            file, words = loaded.parts[0].file.name, "holds no numbers; it is left out"
-            problems.append(Problem(words, file, None, bound.column.name, "note", "left-out"))
+            problems.append(_left_out(loaded, bound.column.name, count))
             continue
         rows = loaded.connection.execute(
             f"SELECT source_row, {bound.alias} {faulty} ORDER BY source_row LIMIT {MOST}"
@@ -45,6 +44,14 @@ def values(loaded: Loaded, columns: Sequence[Bound]) -> tuple[list[Problem], set
         if count > len(rows):
             problems.append(more(loaded, count - len(rows), "values are wrong in the same ways", bound.column.name))
     return problems, left_out
+
+
+def _left_out(loaded: Loaded, name: str, count: int) -> Problem:
+    if count == loaded.rows:
+        words = "holds no numbers; it is left out"
+    else:
+        words = f"holds {count} {'value' if count == 1 else 'values'} that are no numbers; it is left out"
+    return Problem(words, loaded.parts[0].file.name, None, name, "note", "left-out")
 
 
 def _in_words(loaded: Loaded, column: Column, rows: list[tuple[int, object]]) -> list[Problem]:
@@ -125,11 +132,11 @@ def ordered(problems: Iterable[Problem]) -> list[Problem]:
     Of each kind (rule and column) five come before the sixth of any other, so that a column that is wrong throughout
     does not hide a single fault elsewhere.
     """
-    by_place = sorted(problems, key=lambda p: (p.code == "more", p.line is not None, p.file or "", p.line or 0))
+    by_place = sorted(problems, key=lambda p: (p.line is not None, p.file or "", p.line or 0))
     turn: Counter[tuple[str, str | None]] = Counter()
     ranked: dict[int, list[Problem]] = defaultdict(list)
     for problem in by_place:
         kind = (problem.code, problem.column)
-        ranked[turn[kind] // 5].append(problem)
+        ranked[turn[kind] // 5 if problem.code != "more" else MOST].append(problem)
         turn[kind] += 1
     return [problem for rank in sorted(ranked) for problem in ranked[rank]]
