@@ -1,0 +1,27 @@
+"""Attribution: from user journeys to credit per channel. It says who was present, not who caused what."""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from attribution.credit import Attribution, Credit
+    from attribution.models import MODELS
+    from attribution.path_spec import PathSpec
+    from attribution.path_table import Paths
+    from attribution.paths import read_paths
+    from attribution.run import attribute
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "credit": ["Attribution", "Credit"],
+        "models": ["MODELS"],
+        "path_spec": ["PathSpec"],
+        "path_table": ["Paths"],
+        "paths": ["read_paths"],
+        "run": ["attribute"],
+    },
+)
+
+__all__ = ["MODELS", "Attribution", "Credit", "PathSpec", "Paths", "attribute", "read_paths"]

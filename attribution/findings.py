@@ -1,0 +1,166 @@
+"""What is known about an event log before it is cut into journeys, and what its reader should be told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from attribution.journeys import Tally
+from attribution.path_spec import SECONDS_PER_DAY, PathSpec
+from attribution.path_table import NO_TOUCH, SEPARATOR
+from measurement.columns import plain
+from measurement.errors import Level, Problem, did_you_mean, shown
+
+PAUSE = 30
+"""Days without any event that part stray clocks from the log."""
+STRAY = 0.001
+"""Largest share of events beyond a pause that is still taken for stray clocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Counts over a whole log.
+
+    Attributes:
+        groups: Per channel (``None`` for a blank one) and event: rows, rows with a value, with one other than 0, and
+            at midnight.
+        nobody: Touches and conversions without a user.
+        days: Days with events, in order: day since 1970, events, first and last microsecond since 1970.
+    """
+
+    groups: Mapping[tuple[str | None, str], tuple[int, int, int, int]]
+    nobody: tuple[int, int]
+    days: Sequence[tuple[int, int, int, int]]
+
+    @property
+    def rows(self) -> int:
+        """All events."""
+        return sum(group[0] for group in self.groups.values())
+
+    @property
+    def conversions(self) -> int:
+        """All conversions."""
+        return sum(group[0] for (_, event), group in self.groups.items() if event == "conversion")
+
+    @property
+    def valued(self) -> int:
+        """Conversions with a value."""
+        return sum(group[1] for (_, event), group in self.groups.items() if event == "conversion")
+
+    @property
+    def names(self) -> list[str]:
+        """Channel names of the touches."""
+        return sorted({name for name, event in self.groups if event != "conversion" and name is not None})
+
+    def body(self) -> Sequence[tuple[int, int, int, int]]:
+        """The days of the log without stray clocks: few events, parted from the rest by a long pause."""
+        runs: list[list[tuple[int, int, int, int]]] = []
+        for day in self.days:
+            if not runs or day[0] - runs[-1][-1][0] > PAUSE:
+                runs.append([])
+            runs[-1].append(day)
+        sizes = [sum(day[1] for day in run) for run in runs]
+        kept = [run for run, size in zip(runs, sizes, strict=True) if size > STRAY * self.rows]
+        return [day for run in kept for day in run]
+
+
+def of_log(profile: Profile, tally: Tally, no_touch: float, spec: PathSpec, known: Sequence[str]) -> list[Problem]:
+    """Warnings and notes about an event log and the journeys made of it."""
+    found = [*_clocks(profile), *of_names(profile.names, spec, known)]
+    found += _counted(profile, tally, no_touch, spec)
+    return found
+
+
+def _counted(profile: Profile, tally: Tally, no_touch: float, spec: PathSpec) -> list[Problem]:
+    lookback = f"{spec.lookback_days:g} days"
+    kept = {"drop": "each is counted once", "keep": "all are counted"}[spec.duplicates]
+    bots = {"drop": "they are left out", "keep": "they are kept"}[spec.bots]
+    tail = {"leave_out": "they are left out", "null": "they are taken for journeys that did not"}[spec.unfinished]
+    rows: list[tuple[int | float, Level, str, str]] = [
+        (profile.nobody[0], "warning", "missing-user", "touches have no user_id; they are in no journey"),
+        (profile.nobody[1], "warning", "missing-user", f"conversions have no user_id; they go to '{NO_TOUCH}'"),
+        (
+            tally.duplicate_touches + tally.duplicate_conversions,
+            "warning",
+            "duplicate-event",
+            f"events repeat another in user, time, channel, event and value ({tally.duplicate_conversions:,} of them "
+            f"conversions); {kept}",
+        ),
+        (
+            tally.bot_users,
+            "warning",
+            "bot",
+            f"users have more than {spec.bot_touches:,} touches each ({tally.bot_touches:,} touches and "
+            f"{tally.bot_conversions:,} conversions in all), as bots do; {bots}",
+        ),
+        (no_touch, "note", "no-touch", f"conversions have no touch in the {lookback} before; they are '{NO_TOUCH}'"),
+        (tally.expired, "note", "expired-touch", "touches were older than their lookback when their journey ended"),
+        (
+            tally.unfinished,
+            "note",
+            "unfinished",
+            f"journeys are younger than {lookback} when the log ends and may still convert; {tail}",
+        ),
+    ]
+    return [Problem(f"{n:,.0f} {words}", level=level, code=code) for n, level, code, words in rows if n]
+
+
+def _clocks(profile: Profile) -> list[Problem]:
+    found = []
+    body = profile.body()
+    inside = {day[0] for day in body}
+    stray = [day for day in profile.days if day[0] not in inside]
+    if stray:
+        count = sum(day[1] for day in stray)
+        examples = ", ".join(str(day_of(day[0])) for day in stray[:3]) + (", ..." if len(stray) > 3 else "")
+        message = (
+            f"{count:,} {'event lies' if count == 1 else 'events lie'} more than {PAUSE} days from all others "
+            f"({examples}): a clock was wrong? They stay in; the log is taken to run from {day_of(body[0][0])} "
+            f"to {day_of(body[-1][0])}"
+        )
+        found.append(Problem(message, level="warning", code="stray-clock"))
+    if all(group[3] == group[0] for group in profile.groups.values()):
+        message = "no timestamp has a time of day; touches of one user and day are taken in order of channel name"
+        found.append(Problem(message, column="timestamp", level="warning", code="no-time-of-day"))
+    return found
+
+
+def of_names(names: Sequence[str], spec: PathSpec, known: Sequence[str]) -> list[Problem]:
+    """Warnings about channel names: unknown ones, and ones that look alike.
+
+    Args:
+        names: Names in the source, sorted.
+        spec: Its aliases are applied first.
+        known: Names that are known; none for any.
+    """
+    aliases = dict(spec.aliases)
+    ours = sorted({aliases.get(name, name) for name in names})
+    found = []
+    if known:
+        found += [
+            Problem(
+                f"channel '{shown(name)}' of the journeys is not known{did_you_mean(name, known)}; it is kept as it is",
+                column="channel",
+                level="warning",
+                code="unknown-channel",
+            )
+            for name in ours
+            if name not in known
+        ]
+    looks: dict[str, list[str]] = {}
+    for name in ours:
+        looks.setdefault(plain(name), []).append(name)
+    for twins in looks.values():
+        if len(twins) > 1:
+            listed = ", ".join(f"'{shown(name)}'" for name in twins)
+            message = f"channels {listed} differ only in case or in what cannot be seen; alias them if they are one"
+            found.append(Problem(message, column="channel", level="warning", code="similar-names"))
+    for name in ours:
+        if SEPARATOR.strip() in name:
+            message = f"channel '{shown(name)}' holds '{SEPARATOR.strip()}', which parts the touches of a written path"
+            found.append(Problem(message, column="channel", level="warning", code="separator-in-name"))
+    return found
+
+
+def day_of(day: int) -> date:
+    """The date of a day counted from 1970."""
+    return datetime.fromtimestamp(day * SECONDS_PER_DAY, UTC).date()

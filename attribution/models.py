@@ -1,0 +1,37 @@
+"""The models by name: the only dispatch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from attribution import markov, rules
+from attribution.path_table import Paths
+from attribution.sums import Prepared
+from measurement.errors import DataError, Problem, did_you_mean, shown
+
+MODELS: Mapping[str, Callable[[Paths], Prepared]] = MappingProxyType(
+    {
+        "first": rules.first,
+        "last": rules.last,
+        "linear": rules.linear,
+        "position": rules.position,
+        "time_decay": rules.time_decay,
+        "markov:1": markov.first_order,
+    }
+)
+
+
+def known(names: Sequence[str]) -> list[str]:
+    """The names, each once.
+
+    Raises:
+        DataError: With every unknown name and the nearest known one; and where there is no name.
+    """
+    strangers = [name for name in names if name not in MODELS]
+    if strangers or not names:
+        allowed = ", ".join(MODELS)
+        found = [f"unknown attribution model '{shown(n)}'{did_you_mean(n, MODELS)}" for n in strangers]
+        raise DataError(
+            [Problem(f"{text}; there are {allowed}", code="unknown-model") for text in found]
+            or f"name at least one attribution model: {allowed}"
+        )
+    return list(dict.fromkeys(names))

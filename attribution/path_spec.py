@@ -1,0 +1,144 @@
+"""PathSpec: every choice that turns an event log into paths and rule-based credit; its hash travels along."""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+
+from measurement.errors import DataError, Problem, did_you_mean, shown
+from measurement.provenance import sha256_of
+
+DIRECT_NAMES = frozenset({"direct", "(direct)"})
+"""Names (any case) that the rule for direct traffic means; give others an alias."""
+
+SECONDS_PER_DAY = 86_400
+
+
+def _pairs(raw: Any) -> Any:
+    return tuple(sorted(raw.items())) if isinstance(raw, Mapping) else raw
+
+
+type Aliases = Annotated[
+    tuple[tuple[str, str], ...], BeforeValidator(_pairs), PlainSerializer(lambda pairs: dict(pairs), return_type=dict)
+]
+type Days = Annotated[float, Field(gt=0, le=1_100, allow_inf_nan=False)]
+
+
+class PathSpec(BaseModel):
+    """How events become paths, and what the rules that have a free setting use.
+
+    Attributes:
+        click_lookback_days: A click counts for a conversion at most this many days later.
+        impression_lookback_days: The same for an impression. The longer of the two is *the* lookback: a journey ends
+            with a conversion (the next one starts empty) or after a silence longer than the lookback.
+        unfinished: A journey without conversion that is younger than the lookback when the log ends may still
+            convert: ``leave_out`` counts it apart, ``null`` takes it for a journey that did not convert.
+        repeats: ``collapse`` keeps one touch (the last) of several in a row on the same channel.
+        direct: ``drop_unless_only`` takes direct traffic out of every path that has another touch.
+        duplicates: Events equal in user, time, channel, event and value are counted once (``drop``) or as they are.
+        bots: What to do with users of more than ``bot_touches`` touches; they are reported either way.
+        bot_touches: Touches in the log beyond which nobody is human.
+        start: First day (UTC) of conversions, and of the last touches of journeys without one; ``None``: all.
+        end: Last such day, inclusive. Touches before ``start`` still count for conversions after it.
+        null_journeys: Markov models need journeys that did not convert; ``optional`` lets them go on without any.
+        half_life_days: In time decay, a touch this much older weighs half.
+        position_weights: In the position rule, the weights of the first touch, all touches between, the last touch.
+        aliases: Other names of a channel, mapped to its name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    click_lookback_days: Days = 30.0
+    impression_lookback_days: Days = 30.0
+    unfinished: Literal["leave_out", "null"] = "leave_out"
+    repeats: Literal["keep", "collapse"] = "keep"
+    direct: Literal["keep", "drop_unless_only"] = "keep"
+    duplicates: Literal["drop", "keep"] = "drop"
+    bots: Literal["keep", "drop"] = "keep"
+    bot_touches: Annotated[int, Field(ge=1)] = 1_000
+    start: date | None = None
+    end: date | None = None
+    null_journeys: Literal["needed", "optional"] = "needed"
+    half_life_days: Days = 7.0
+    position_weights: tuple[float, float, float] = (0.4, 0.2, 0.4)
+    aliases: Aliases = ()
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.start is not None and self.end is not None and self.end < self.start:
+            raise ValueError(f"end {self.end} lies before start {self.start}")
+        if not all(0 <= weight < float("inf") for weight in self.position_weights) or sum(self.position_weights) == 0:
+            raise ValueError(f"position_weights are at least 0 and not all 0, found {self.position_weights}")
+        return self
+
+    @property
+    def lookback_days(self) -> float:
+        """The longest lookback."""
+        return max(self.click_lookback_days, self.impression_lookback_days)
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of every setting."""
+        return sha256_of(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return self.model_dump(mode="json")
+
+    def with_aliases(self, aliases: Mapping[str, str]) -> Self:
+        """The same with further aliases, which win over those that are there."""
+        return self.model_copy(update={"aliases": _pairs(dict(self.aliases) | dict(aliases))})
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any], file: str | None = None) -> Self:
+        """From plain values.
+
+        Raises:
+            DataError: With every setting that is unknown or has a value that is not allowed.
+        """
+        try:
+            return cls.model_validate(raw)
+        except ValidationError as error:
+            raise DataError([_problem(dict(item), file) for item in error.errors()]) from None
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """From a JSON file of one object.
+
+        Raises:
+            DataError: Where the file is missing, no JSON object, or holds what `from_dict` refuses.
+        """
+        name = str(path)
+        try:
+            raw = json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=_no_twins)
+        except OSError as error:
+            raise DataError([Problem(f"cannot be read ({error.strerror})", name, code="unreadable")]) from None
+        except json.JSONDecodeError as error:
+            raise DataError([Problem(f"is no JSON: {error.msg}", name, error.lineno, code="json")]) from None
+        except (ValueError, RecursionError) as error:
+            raise DataError([Problem(f"cannot be read as JSON: {shown(error, 200)}", name, code="json")]) from None
+        if not isinstance(raw, dict):
+            raise DataError([Problem('is no JSON object of settings, such as {"repeats": "keep"}', name, code="json")])
+        return cls.from_dict(raw, name)
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"{', '.join(sorted(map(shown, twice)))} given twice")
+    return dict(pairs)
+
+
+def _problem(item: Mapping[str, Any], file: str | None) -> Problem:
+    where = ".".join(map(str, item["loc"])) or None
+    if item["type"] == "extra_forbidden":
+        message = f"unknown setting{did_you_mean(str(item['loc'][-1]), PathSpec.model_fields)}"
+    elif item["type"] == "value_error":
+        message = str(item["ctx"]["error"])
+    else:
+        message = f"{item['msg']}, found {shown(repr(item['input']))}"
+    return Problem(message, file, column=where, code=str(item["type"]))

@@ -1,0 +1,121 @@
+"""Run models on paths: estimates, and joint draws of all of them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from attribution import models as registry
+from attribution import sums
+from attribution.credit import Attribution, Credit
+from attribution.path_table import Paths
+from measurement.errors import DataError, Problem, did_you_mean, shown
+from measurement.provenance import Provenance, versions
+from measurement.typing import Floats
+
+
+def attribute(
+    paths: Paths,
+    models: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    draws: int = 200,
+    spend: Mapping[str, float] | None = None,
+) -> Attribution:
+    """Credit conversions, and their money, to channels.
+
+    Credits describe who was present before conversions; they do not prove who caused them.
+
+    Args:
+        paths: From `read_paths`.
+        models: Names of `attribution.models.MODELS`; ``None`` for all that these paths can carry, with a note on each
+            that they cannot.
+        seed: Seed of the resampling.
+        draws: Resamplings for the 90 % intervals; 0 for estimates alone.
+        spend: Money per channel over the window of the paths, for ROAS.
+
+    Returns:
+        Per model, credits that sum (with conversions that no touch preceded) to all conversions and all money.
+
+    Raises:
+        DataError: Where a model is unknown or cannot be had from these paths, nothing converted, or spend is negative.
+    """
+    _sound(paths, draws, spend or {})
+    prepared: dict[str, sums.Prepared] = {}
+    left_out: list[Problem] = []
+    for name in registry.known(list(registry.MODELS) if models is None else models):
+        try:
+            prepared[name] = registry.MODELS[name](paths)
+        except DataError as error:
+            if models is not None:
+                raise
+            left_out.append(
+                Problem(f"model '{name}' is left out: {error.problems[0].message}", level="note", code=name)
+            )
+    solved = sums.estimate(paths, list(prepared.values()))
+    blocks = list(sums.bootstrap(paths, list(prepared.values()), draws, seed))
+    credits_ = {
+        name: _credit(name, paths, solved[i], [block[i] for block in blocks], draws) for i, name in enumerate(prepared)
+    }
+    settings = {"models": list(prepared), "draws": draws, "spec": paths.spec.to_dict()}
+    return Attribution(
+        credits=credits_,
+        channels=paths.channels,
+        conversions=paths.total_conversions,
+        value=paths.total_value,
+        no_touch=paths.no_touch[:2],
+        no_touch_draws=np.stack(sums.no_touch_draws(paths, draws, seed)),
+        spend=dict(spend or {}),
+        window=paths.window,
+        spec_hash=paths.spec.sha256,
+        provenance=Provenance(paths.sha256, settings, seed, versions("numpy", "scipy", "duckdb")),
+        findings=(*paths.findings, *left_out, *_unseen(paths, spend or {})),
+    )
+
+
+def _credit(name: str, paths: Paths, point: sums.Solution, blocks: Sequence[sums.Solution], draws: int) -> Credit:
+    empty = np.zeros((draws, len(paths.channels)))
+    value = [block.value for block in blocks if block.value is not None]
+    return Credit(
+        model=name,
+        channels=paths.channels,
+        conversions=point.conversions[:, 0],
+        conversions_draws=_rows([block.conversions for block in blocks], empty),
+        value=None if point.value is None else point.value[:, 0],
+        value_draws=None if point.value is None else _rows(value, empty),
+        removal_effect=None if point.removal_effect is None else point.removal_effect[:, 0],
+        conversion_probability=None if point.probability is None else float(point.probability[0]),
+    )
+
+
+def _rows(parts: Sequence[Floats], empty: Floats) -> Floats:
+    return np.ascontiguousarray(np.concatenate(parts, axis=1).T) if parts else empty
+
+
+def _sound(paths: Paths, draws: int, spend: Mapping[str, float]) -> None:
+    problems = []
+    if draws < 0:
+        problems.append(Problem(f"draws is 0 or more, found {draws}", code="draws"))
+    if not paths.conversions.sum() > 0:
+        message = "no journey with a touch converts, so there is nothing to credit"
+        if paths.no_touch[0]:
+            message += f": all {paths.no_touch[0]:,.0f} conversions have no touch within the lookback before them"
+        problems.append(Problem(message, code="no-conversions"))
+    problems += [
+        Problem(f"spend of '{shown(name)}' is {money}; it is a number of at least 0", code="spend")
+        for name, money in spend.items()
+        if not 0 <= money < float("inf")
+    ]
+    if problems:
+        raise DataError(problems)
+
+
+def _unseen(paths: Paths, spend: Mapping[str, float]) -> list[Problem]:
+    return [
+        Problem(
+            f"money was spent on '{shown(name)}' and no journey has a touch of it{did_you_mean(name, paths.channels)}",
+            level="note",
+            code="unseen-channel",
+        )
+        for name, money in spend.items()
+        if money > 0 and name not in paths.channels
+    ]
