@@ -1,97 +1,134 @@
-"""Make a workspace: a commented theodolite.toml beside the data it points at."""
+"""Make a workspace: a commented theodolite.toml for tables that are there, or for one wide table that is split."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from measurement.errors import DataError, shown
-from theodolite.config import FILE_NAME, parse
-
-_HEAD = """\
-# The study. Paths are relative to this file. Every setting is explained in docs/reference/configuration.md.
-
-[study]
-name = {name}
-kpi = {kpi}  # a column of the outcome table
-kpi_value = {kpi_value}  # money per unit of the KPI; 1.0 where the KPI is money
-{margin}
-currency = {currency}
-period = {period}  # day | week | month
-{population}
-{controls}
-# holidays = ["DE"]  # country codes whose public holidays move sales
-
-[data]
-"""
-_NOT_GIVEN = {
-    "experiments": "experiments.json",
-    "touchpoints": "touchpoints.parquet",
-    "platform": "platform.csv",
-}
-_CHANNELS = """
-# One table per channel, all of it optional.
-#   demand_driven: does spend follow demand? "no" (planned long ahead), "some", or "strong" (brand search, affiliates,
-#       retargeting). The stronger, the less the weekly series alone is trusted and the more a lift test says.
-#   roi: what you believed about incremental revenue per unit of spend before seeing data: median and 90 % interval.
-#   exposure: a column of the media table that the model should see in place of spend (impressions, grp).
-#   aliases: other names of the channel in tests, journeys and platform exports.
-"""
+from measurement.typing import Json
+from theodolite import template
+from theodolite.checking import guess_kpi, guess_period
+from theodolite.config import FILE_NAME
 
 
-def quoted(text: str) -> str:
-    """A TOML basic string: any text, one line."""
-    body = "".join(
-        c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" if c not in '"\\' else "\\" + c for c in text
+@dataclass(frozen=True)
+class Made:
+    """What `initialise` wrote.
+
+    Attributes:
+        folder: The workspace.
+        files: Every file that was written.
+        channels: Channels of the media table.
+        kpi: The KPI column.
+        period: Cadence of the data.
+        remarks: What was decided on the way, in words.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    channels: tuple[str, ...]
+    kpi: str
+    period: str
+    remarks: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> Json:
+        """As ``theodolite init --json`` prints it."""
+        return {
+            "workspace": str(self.folder),
+            "files": [str(file) for file in self.files],
+            "channels": list(self.channels),
+            "kpi": self.kpi,
+            "period": self.period,
+            "remarks": list(self.remarks),
+        }
+
+    def lines(self) -> list[str]:
+        """As ``theodolite init`` prints it."""
+        made = [f"Wrote {file}" for file in self.files]
+        found = f"Channels: {', '.join(self.channels)}. KPI: {self.kpi}. One row per {self.period}."
+        return [*made, *self.remarks, found, f"Next: theodolite check --workspace {self.folder}"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user said about the study; ``None`` where nothing was said."""
+
+    name: str | None = None
+    kpi: str | None = None
+    kpi_value: float | None = None
+    margin: float | None = None
+    currency: str = "EUR"
+
+
+def initialise(
+    folder: Path,
+    media: str | None,
+    outcome: str | None,
+    wide: Path | None,
+    others: Mapping[str, str | None],
+    settings: Settings,
+) -> Made:
+    """Make a workspace.
+
+    Args:
+        folder: Its folder; made if absent.
+        media: The media table; with ``outcome``, unless ``wide`` is given.
+        outcome: The outcome table.
+        wide: One wide table, to be split into media.csv and outcome.csv in the workspace.
+        others: Files by name: experiments, touchpoints, platform.
+        settings: What the user said.
+
+    Raises:
+        DataError: Where tables are missing or wrong, or the folder already is a workspace. Then nothing was written.
+    """
+    if (folder / FILE_NAME).exists():
+        raise DataError(f"{shown(folder / FILE_NAME)} is there already; nothing was changed")
+    missing = [name for name, file in others.items() if file is not None and not Path(file).exists()]
+    if missing:
+        raise DataError(f"there is no file {shown(others[missing[0]])} (--{missing[0]})")
+    if wide is not None and (media or outcome):
+        raise DataError("give either --wide, or --media and --outcome")
+    if wide is not None:
+        return _from_wide(folder, wide, others, settings)
+    if media is None or outcome is None:
+        raise DataError("give --media and --outcome, the two tables of a study, or --wide with one wide table")
+    return _from_tidy(folder, media, outcome, others, settings)
+
+
+def _from_tidy(folder: Path, media: str, outcome: str, others: Mapping[str, str | None], settings: Settings) -> Made:
+    from measurement import tables
+
+    sales = tables.read_outcome(outcome, [settings.kpi] if settings.kpi else []).frame
+    spent = tables.read_media(media).frame
+    data = {"media": media, "outcome": outcome} | {name: file for name, file in others.items() if file}
+    located = {name: relative(Path(file), folder) for name, file in data.items()}
+    kpi = guess_kpi(sales, settings.kpi)
+    channels = tuple(sorted(spent["channel"].unique()))
+    period = guess_period(sales)
+    population = "population" if "population" in sales.columns else None
+    left = [name for name in sales.columns if name not in ("date", "geo", kpi, population)]
+    text = template.template(
+        name=settings.name or folder.resolve().name,
+        data=located,
+        channels=channels,
+        kpi=kpi,
+        kpi_value=settings.kpi_value or 1.0,
+        margin=settings.margin,
+        currency=settings.currency,
+        period=period,
+        population=population,
     )
-    return f'"{body}"'
+    remarks = [f"Not used yet (name them as controls if they move sales): {', '.join(left)}."] if left else []
+    return Made(folder, (write_new(folder, text),), channels, kpi, period, tuple(remarks))
 
 
-def template(
-    *,
-    name: str,
-    data: Mapping[str, str],
-    channels: Sequence[str],
-    kpi: str = "outcome",
-    kpi_value: float = 1.0,
-    margin: float | None = None,
-    currency: str = "EUR",
-    period: str = "week",
-    population: str | None = None,
-    controls: Sequence[str] = (),
-    demand_driven: Mapping[str, str] | None = None,
-    exposures: Mapping[str, str] | None = None,
-    aliases: Mapping[str, Sequence[str]] | None = None,
-) -> str:
-    """The text of a commented theodolite.toml; it always reads back with `theodolite.config.parse`."""
-    text = _HEAD.format(
-        name=quoted(name),
-        kpi=quoted(kpi),
-        kpi_value=float(kpi_value),
-        margin=f"margin = {float(margin)}  # for profit and break-even"
-        if margin is not None
-        else "# margin = 0.40  # share of revenue that is left after costs; needed for profit and break-even",
-        currency=quoted(currency),
-        period=quoted(period),
-        population=f"population = {quoted(population)}"
-        if population
-        else '# population = "population"  # a column of the outcome table',
-        controls=f"controls = [{', '.join(map(quoted, controls))}]"
-        if controls
-        else '# controls = ["price_index"]  # columns of the outcome table that move sales and are no media',
-    )
-    for key in ("media", "outcome", *_NOT_GIVEN):
-        text += f"{key} = {quoted(data[key])}\n" if key in data else f"# {key} = {quoted(_NOT_GIVEN[key])}\n"
-    text += _CHANNELS
-    for channel in channels:
-        text += f"\n[channels.{quoted(channel)}]\n"
-        text += f"demand_driven = {quoted((demand_driven or {}).get(channel, 'some'))}\n"
-        seen = (exposures or {}).get(channel)
-        text += f"exposure = {quoted(seen)}\n" if seen else ""
-        text += "# roi = { median = 1.0, low = 0.3, high = 3.0 }\n"
-        names = (aliases or {}).get(channel, ())
-        text += f"aliases = [{', '.join(map(quoted, names))}]\n" if names else "# aliases = []\n"
-    parse(text)
-    return text
+def relative(path: Path, folder: Path) -> str:
+    """``path`` as a theodolite.toml in ``folder`` should name it: relative where it can be, with forward slashes."""
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # another drive
+        return path.resolve().as_posix()
 
 
 def write_new(folder: Path, text: str) -> Path:
@@ -112,11 +149,3 @@ def write_new(folder: Path, text: str) -> Path:
     except OSError as error:
         raise DataError(f"{shown(target)} cannot be written: {error.strerror}") from None
     return target
-
-
-def relative(path: Path, folder: Path) -> str:
-    """``path`` as a theodolite.toml in ``folder`` should name it: relative where it can be, with forward slashes."""
-    try:
-        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-    except ValueError:  # another drive
-        return path.resolve().as_posix()

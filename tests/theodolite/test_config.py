@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from measurement.errors import DataError
 from theodolite.config import load, parse
-from theodolite.workspace import template
+from theodolite.template import template
 
 GOOD = """
 [study]

@@ -52,10 +52,10 @@ def paths(
 ) -> None:
     """Show the commonest paths, and what was found while building them."""
     from theodolite.cli import output, tables
-    from theodolite.journeys import read_journeys
+    from theodolite.journeys import overview, read_journeys
 
     built = read_journeys(touchpoints, spec) if touchpoints else open_study(workspace).paths(spec)
     if json:
-        output.as_json(built.to_dict(top))
+        output.as_json(overview(built, top))
     else:
-        tables.paths(built.to_dict(top))
+        tables.paths(overview(built, top))

@@ -58,19 +58,19 @@ def demo(
         output.as_json(result.to_dict())
         return
     output.table(
-        "Error against the known truth",
-        ["method", "channels", "typical error", "90 % intervals that hold the truth"],
+        "Typical error of iROAS against the known truth",
+        ["method", "channels", "its error", "unified view, same channels", "90 % intervals that hold the truth"],
         [
             [
-                row.method,
-                str(row.channels),
-                f"{row.typical_error:.0%}",
-                f"{row.covered} of {row.channels}" if row.has_interval else "–",
+                score.method,
+                str(score.channels),
+                f"{score.typical_error:.0%}",
+                f"{score.unified_typical_error:.0%}",
+                "–" if score.covered is None else f"{score.covered} of {score.channels}",
             ]
-            for row in result.scores
+            for score in result.scores
         ],
     )
-    output.say("The typical error is the root mean square of log(estimate / truth), turned back into a percentage.")
     output.say(f"Report: {result.report}")
 
 
@@ -94,19 +94,15 @@ def init(
 ) -> None:
     """Make a workspace: a commented theodolite.toml for the tables you point at, or for one wide table."""
     from theodolite.cli import output
-    from theodolite.setup import initialise
+    from theodolite.workspace import Settings, initialise
 
     made = initialise(
         folder,
-        media=media,
-        outcome=outcome,
-        wide=wide,
-        others={"experiments": experiments, "touchpoints": touchpoints, "platform": platform},
-        name=name,
-        kpi=kpi,
-        kpi_value=kpi_value,
-        margin=margin,
-        currency=currency,
+        media,
+        outcome,
+        wide,
+        {"experiments": experiments, "touchpoints": touchpoints, "platform": platform},
+        Settings(name, kpi, kpi_value, margin, currency),
     )
     if json:
         output.as_json(made.to_dict())

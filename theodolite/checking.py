@@ -1,0 +1,140 @@
+"""What is wrong with the data of a study, or of bare files, and what a model will find hard. Nothing is written."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from measurement.errors import DataError, Problem, TheodoliteError
+from theodolite import sources
+from theodolite.config import Config, DataSection, StudySection
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments import Experiment
+    from measurement import Panel
+    from measurement.panel import Period
+
+type Tests = Callable[[], tuple[list[Experiment], list[Problem]]]
+
+
+def check_study(folder: Path, config: Config, tests: Tests) -> list[Problem]:
+    """Check everything that a study's theodolite.toml points at."""
+    found: list[Problem] = []
+    panel = _panel(folder, config, found)
+    named = config.data
+    if named.platform is not None:
+        _try(found, lambda: sources.platform(folder, config))
+    records, problems = tests()
+    found += problems
+    if panel is not None:
+        found += _placed(records, panel, config.aliases)
+    if named.touchpoints is not None:
+        known = panel.channels if panel is not None else ()
+        found += _journeys(sources.located(folder, named.touchpoints), config.aliases, known)
+    return found
+
+
+def check_files(files: Mapping[str, str], *, kpi: str | None = None) -> list[Problem]:
+    """Check bare files, by table name (media, outcome, touchpoints, experiments, platform); any of them alone too."""
+    from experiments import records
+    from measurement import tables
+
+    found: list[Problem] = []
+    panel: Panel | None = None
+    if "media" in files and "outcome" in files:
+        study = _try(found, lambda: _inferred(files["outcome"], kpi))
+        if study is not None:
+            data = DataSection(media=files["media"], outcome=files["outcome"])
+            panel = _panel(Path(), Config(study=study, data=data), found)
+        else:
+            _try(found, lambda: tables.read_media(files["media"]))
+    else:
+        if "media" in files:
+            _kept(found, _try(found, lambda: tables.read_media(files["media"])))
+        if "outcome" in files:
+            wanted = [kpi] if kpi else []
+            _kept(found, _try(found, lambda: tables.read_outcome(files["outcome"], wanted)))
+    if "platform" in files:
+        _kept(found, _try(found, lambda: tables.read_platform(files["platform"])))
+    if "experiments" in files:
+        tests = _try(found, lambda: records.read(files["experiments"]))
+        if tests is not None and panel is not None:
+            found += _placed(tests, panel, {})
+    if "touchpoints" in files:
+        found += _journeys(files["touchpoints"], {}, panel.channels if panel is not None else ())
+    return found
+
+
+def guess_kpi(frame: "pd.DataFrame", kpi: str | None) -> str:
+    """The KPI column: the one asked for, ``outcome``, or the only one there is.
+
+    Raises:
+        DataError: Where several could be meant.
+    """
+    columns = [name for name in frame.columns if name not in ("date", "geo", "population")]
+    if kpi is not None:
+        return kpi
+    if "outcome" in columns or len(columns) == 1:
+        return "outcome" if "outcome" in columns else columns[0]
+    raise DataError(
+        f"the outcome table has several columns that may be the KPI ({', '.join(columns)}): name it (--kpi)"
+    )
+
+
+def guess_period(frame: "pd.DataFrame") -> "Period":
+    """The cadence of a table's dates."""
+    days = np.unique(frame["date"].to_numpy().astype("datetime64[D]"))
+    step = float(np.median(np.diff(days).astype(np.int64))) if days.size > 1 else 7.0
+    return "day" if step < 4 else "week" if step < 20 else "month"
+
+
+def _inferred(outcome: str, kpi: str | None) -> StudySection:
+    from measurement import tables
+
+    frame = tables.read_outcome(outcome, [kpi] if kpi else []).frame
+    return StudySection(name="check", kpi=guess_kpi(frame, kpi), period=guess_period(frame))
+
+
+def _panel(folder: Path, config: Config, found: list[Problem]) -> "Panel | None":
+    loaded = _try(found, lambda: sources.panel(folder, config))
+    if loaded is None:
+        return None
+    from measurement.checks import data_checks
+
+    found += loaded.problems
+    found += data_checks(loaded.panel)
+    return loaded.panel
+
+
+def _placed(tests: "list[Experiment]", panel: "Panel", aliases: Mapping[str, str]) -> list[Problem]:
+    from calibration import evidence
+
+    try:
+        return list(evidence.gather(tests, panel, aliases)[1])
+    except DataError as error:
+        return list(error.problems)
+
+
+def _journeys(source: str, aliases: Mapping[str, str], channels: tuple[str, ...]) -> list[Problem]:
+    from attribution import read_paths
+
+    found: list[Problem] = []
+    paths = _try(found, lambda: read_paths(source, None, aliases, channels=channels))
+    return found + (list(paths.findings) if paths is not None else [])
+
+
+def _try[T](found: list[Problem], work: Callable[[], T]) -> T | None:
+    try:
+        return work()
+    except DataError as error:
+        found += error.problems
+    except TheodoliteError as error:
+        found.append(Problem(str(error)))
+    return None
+
+
+def _kept(found: list[Problem], table: object) -> None:
+    found += getattr(table, "problems", ())

@@ -1,0 +1,116 @@
+"""Results in the store: big parts as artifacts by content hash, and one event that names them."""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from measurement.provenance import canonical_json
+from measurement.typing import Json
+
+if TYPE_CHECKING:
+    from attribution import Attribution
+    from calibration import Conflict, View
+    from measurement.mmm import Posterior
+    from measurement.store import Store
+
+FIT, ATTRIBUTION, VIEW, REPORT = "mmm.fitted", "attribution.run", "view.reconciled", "report.written"
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fit as the study keeps it.
+
+    Attributes:
+        sibling: The fit without tests.
+        calibrated: The fit with them; ``None`` where there are no tests.
+        conflicts: The judgement on each test.
+        evidence: Each test as the model took it, with its widening waterfall, as plain values.
+    """
+
+    sibling: "Posterior"
+    calibrated: "Posterior | None"
+    conflicts: "tuple[Conflict, ...]"
+    evidence: tuple[Json, ...]
+
+    @property
+    def best(self) -> "Posterior":
+        """The calibrated fit where there is one."""
+        return self.calibrated or self.sibling
+
+    @property
+    def converged(self) -> bool:
+        """Whether every fit has converged."""
+        return all(fit.diagnostics.converged for fit in (self.sibling, self.calibrated) if fit is not None)
+
+
+def save_fit(store: "Store", fitted: Fitted, actor: str) -> None:
+    """Keep a fit: its artifacts first, then the event that makes it the current one."""
+    payload: Json = {
+        "sibling": store.put(fitted.sibling.to_bytes()),
+        "calibrated": store.put(fitted.calibrated.to_bytes()) if fitted.calibrated else None,
+        "conflicts": [_plain(conflict) for conflict in fitted.conflicts],
+        "evidence": list(fitted.evidence),
+        "data": fitted.sibling.provenance.data,
+        "converged": fitted.converged,
+    }
+    store.append(FIT, "mmm", payload, actor)
+
+
+def load_fit(store: "Store") -> Fitted | None:
+    """The last fit, or ``None``."""
+    from calibration import Conflict
+    from measurement.mmm import Posterior
+
+    payload = last(store, FIT)
+    if payload is None:
+        return None
+    calibrated = payload["calibrated"]
+    return Fitted(
+        sibling=Posterior.from_bytes(store.get(payload["sibling"])),
+        calibrated=Posterior.from_bytes(store.get(calibrated)) if calibrated else None,
+        conflicts=tuple(Conflict(**_restored(raw)) for raw in payload["conflicts"]),
+        evidence=tuple(payload["evidence"]),
+    )
+
+
+def _plain(conflict: "Conflict") -> Json:
+    return {key: None if value != value else value for key, value in asdict(conflict).items()}  # NaN is not JSON
+
+
+def _restored(raw: Json) -> Json:
+    lists = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
+    return raw | lists | {"khat": math.nan if raw["khat"] is None else raw["khat"]}
+
+
+def save_attribution(store: "Store", made: "Attribution", actor: str) -> None:
+    """Keep an attribution."""
+    store.append(ATTRIBUTION, "attribution", {"attribution": store.put(made.to_bytes()), "spec": made.spec_hash}, actor)
+
+
+def load_attribution(store: "Store") -> "Attribution | None":
+    """The last attribution, or ``None``."""
+    from attribution import Attribution
+
+    payload = last(store, ATTRIBUTION)
+    return None if payload is None else Attribution.from_bytes(store.get(payload["attribution"]))
+
+
+def save_view(store: "Store", view: "View", actor: str) -> None:
+    """Keep a unified view."""
+    text = canonical_json(view.to_dict(full=True)).encode()
+    store.append(VIEW, "view", {"view": store.put(text), "derived_from": list(view.derived_from)}, actor)
+
+
+def load_view(store: "Store") -> "View | None":
+    """The last unified view, or ``None``."""
+    from calibration import View
+
+    payload = last(store, VIEW)
+    return None if payload is None else View.from_dict(json.loads(store.get(payload["view"])))
+
+
+def last(store: "Store", kind: str) -> dict[str, Any] | None:
+    """The payload of the newest event of a kind."""
+    events = store.events(kind=kind)
+    return dict(events[-1].payload) if events else None

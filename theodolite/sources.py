@@ -1,0 +1,123 @@
+"""From theodolite.toml to the data it points at: tables, panel, model specification, journeys."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from measurement.errors import DataError, Problem, did_you_mean, shown
+from theodolite.config import FILE_NAME, Config
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments import Experiment
+    from measurement import Panel
+    from measurement.mmm import Spec
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """The panel of a study and what was odd about its tables.
+
+    Attributes:
+        panel: Media and outcome.
+        problems: Warnings and notes of reading.
+    """
+
+    panel: "Panel"
+    problems: tuple[Problem, ...]
+
+
+def located(folder: Path, name: str) -> str:
+    """A path of theodolite.toml, seen from where the user stands."""
+    return str(folder / name) if not Path(name).is_absolute() else name
+
+
+def panel(folder: Path, config: Config) -> Loaded:
+    """Read media and outcome.
+
+    Raises:
+        DataError: With every problem of both tables.
+    """
+    from measurement import tables
+    from measurement.panel import Panel
+
+    study = config.study
+    exposures = {name: c.exposure for name, c in config.channels.items() if c.exposure is not None}
+    found: list[Problem] = []
+    read: dict[str, tables.Table] = {}
+    readers = {
+        "media": lambda source: tables.read_media(source, tuple(exposures.values()), period=study.period),
+        "outcome": lambda source: tables.read_outcome(
+            source, [study.kpi], controls=study.controls, population=study.population, period=study.period
+        ),
+    }
+    for name, reader in readers.items():
+        try:
+            read[name] = reader(located(folder, getattr(config.data, name)))
+        except DataError as error:
+            found += error.problems
+    if found:
+        raise DataError(found)
+    made = Panel.from_frames(
+        read["outcome"].frame,
+        read["media"].frame,
+        kpi=study.kpi,
+        exposures=exposures,
+        population=study.population,
+        controls=study.controls,
+        period=study.period,
+        currency=study.currency,
+        kpi_value=study.kpi_value,
+    )
+    strangers = [
+        Problem(
+            f"the media table has no channel '{shown(name)}'{did_you_mean(name, made.channels)}",
+            file=str(folder / FILE_NAME),
+            column=f"channels.{name}",
+            code="unknown-channel",
+        )
+        for name in config.channels
+        if name not in made.channels
+    ]
+    if strangers:
+        raise DataError(strangers)
+    return Loaded(made, (*read["media"].problems, *read["outcome"].problems))
+
+
+def platform(folder: Path, config: Config) -> "pd.DataFrame | None":
+    """What the platforms report, with channel names of the study; ``None`` where the study has no such table."""
+    if config.data.platform is None:
+        return None
+    from measurement import tables
+
+    frame = tables.read_platform(located(folder, config.data.platform)).frame
+    return frame.assign(channel=frame["channel"].map(lambda name: config.aliases.get(name, name)))
+
+
+def experiments(folder: Path, config: Config) -> "list[Experiment]":
+    """The tests of the file that theodolite.toml names; none where it names none."""
+    if config.data.experiments is None:
+        return []
+    from experiments import records
+
+    return records.read(located(folder, config.data.experiments))
+
+
+def spec(panel: "Panel", config: Config) -> "Spec":
+    """The default model of the panel, and what theodolite.toml says of the channels."""
+    from measurement.mmm import Spec
+
+    channels: dict[str, dict[str, Any]] = {}
+    for name, channel in config.channels.items():
+        channels[name] = {"demand_driven": channel.demand_driven}
+        if channel.roi is not None:
+            channels[name]["roi"] = channel.roi.model_dump()
+    return Spec.default(panel, channels=channels, holidays=tuple(config.study.holidays))
+
+
+def window_spend(panel: "Panel", window: tuple[Any, Any] | None) -> Mapping[str, float]:
+    """Money per channel over a window of days, or over the whole panel."""
+    part = panel.window(*window) if window else slice(None)
+    return dict(zip(panel.channels, panel.spend[:, part].sum(axis=(0, 1)).tolist(), strict=True))

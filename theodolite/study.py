@@ -1,0 +1,290 @@
+"""Study: a workspace and its verbs. Every face (command line, report, notebook) calls these and nothing below them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from measurement.errors import DataError, Problem, StoreError, did_you_mean, refuse, shown
+from measurement.store import Store
+from measurement.typing import Json
+from theodolite import checking, config, fits, journeys, results, sources
+
+if TYPE_CHECKING:
+    from attribution import Attribution, Paths
+    from calibration import View
+    from calibration.evidence import Evidence
+    from experiments import Experiment, Result
+    from measurement import Panel
+    from measurement.mmm import Spec
+
+ProgressCallback = Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A workspace folder with its theodolite.toml, its data and its store. Open it with `open`.
+
+    Attributes:
+        folder: The workspace.
+        config: What its theodolite.toml says.
+        actor: Who acts; written into every event of the store.
+    """
+
+    folder: Path
+    config: config.Config
+    actor: str = "local"
+
+    @classmethod
+    def open(cls, folder: Path | str, actor: str = "local") -> Self:
+        """Open a workspace.
+
+        Raises:
+            DataError: Where there is no theodolite.toml, or something in it is wrong.
+        """
+        where = Path(folder)
+        return cls(where, config.load(where / config.FILE_NAME), actor)
+
+    # -- what there is ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def panel(self) -> "Panel":
+        """Media and outcome."""
+        return self._loaded.panel
+
+    @cached_property
+    def spec(self) -> "Spec":
+        """The model's specification: defaults for the panel, and what theodolite.toml says of the channels."""
+        return sources.spec(self.panel, self.config)
+
+    @cached_property
+    def _loaded(self) -> sources.Loaded:
+        return sources.panel(self.folder, self.config)
+
+    @cached_property
+    def store(self) -> Store:
+        """The workspace's store, made when something is written for the first time."""
+        return Store.open(self.folder) if Store.exists(self.folder) else Store.create(self.folder)
+
+    @property
+    def head(self) -> str | None:
+        """Hash of the newest event of the store; ``None`` where nothing was ever written."""
+        return self.store.head().hash if Store.exists(self.folder) else None
+
+    def experiments(self) -> "list[Experiment]":
+        """Every test of the study: those of the file that theodolite.toml names, and those imported.
+
+        Raises:
+            DataError: Where a record is wrong, or one id has two contents.
+        """
+        from experiments import registry
+
+        tests = {test.experiment_id: test for test in sources.experiments(self.folder, self.config)}
+        for found in registry.load(self.store) if Store.exists(self.folder) else []:
+            test = found.experiment
+            if tests.setdefault(test.experiment_id, test) != test:
+                name = shown(test.experiment_id)
+                raise DataError(
+                    f"test '{name}' was imported with other content than the study's file of tests gives it"
+                )
+        return list(tests.values())
+
+    def experiment(self, experiment_id: str) -> Json:
+        """One test: its record, and how its standard error is widened on the way into the model."""
+        test = self._test(experiment_id)
+        waterfall: list[Json] = []
+        if test.has_result:
+            from calibration import evidence
+
+            waterfall = evidence.to_evidence(test, self.panel, self.config.aliases).to_dict()["waterfall"]
+        return {"record": test.to_dict(), "waterfall": waterfall}
+
+    def check(self) -> list[Problem]:
+        """Everything that is wrong with the data, or hard about them: errors, warnings, notes. Writes nothing."""
+        return checking.check_study(self.folder, self.config, self._tests_or_problems)
+
+    # -- verbs --------------------------------------------------------------------------------------------------------
+
+    def import_experiments(self, file: Path | str) -> "list[Experiment]":
+        """Import results of tests as evidence: all of the file or, where something is wrong, nothing.
+
+        Returns:
+            The tests that were new.
+        """
+        from experiments import records, registry
+
+        tests = records.read(file)
+        refuse(records.place(tests, self.panel, self.config.aliases))
+        known = {test.experiment_id: test for test in sources.experiments(self.folder, self.config)}
+        refuse(
+            [
+                Problem(f"test '{shown(t.experiment_id)}' has other content in the study's own file", file=str(file))
+                for t in tests
+                if known.get(t.experiment_id, t) != t
+            ]
+        )
+        events = registry.add(self.store, tests, self.actor)
+        added = {event.subject for event in events}
+        return [test for test in tests if test.experiment_id in added]
+
+    def analyse(
+        self,
+        experiment_id: str,
+        *,
+        kpi: str | None = None,
+        estimator: str = "default",
+        alpha: float = 0.1,
+        seed: int = 0,
+    ) -> "Result":
+        """Analyse a geo test of the study on its own panel."""
+        from experiments import analyse
+
+        test = self._test(experiment_id)
+        panel = self.panel.with_kpi(kpi) if kpi else self.panel
+        return analyse(panel, test, estimator=estimator, alpha=alpha, seed=seed)
+
+    def evidence(self) -> "tuple[tuple[Evidence, ...], tuple[Problem, ...]]":
+        """Every test with a result as the model takes it, and what was noted on the way."""
+        from calibration import evidence
+
+        return evidence.gather(self.experiments(), self.panel, self.config.aliases)
+
+    def fit(
+        self,
+        *,
+        seed: int = 0,
+        chains: int = 4,
+        warmup: int = 300,
+        draws: int = 500,
+        progress: ProgressCallback | None = None,
+    ) -> results.Fitted:
+        """Fit the model with the tests inside, and its sibling without them; keep both."""
+        from calibration import calibrate
+        from measurement.mmm import Sampling
+
+        gathered, _ = self.evidence()
+        made = calibrate(
+            self.panel,
+            self.spec,
+            [item.lift for item in gathered],
+            seed=seed,
+            sampling=Sampling(chains=chains, warmup=warmup, draws=draws),
+            progress=progress,
+        )
+        plain = tuple(item.to_dict() for item in gathered)
+        fitted = results.Fitted(made.sibling, made.calibrated, made.conflicts, plain)
+        results.save_fit(self.store, fitted, self.actor)
+        return fitted
+
+    def fitted(self) -> results.Fitted:
+        """The last fit.
+
+        Raises:
+            StoreError: Where there is none, or the data have changed since.
+        """
+        found = results.load_fit(self.store) if Store.exists(self.folder) else None
+        if found is None:
+            raise StoreError("there is no fit yet: run `theodolite mmm fit` first")
+        if found.sibling.provenance.data != self.panel.sha256:
+            raise StoreError("media or outcome have changed since the last fit: run `theodolite mmm fit` again")
+        return found
+
+    def fit_summary(self, fitted: results.Fitted | None = None) -> Json:
+        """A fit in numbers, as ``theodolite mmm fit --json`` prints it."""
+        return fits.summary(fitted or self.fitted(), self.panel)
+
+    def paths(self, spec: Path | None = None) -> "Paths":
+        """The study's journeys as distinct paths."""
+        if self.config.data.touchpoints is None:
+            raise DataError("theodolite.toml names no touchpoints, so there are no journeys to read")
+        source = sources.located(self.folder, self.config.data.touchpoints)
+        return journeys.read_journeys(source, spec, aliases=self.config.aliases)
+
+    def attribute(
+        self, *, models: Sequence[str] | None = None, spec: Path | None = None, seed: int = 0
+    ) -> "Attribution":
+        """Credit conversions and value to channels by each model, and keep the result."""
+        made = journeys.credit(self.paths(spec), models, seed=seed, panel=self.panel)
+        results.save_attribution(self.store, made, self.actor)
+        return made
+
+    def attribution(self) -> "Attribution | None":
+        """The last attribution, or ``None``."""
+        return results.load_attribution(self.store) if Store.exists(self.folder) else None
+
+    def reconcile(self, *, start: str | None = None, end: str | None = None, seed: int = 0) -> "View":
+        """Bring the fit without tests, the raw tests and attribution together, each once; keep the view.
+
+        Journeys that were not attributed yet are attributed first.
+
+        Raises:
+            StoreError: Where there is no fit of today's data.
+            DataError: Where ``start`` or ``end`` are no days of the data.
+        """
+        from calibration import reconcile
+
+        fitted = self.fitted()
+        credit = self.attribution()
+        if credit is None and self.config.data.touchpoints is not None:
+            credit = self.attribute(seed=seed)
+        view = reconcile(
+            self.panel,
+            fitted.sibling,
+            self.evidence()[0],
+            credit,
+            calibrated=fitted.calibrated,
+            conflicts=fitted.conflicts,
+            platform=sources.platform(self.folder, self.config),
+            margin=self.config.study.margin or 1.0,
+            start=_day(start, "--from"),
+            end=_day(end, "--to"),
+            seed=seed,
+        )
+        results.save_view(self.store, view, self.actor)
+        return view
+
+    def view(self) -> "View":
+        """The last unified view; made now where there is none for the last fit."""
+        found = results.load_view(self.store) if Store.exists(self.folder) else None
+        return found or self.reconcile()
+
+    def report(self, out: Path | str | None = None, *, truth: Mapping[str, float] | None = None) -> Path:
+        """Write one self-contained HTML report that works offline.
+
+        Args:
+            out: The file; ``report.html`` in the workspace otherwise.
+            truth: True iROAS per channel, where it is known (a simulated company).
+
+        Returns:
+            The file.
+        """
+        from theodolite.report import write
+
+        return write(self, Path(out) if out else self.folder / "report.html", truth=truth)
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _test(self, experiment_id: str) -> "Experiment":
+        tests = {test.experiment_id: test for test in self.experiments()}
+        if experiment_id not in tests:
+            raise DataError(
+                f"there is no test '{shown(experiment_id)}' in the study{did_you_mean(experiment_id, tests)}"
+            )
+        return tests[experiment_id]
+
+    def _tests_or_problems(self) -> "tuple[list[Experiment], list[Problem]]":
+        try:
+            return self.experiments(), []
+        except DataError as error:
+            return [], list(error.problems)
+
+
+def _day(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise DataError(f"{option}: found '{shown(text)}', a day is written YYYY-MM-DD") from None
