@@ -4,6 +4,14 @@ from typing import TYPE_CHECKING
 
 import lazy_loader
 
+import measurement
+
+if "TheodoliteError" not in getattr(measurement, "__all__", ()):
+    raise ImportError(
+        f"the package 'measurement' found at {getattr(measurement, '__file__', None)} is not Theodolite's: "
+        "another distribution installs that name too; remove it, or give Theodolite an environment of its own"
+    )
+
 if TYPE_CHECKING:
     from attribution.credit import Attribution, Credit
     from attribution.models import MODELS

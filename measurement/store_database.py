@@ -79,10 +79,14 @@ def connected(path: Path, *, read_only: bool, wait: float) -> Iterator[Connectio
 
 
 def _opened(path: Path, *, read_only: bool, wait: float) -> Connection:
+    if "?" in str(path):  # DuckDB takes what follows for parameters and looks for its log in the wrong place
+        raise StoreError(f"a store cannot lie in {named(path.parent)}: DuckDB allows no '?' in a path")
     deadline = time.monotonic() + wait
     while True:
         try:
             return duckdb.connect(str(path), read_only=read_only, config=SETTINGS)
+        except RuntimeError as error:  # the binding's own, for a name that is not Unicode
+            raise StoreError(f"the store's database {named(path)} cannot be opened: {shown(error)}") from error
         except duckdb.Error as error:
             if not any(sign in str(error) for sign in HELD):
                 raise
@@ -139,7 +143,7 @@ def migrate(connection: Connection, step: Migration, applied_at: str) -> None:
 def _database_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except (duckdb.Error, UnicodeDecodeError) as error:
+    except (duckdb.Error, UnicodeError) as error:
         words = re.sub(r"\s+", " ", str(error).split("\n")[0])
         if any(sign in words for sign in NO_ROOM):
             reason = "the disk (or the room granted on it) is full"

@@ -89,7 +89,8 @@ def locked(path: Path, *, exclusive: bool, wait: float) -> Iterator[None]:
     with file_errors(f"{'write to' if exclusive else 'read'} the store {named(path.parent)}"):
         handle = os.open(path, os.O_RDWR | os.O_CREAT if exclusive else os.O_RDONLY, 0o666)
     try:
-        _take(handle, path, exclusive=exclusive, wait=wait)
+        with file_errors(f"lock the store {named(path.parent)}"):
+            _take(handle, path, exclusive=exclusive, wait=wait)
         yield
     finally:
         os.close(handle)

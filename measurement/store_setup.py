@@ -12,7 +12,8 @@ from measurement.store_session import database_path, opened, reading
 
 def exists(home: Path) -> bool:
     """Whether there is a store, damaged or not."""
-    return HeadFile(home).path.exists() or database_path(home).exists()
+    with file_errors(f"look for a store in {named(home)}"):
+        return HeadFile(home).path.exists() or database_path(home).exists()
 
 
 def begin(home: Path, wait: float) -> None:

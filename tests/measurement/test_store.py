@@ -371,6 +371,23 @@ def test_create_makes_and_open_finds_and_neither_harms_what_is_there(tmp_path: P
     assert Store.create(workspace).events() == Store.open(workspace / ".theodolite").events() == store.events()
 
 
+def test_a_workspace_may_have_any_name(tmp_path: Path) -> None:
+    for number, name in enumerate(["it's; drop table events", "50% of ü 東京", "a=b&c#d", ".wal", "$1 {home}", "-rf"]):
+        store = Store.create(tmp_path / name)
+        store.append("a.b", name, {"n": number}, "me")
+        store.put(name.encode())
+        assert [event.subject for event in Store.open(tmp_path / name).events()] == [name]
+        assert store.verify() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that other systems do not allow")
+def test_a_workspace_whose_name_the_database_cannot_take_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store.create(tmp_path / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(StoreError, match=r"no '\?' in a path"):
+        Store.create(tmp_path / "what?")
+
+
 STEP = database.Migration(
     2,
     "create table notes (event bigint not null, note varchar); insert into notes select sequence, 'kept' from events;",
