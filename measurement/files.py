@@ -136,7 +136,7 @@ def layout(file: TableFile, wanted: Sequence[str]) -> Layout:
     with file.path.open("rb") as handle:
         head = handle.read(1 << 20)
     whole = len(head) < 1 << 20
-    broken = _bytes_problem(file, head if whole else head[: head.rfind(b"\n") + 1], 0)
+    broken = bytes_problem(file, head if whole else head[: head.rfind(b"\n") + 1], 0)
     if broken:
         return Layout(problems=(broken,))
     text = head.decode("utf-8-sig", errors="ignore")
@@ -167,7 +167,7 @@ def _first_record(text: str, delimiter: str) -> tuple[int, list[str], int]:
     return 0, [], 1
 
 
-def _bytes_problem(file: TableFile, part: bytes, lines_before: int) -> Problem | None:
+def bytes_problem(file: TableFile, part: bytes, lines_before: int) -> Problem | None:
     """The first byte in ``part`` that no UTF-8 text holds."""
     at = part.find(b"\0")
     if at >= 0:
@@ -191,7 +191,7 @@ def _scan(file: TableFile, start: Layout) -> Layout:
     grid = _Grid(ord(start.delimiter), len(start.header))
     lines = 0
     for part in _parts(file.path):
-        problem = _bytes_problem(file, part, lines)
+        problem = bytes_problem(file, part, lines)
         if problem:
             return replace(start, problems=(problem,))
         grid.take(part)

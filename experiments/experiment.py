@@ -1,0 +1,106 @@
+"""Experiment: the record of one test, as users write it (json, csv) and as every other room reads it."""
+
+from collections.abc import Mapping
+from datetime import date
+from statistics import NormalDist
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Method = Literal[
+    "geo_holdout", "go_dark", "heavy_up", "scale", "conversion_lift", "ghost_ads", "psa", "switchback", "on_off"
+]
+Estimand = Literal["outcome_change", "incremental_outcome", "iroas", "icpa", "relative_lift"]
+Grade = Literal["A", "B", "C", "D", "E"]
+
+METHODS: tuple[Method, ...] = get_args(Method)
+ESTIMANDS: tuple[Estimand, ...] = get_args(Estimand)
+GRADES: tuple[Grade, ...] = get_args(Grade)
+
+CI_LEVEL = 0.90
+"""Level of a reported interval that does not name it."""
+
+
+class Experiment(BaseModel):
+    """One test: what was changed, where and when, and (once known) what it measured.
+
+    Money is in the study's currency, dates are inclusive, ``estimate`` is over the treated geos from ``start_date`` to
+    ``cooldown_end_date``. A record without ``estimate`` is a plan that `experiments.analyse` turns into a result.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    experiment_id: str
+    channel: tuple[str, ...]
+    method: Method
+    start_date: date
+    end_date: date
+    cooldown_end_date: date | None = None
+    treatment_geos: tuple[str, ...] = ()
+    control_geos: tuple[str, ...] = ()
+    estimand: Estimand | None = None
+    estimate: float | None = None
+    std_error: float | None = None
+    ci_lower: float | None = None
+    ci_upper: float | None = None
+    ci_level: float | None = None
+    spend_delta: float | None = None
+    counterfactual_spend: float | None = None
+    kpi: str | None = None
+    grade: Grade | None = None
+    preregistered: bool = False
+    off_panel: bool = False
+    market_share: float = 1.0
+    adstock: Literal["steady_state", "cold_start"] = "steady_state"
+    pairs: tuple[tuple[str, str], ...] = ()
+    source: str = ""
+    notes: str = Field(default="", max_length=10_000)
+
+    @property
+    def read_out_end(self) -> date:
+        """Last day of the read-out, cool-down included."""
+        return self.cooldown_end_date or self.end_date
+
+    @property
+    def has_result(self) -> bool:
+        """Whether the record says what the test measured."""
+        return self.estimate is not None
+
+    @property
+    def standard_error(self) -> float | None:
+        """The reported standard error, or that of the Normal with the reported interval; ``None`` without either."""
+        if self.std_error is not None or self.ci_lower is None or self.ci_upper is None:
+            return self.std_error
+        return std_error_of(self.ci_lower, self.ci_upper, self.ci_level or CI_LEVEL)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values, without the fields that were left at their default."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def std_error_of(lower: float, upper: float, level: float = CI_LEVEL, df: float = float("inf")) -> float:
+    """Standard error behind an interval: half its width over the quantile of the Normal, or of Student's t.
+
+    Args:
+        lower: Lower end.
+        upper: Upper end, above ``lower``.
+        level: Level of the interval, between 0 and 1.
+        df: Degrees of freedom of the t; infinity for the Normal.
+    """
+    probability = (1 + level) / 2
+    if df == float("inf"):
+        return (upper - lower) / (2 * NormalDist().inv_cdf(probability))
+    from scipy import stats
+
+    return float((upper - lower) / (2 * stats.t.ppf(probability, df)))
+
+
+def resolved(experiment: Experiment, aliases: Mapping[str, str]) -> Experiment:
+    """The same test with its channels under the study's names.
+
+    Args:
+        experiment: The record.
+        aliases: From another name to the study's.
+    """
+    channels = tuple(dict.fromkeys(aliases.get(name, name) for name in experiment.channel))
+    return experiment if channels == experiment.channel else experiment.model_copy(update={"channel": channels})

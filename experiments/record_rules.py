@@ -1,0 +1,274 @@
+"""What the fields of a record must be, one by one and together."""
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from experiments.experiment import CI_LEVEL, ESTIMANDS, GRADES, METHODS, Experiment, std_error_of
+from measurement import faults
+from measurement.errors import did_you_mean, shown
+
+type Fault = tuple[str, str, str]  # field, message, code
+type Checked = tuple[Any, str | None]  # value, or what is wrong with it
+
+FIELDS = tuple(Experiment.model_fields)
+REQUIRED = ("experiment_id", "channel", "method", "start_date", "end_date")
+NUMBERS = (
+    "estimate",
+    "std_error",
+    "ci_lower",
+    "ci_upper",
+    "ci_level",
+    "spend_delta",
+    "counterfactual_spend",
+    "market_share",
+)
+LISTS = ("channel", "treatment_geos", "control_geos")
+FLAGS = ("preregistered", "off_panel")
+_DATES = ("start_date", "end_date", "cooldown_end_date")
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "method": METHODS,
+    "estimand": ESTIMANDS,
+    "grade": GRADES,
+    "adstock": ("steady_state", "cold_start"),
+}
+_LONGEST = {"experiment_id": 200, "notes": 10_000}
+_TAKES_AWAY, _ADDS = ("go_dark",), ("heavy_up",)
+_SE_AGREES = 0.3
+"""How far a standard error may lie from its interval: with few degrees of freedom one is wider than the Normal's."""
+
+
+def field(name: str, value: Any) -> Checked:
+    """One field of the right type and form, or what is wrong with it."""
+    return _CHECKS[name](value)
+
+
+def _kind(value: Any) -> str:
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "an object",
+    }
+    return f"found {names[type(value)]} ({shown(value, 40)})" if type(value) in names else f"found {shown(value, 60)}"
+
+
+def _text(longest: int, multiline: bool) -> Callable[[Any], Checked]:
+    def check(value: Any) -> Checked:
+        if not isinstance(value, str):
+            return None, f"{_kind(value)}; a text is needed: write it in quotes"
+        if len(value) > longest:
+            return None, f"found a text of {len(value)} characters; at most {longest} are allowed"
+        allowed = "\n\r\t" if multiline else ""
+        bad = [c for c in value if unicodedata.category(c) in {"Cc", "Cs"} and c not in allowed]
+        if bad:
+            return None, f"found '{shown(value, 40)}' with the control character or half character U+{ord(bad[0]):04X}"
+        return value, None
+
+    return check
+
+
+def _identity(value: Any) -> Checked:
+    value, wrong = _text(_LONGEST["experiment_id"], False)(value)
+    if wrong:
+        return None, wrong
+    if not value.strip():
+        return None, "is empty; every test needs a name"
+    if value != value.strip() or value.startswith(".") or re.search(r"[/\\]", value):
+        return None, f"found '{shown(value)}'; no slash, no dot in front and no space around it are allowed"
+    return value, None
+
+
+def _names(value: Any) -> Checked:
+    if isinstance(value, str):
+        return None, f"found a text ('{shown(value, 40)}'); a list of names is needed, such as [\"berlin\"]"
+    if not isinstance(value, list | tuple):
+        return None, f"{_kind(value)}; a list of names is needed"
+    for each in value:
+        _, wrong = _text(500, False)(each)
+        if wrong or not each.strip():
+            return None, wrong or "found an empty name"
+    twice = sorted({each for each in value if list(value).count(each) > 1})
+    if twice:
+        return None, f"'{shown(twice[0])}' stands in it twice"
+    return tuple(value), None
+
+
+def _channel(value: Any) -> Checked:
+    names, wrong = _names([value] if isinstance(value, str) else value)
+    return (names, None) if names else (None, wrong or "is an empty list; a test has one channel or more")
+
+
+def _pairs(value: Any) -> Checked:
+    whole = isinstance(value, list | tuple) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in value)
+    if not whole:
+        return None, f"{_kind(value)}; a list of [treatment geo, control geo] is needed"
+    names, wrong = _names([geo for pair in value for geo in pair])
+    return (None, wrong) if wrong else (tuple(zip(names[::2], names[1::2], strict=True)), None)
+
+
+def _number(value: Any) -> Checked:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        hint = ": write it without quotes" if isinstance(value, str) else ""
+        return None, f"{_kind(value)}; a number is needed{hint}"
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    return (number, None) if math.isfinite(number) else (None, f"found {shown(value, 40)}; a number must be finite")
+
+
+def _day(value: Any) -> Checked:
+    if type(value) is date:
+        return value, None
+    if not isinstance(value, str):
+        return None, f'{_kind(value)}; write dates as "2024-01-31"'
+    try:
+        day = date.fromisoformat(value) if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII) else None
+    except ValueError:
+        day = None
+    return (day, None) if day and 1900 <= day.year <= 2100 else (None, faults.day(value)[0])
+
+
+def _flag(value: Any) -> Checked:
+    return (value, None) if isinstance(value, bool) else (None, f"{_kind(value)}; true or false is needed")
+
+
+def _choice(choices: tuple[str, ...]) -> Callable[[Any], Checked]:
+    def check(value: Any) -> Checked:
+        if isinstance(value, str) and value in choices:
+            return value, None
+        found = f"found '{shown(value)}'{did_you_mean(value, choices)}" if isinstance(value, str) else _kind(value)
+        return None, f"{found}; allowed are {', '.join(choices)}"
+
+    return check
+
+
+_CHECKS: Mapping[str, Callable[[Any], Checked]] = {
+    **{name: _text(500, False) for name in ("kpi", "source")},
+    **{name: _choice(choices) for name, choices in _CHOICES.items()},
+    **dict.fromkeys(_DATES, _day),
+    **dict.fromkeys(NUMBERS, _number),
+    **dict.fromkeys(FLAGS, _flag),
+    **dict.fromkeys(LISTS, _names),
+    "experiment_id": _identity,
+    "channel": _channel,
+    "pairs": _pairs,
+    "notes": _text(_LONGEST["notes"], True),
+}
+
+
+def together(record: Mapping[str, Any], results: bool) -> Iterator[Fault]:
+    """What is wrong between the sound fields of a record.
+
+    Args:
+        record: Fields that passed `field`.
+        results: Whether the record must say what was measured.
+    """
+    yield from _window(record)
+    yield from _arms(record)
+    yield from _spend(record, results)
+    yield from _off_panel(record)
+    yield from _result(record, results)
+
+
+def _window(record: Mapping[str, Any]) -> Iterator[Fault]:
+    start, end, cooldown = (record.get(name) for name in _DATES)
+    if start and end and end < start:
+        yield "end_date", f"is {end}, before the start_date {start}", "reversed-window"
+    if end and cooldown and cooldown < end:
+        yield (
+            "cooldown_end_date",
+            f"is {cooldown}, before the end_date {end}; the cool-down follows the test",
+            "reversed-window",
+        )
+
+
+def _arms(record: Mapping[str, Any]) -> Iterator[Fault]:
+    both = [geo for geo in record.get("treatment_geos", ()) if geo in set(record.get("control_geos", ()))]
+    for geo in both:
+        yield "control_geos", f"geo '{shown(geo)}' is in treatment_geos too; a geo is in one arm", "geo-in-both-arms"
+
+
+def _spend(record: Mapping[str, Any], results: bool) -> Iterator[Fault]:
+    delta, usual, method = record.get("spend_delta"), record.get("counterfactual_spend"), record.get("method")
+    if delta is None and results and "estimate" in record:
+        yield (
+            "spend_delta",
+            "is missing; a result needs the money moved (negative where spend was taken away)",
+            "missing-field",
+        )
+    if delta == 0:
+        yield "spend_delta", "is 0; a test that moves no money measures nothing", "zero-spend-delta"
+    if delta is not None and delta > 0 and method in _TAKES_AWAY:
+        yield "spend_delta", f"is {delta:g}, and a {method} test takes spend away: it is negative", "spend-delta-sign"
+    if delta is not None and delta < 0 and method in _ADDS:
+        yield "spend_delta", f"is {delta:g}, and a {method} test adds spend: it is positive", "spend-delta-sign"
+    if usual is not None and usual < 0:
+        yield "counterfactual_spend", f"is {usual:g}; money is 0 or more", "negative"
+    elif usual is not None and delta is not None and delta < -usual * (1 + 1e-6):
+        words = f"takes away {-delta:g}, and counterfactual_spend is only {usual:g}"
+        yield "spend_delta", words, "spend-delta-too-large"
+
+
+def _off_panel(record: Mapping[str, Any]) -> Iterator[Fault]:
+    share = record.get("market_share")
+    if share is not None and share <= 0:
+        yield "market_share", f"is {share:g}; it must be above 0 (1 is a market as large as the panel)", "negative"
+    if record.get("off_panel"):
+        if record.get("counterfactual_spend") is None:
+            words = "is missing; a test outside the panel needs its business-as-usual money"
+            yield "counterfactual_spend", words, "missing-field"
+        return
+    for name, usual in (("market_share", 1.0), ("adstock", "steady_state")):
+        if record.get(name, usual) != usual:
+            yield name, "is for a test outside the panel; say off_panel: true, or leave it out", "off-panel-field"
+
+
+def _result(record: Mapping[str, Any], results: bool) -> Iterator[Fault]:
+    if "estimate" not in record:
+        if results:
+            yield "estimate", "is missing; without it the record is a plan, not a result", "missing-field"
+        for name in ("std_error", "ci_lower", "ci_upper"):
+            if name in record and not results:
+                yield name, "stands there without an estimate", "missing-field"
+        return
+    if "estimand" not in record:
+        words = f"is missing; say what the estimate is: {', '.join(ESTIMANDS)}"
+        yield "estimand", words, "missing-field"
+    estimate = record["estimate"]
+    if record.get("estimand") == "icpa" and estimate <= 0:
+        yield "estimate", f"is {estimate:g}, and a cost per outcome is above 0; give outcome_change instead", "icpa"
+    if record.get("estimand") == "relative_lift" and estimate <= -1:
+        yield "estimate", f"is {estimate:g}, and no more than everything (-1) can be lost", "relative-lift"
+    yield from _uncertainty(record, estimate)
+
+
+def _uncertainty(record: Mapping[str, Any], estimate: float) -> Iterator[Fault]:
+    error, lower, upper = (record.get(name) for name in ("std_error", "ci_lower", "ci_upper"))
+    level = record.get("ci_level", CI_LEVEL)
+    if error is not None and error <= 0:
+        yield "std_error", f"is {error:g}; it must be above 0", "std-error"
+    if not 0 < level < 1:
+        yield "ci_level", f"is {level:g}; write a share between 0 and 1, such as 0.9", "ci-level"
+        return
+    if (lower is None) != (upper is None):
+        lacking, other = ("ci_lower", "ci_upper") if lower is None else ("ci_upper", "ci_lower")
+        yield lacking, f"is missing, and {other} is there; an interval has both", "missing-field"
+    elif lower is None or upper is None:
+        if error is None and "std_error" not in record:
+            yield "std_error", "is missing; give it, or ci_lower and ci_upper", "missing-field"
+    elif lower >= upper:
+        yield "ci_lower", f"is {lower:g} and ci_upper {upper:g}; the lower end comes first", "reversed-interval"
+    elif not lower <= estimate <= upper:
+        yield "estimate", f"is {estimate:g}, outside its own interval {lower:g} to {upper:g}", "outside-interval"
+    elif error is not None and error > 0:
+        implied = std_error_of(lower, upper, level)
+        if abs(math.log(error / implied)) > math.log1p(_SE_AGREES):
+            words = f"is {error:g}, and the {level:.0%} interval says {implied:g}; give one of them, or mend ci_level"
+            yield "std_error", words, "std-error-disagrees"
