@@ -203,8 +203,13 @@ def _select(part: Part, columns: Sequence[Bound]) -> str:
     for k, group in enumerate(batched(made, MASK)):
         bits = " + ".join(f"CASE WHEN {sound} THEN 0::BIGINT ELSE {1 << i} END" for i, (_, sound) in enumerate(group))
         chosen.append(f"{bits} AS faults{k}")
-    stamps = [naive(own[bound.column.name]) for bound in columns if bound.column.kind == "timestamp"]
-    zones = [f"CASE WHEN {each} THEN {NAIVE} ELSE {ZONED} END << {2 * j}" for j, each in enumerate(stamps) if each]
+    pairs = zip(columns, made, strict=True)
+    stamps = [(naive(own[b.column.name]), sound) for b, (_, sound) in pairs if b.column.kind == "timestamp"]
+    zones = [
+        f"CASE WHEN NOT {sound} THEN 0 WHEN {each} THEN {NAIVE} WHEN NOT {each} THEN {ZONED} ELSE 0 END << {2 * j}"
+        for j, (each, sound) in enumerate(stamps)
+        if each
+    ]
     return ", ".join([*chosen, f"({' | '.join(zones) or '0'})::BIGINT AS zones"])
 
 
