@@ -40,11 +40,11 @@ def demo(
     """
     weeks, geos = 130, tuple(STATES)
     trials = (
-        TrialPlan("brand-search-dark-2024", "brand_search", "go_dark", start=54, weeks=8, treated=8),
-        TrialPlan("social-heavy-up-2024", "social", "heavy_up", start=66, treated=8, multiplier=2.0, estimand="iroas"),
-        TrialPlan("video-holdout-2024", "video", "geo_holdout", start=80, treated=7, estimand="incremental_outcome"),
-        TrialPlan("affiliates-dark-2024", "affiliates", "go_dark", start=105, weeks=8, treated=8),
-        TrialPlan("generic-search-half-2025", "generic_search", "scale", start=118, treated=8, multiplier=0.5),
+        TrialPlan("brand-search-dark-2024", "brand_search", "go_dark", start=54, weeks=8, treated=5),
+        TrialPlan("social-heavy-up-2024", "social", "heavy_up", start=66, treated=5, multiplier=2.0, estimand="iroas"),
+        TrialPlan("video-holdout-2024", "video", "geo_holdout", start=80, treated=5, estimand="incremental_outcome"),
+        TrialPlan("affiliates-dark-2024", "affiliates", "go_dark", start=105, weeks=8, treated=5),
+        TrialPlan("generic-search-half-2025", "generic_search", "scale", start=118, treated=5, multiplier=0.5),
     )
     return WorldSettings(
         seed=seed,

@@ -1,7 +1,9 @@
 """Whole worlds: one truth behind all tables, the same seed the same world."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -128,7 +130,15 @@ def test_history_leaves_something_behind_that_is_not_the_panels_doing():
     left_over = truth.response.left_over(settings.weeks).sum(axis=-1)
     assert left_over[:, 0].min() > 0
     assert left_over[:, 13:] == pytest.approx(0.0)
-    assert truth.effect[:, :13].sum() < simulate(replace(settings, history=0)).truth.effect[:, :13].sum() * 1.2
+    without = simulate(replace(settings, history=0)).truth
+    assert truth.expected_baseline == pytest.approx(without.expected_baseline + left_over)
+    unexplained = (
+        settings.demand_sd * truth.demand
+        + (without.baseline - without.expected_baseline) / (without.expected_baseline.mean(axis=1, keepdims=True))
+        - settings.demand_sd * without.demand
+    )
+    level = without.expected_baseline.mean(axis=1, keepdims=True)
+    assert (truth.baseline - truth.expected_baseline) / level == pytest.approx(unexplained, abs=0.002)
     assert truth.iroas == pytest.approx({c.name: c.iroas for c in settings.channels}, rel=0.05)
 
 
@@ -327,3 +337,17 @@ def test_a_preset_refuses_what_it_cannot_do():
         geo(4, 40, 3, n_tests=9)
     with pytest.raises(DataError, match="test-1"):
         geo(4, 80, 3, n_tests=1, wrong_tests=["test-9"])
+
+
+def test_the_documented_truth_is_that_of_the_demo():
+    page = (Path(__file__).parents[2] / "docs" / "worlds.md").read_text(encoding="utf-8")
+    truth = simulate(replace(demo(1), **QUIET)).truth
+    rows = {
+        cells[0]: cells
+        for cells in re.findall(r"^\| (\w+) \| ([\d,]+) \| ([\d,]+) \| ([\d.]+) \| ([\d.]+) \|", page, re.M)
+    }
+    assert set(rows) == set(truth.channels)
+    for name, (_, spend, contribution, iroas, mroas) in rows.items():
+        assert int(spend.replace(",", "")) == round(truth.total_spend[name] / 1_000)
+        assert int(contribution.replace(",", "")) == round(truth.contribution[name] / 1_000)
+        assert (float(iroas), float(mroas)) == (round(truth.iroas[name], 2), round(truth.mroas[name], 2))
