@@ -78,7 +78,8 @@ def resolve(panel: Panel, design: Experiment) -> Case:
         for day in (design.end_date, design.read_out_end)
     )
     _refuse_small(treated, controls, onset, end, panel.period)
-    refuse(_flat(outcome[:, :onset], panel.geos, np.concatenate([treated, controls])))
+    rows = np.concatenate([treated, controls])
+    refuse([*_not_finite(outcome[:, :end], panel.geos, rows), *_flat(outcome[:, :onset], panel.geos, rows)])
     weekly = panel.period == "day" and weekly_pattern(outcome[controls, :onset])
     if weekly and (end - onset) % WEEK:
         notes.append(f"the read-out of {end - onset} days is not whole weeks, and the KPI has a weekly pattern")
@@ -209,6 +210,14 @@ def _refuse_small(treated: Ints, controls: Ints, onset: int, end: int, period: s
         )
     if problems:
         raise DesignError("; ".join(problems))
+
+
+def _not_finite(outcome: Floats, geos: Sequence[str], rows: Ints) -> list[Problem]:
+    return [
+        Problem(f"geo '{shown(geos[row])}' has no number for its KPI in some periods", code="not-finite")
+        for row in rows
+        if not np.isfinite(outcome[row]).all()
+    ]
 
 
 def _flat(history: Floats, geos: Sequence[str], rows: Ints) -> list[Problem]:

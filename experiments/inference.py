@@ -73,8 +73,8 @@ def infer(
         DesignError: Where neither is possible at this alpha.
     """
     fit = estimator.fit(case.block(estimator.whole_weeks))
-    if placebo.enough_sets(len(case.controls), len(case.treated)):
-        return _by_placebo(case, estimator, fit, seed, most, windows)
+    if placebo.enough_sets(len(case.controls), len(case.treated), alpha):
+        return _by_placebo(case, estimator, fit, seed, max(most, placebo.needed_sets(alpha)), windows)
     return _by_conformal(case, estimator, fit, alpha)
 
 
@@ -116,7 +116,7 @@ def _by_conformal(case: Case, estimator: Estimator, fit: Fit, alpha: float) -> I
     periods = len(fit.gap)
     if periods < FEWEST_PERIODS or periods * min(alpha, 0.1) < 2:
         raise DesignError(
-            f"{len(case.controls)} control geos give fewer than {placebo.FEWEST_SETS} placebo sets of "
+            f"{len(case.controls)} control geos give fewer than {placebo.needed_sets(alpha)} placebo sets of "
             f"{len(case.treated)}, and {periods} periods are too few for inference over time at alpha {alpha:g}: "
             "add control geos or a longer history"
         )
@@ -132,6 +132,6 @@ def _by_conformal(case: Case, estimator: Estimator, fit: Fit, alpha: float) -> I
         SelfCalibration(),
         {"block_conformal": total.p_value()},
         f"cyclic-block conformal over {periods} periods, because {len(case.controls)} control geos give fewer than "
-        f"{placebo.FEWEST_SETS} placebo sets of {len(case.treated)}; p-value and interval invert the same statistic; "
-        "such intervals tend to be somewhat too narrow",
+        f"{placebo.needed_sets(alpha)} placebo sets of {len(case.treated)}; p-value and interval invert the same "
+        "statistic; such intervals tend to be somewhat too narrow",
     )

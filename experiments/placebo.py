@@ -8,7 +8,7 @@ test's own window (in space) and sets in earlier windows as well (space-time), a
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import comb
+from math import ceil, comb
 
 import numpy as np
 
@@ -79,9 +79,14 @@ def critical_value(pool: Floats, alpha: float) -> float:
     return float("inf") if needed == 0 else float(np.partition(pool, pool.size - needed)[pool.size - needed])
 
 
-def enough_sets(controls: int, size: int) -> bool:
+def needed_sets(alpha: float) -> int:
+    """Distinct sets wanted for tests at ``alpha``: 40 for .10, in proportion for less."""
+    return max(FEWEST_SETS, ceil(FEWEST_SETS * 0.1 / alpha))
+
+
+def enough_sets(controls: int, size: int, alpha: float = 0.1) -> bool:
     """Whether the control geos hold enough distinct sets, each leaving half of the controls as its donors."""
-    return 2 * size <= controls and comb(controls, size) >= FEWEST_SETS
+    return 2 * size <= controls and comb(controls, size) >= needed_sets(alpha)
 
 
 def draw_sets(controls: Ints, size: int, seed: int, most: int = MOST_SETS) -> Ints:
