@@ -7,6 +7,7 @@ import numpy as np
 from experiments.experiment import Experiment, resolved
 from measurement.errors import Level, Problem, did_you_mean, shown
 from measurement.panel import Panel
+from measurement.periods import last_day
 
 _SHORTEST = {"day": 1, "week": 7, "month": 28}
 _ON_GEOS = ("geo_holdout", "go_dark", "heavy_up", "scale")
@@ -55,7 +56,7 @@ def _problems(test: Experiment, panel: Panel, aliases: Mapping[str, str]) -> Ite
 
 
 def _window(test: Experiment, panel: Panel) -> Iterator[tuple[str, str, str] | tuple[str, str, str, Level]]:
-    first, last = panel.dates[0], last_day(panel)
+    first, last = panel.dates[0], last_day(panel.dates[-1], panel.period)
     named = (
         ("start_date", test.start_date),
         ("end_date", test.end_date),
@@ -73,25 +74,13 @@ def _window(test: Experiment, panel: Panel) -> Iterator[tuple[str, str, str] | t
         yield "end_date", words, "window-too-short"
         return
     begins = np.datetime64(test.start_date, "D") in panel.dates
-    ends = np.datetime64(test.end_date, "D") + 1
+    ends = np.datetime64(test.end_date, "D") + np.timedelta64(1, "D")
     if not begins:
         words = f"the test begins on {test.start_date}, inside a {panel.period} of the data"
         yield "start_date", words, "window-inside-period", "warning"
     if ends <= panel.dates[-1] and ends not in panel.dates:
         words = f"the test ends on {test.end_date}, inside a {panel.period} of the data"
         yield "end_date", words, "window-inside-period", "warning"
-
-
-def last_day(panel: Panel) -> np.datetime64:
-    """The last day that the panel's last period covers."""
-    last = panel.dates[-1]
-    if panel.period == "month":
-        month = last.astype("datetime64[M]")
-        into = last - month.astype("datetime64[D]")
-        following: np.datetime64 = (month + 1).astype("datetime64[D]") + into - 1
-        return following
-    whole: np.datetime64 = last + (6 if panel.period == "week" else 0)
-    return whole
 
 
 def _listed(names: Sequence[str], what: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from measurement.columns import plain
 from measurement.errors import Problem, shown
 from measurement.loaded import Loaded
-from measurement.panel import Period, expected_dates
+from measurement.periods import Period, expected_dates, period_of
 from measurement.verdicts import MOST, more
 
 
@@ -160,16 +160,6 @@ def _alike(name: str, others: Iterable[str]) -> str:
     return f" (is it '{shown(twins[0])}'?)" if twins else ""
 
 
-def period_of(days: Sequence[date]) -> Period | None:
-    """The cadence that most neighbouring dates keep; ``None`` where they keep none."""
-    steps = np.diff(np.array(sorted(set(days)), dtype="datetime64[D]").astype(np.int64))
-    if steps.size == 0:
-        return None
-    step = int(np.median(steps))
-    known: dict[int, Period] = {1: "day", 7: "week", 28: "month", 29: "month", 30: "month", 31: "month"}
-    return known.get(step)
-
-
 def _cadence(loaded: Loaded, days: list[date], period: Period) -> list[Problem]:
     """Dates that are no first day of a period, and periods without any row."""
     file = loaded.parts[0].file
@@ -177,7 +167,7 @@ def _cadence(loaded: Loaded, days: list[date], period: Period) -> list[Problem]:
     wanted = expected_dates(seen[0], seen[-1], period)
     odd = np.setdiff1d(seen, wanted)
     found = period_of(days)
-    if found and found != period and odd.size + wanted.size > 10:
+    if found and found != period and seen.size > 2:
         words = f"the dates are a {found} apart; the study's period is '{period}'"
         return [file.problem(words, "off-cadence", column="date")]
     query = f"SELECT date, min(source_row) FROM {loaded.relation} GROUP BY 1"  # noqa: S608

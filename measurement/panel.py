@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
-from measurement.typing import Dates, Floats, Ints
+from measurement.frames import NATIONAL, number_columns, tidy
+from measurement.periods import Period, expected_dates, period_of
+from measurement.typing import Bools, Dates, Floats, Ints
 
-Period = Literal["day", "week", "month"]
-NATIONAL = "national"
+__all__ = ["NATIONAL", "Panel", "Period", "expected_dates"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,8 @@ class Panel:
         """Build a panel from tidy frames (`measurement.tables` reads them from files).
 
         Args:
-            outcome: Columns ``date``, ``geo`` (may be absent), the KPIs, population and controls.
+            outcome: Columns ``date``, ``geo`` (may be absent), the KPIs, population and controls. Other columns are
+                KPIs too, if they hold finite numbers.
             media: Columns ``date``, ``geo`` (may be absent), ``channel``, ``spend`` and exposures; ``None`` for none.
                 Every channel needs a row for every geo and date, with 0 where nothing was spent.
             kpi: The KPI column.
@@ -145,42 +146,83 @@ class Panel:
         Raises:
             DataError: With every problem found: duplicates, gaps, geos that appear late, values that are not numbers.
         """
-        outcome = _with_geo(outcome)
-        refuse(_missing(outcome, ["date", "geo", kpi, *controls, *([population] if population else [])], "outcome"))
-        refuse(_duplicated(outcome, ["date", "geo"], "outcome"))
-        dates = np.unique(outcome["date"].to_numpy().astype("datetime64[D]"))
-        geos = tuple(sorted(outcome["geo"].unique()))
-        refuse(_gaps(outcome, dates, geos, period))
-        extra = {"date", "geo", population, *controls}
-        kpis = {name: _grid(outcome, name, dates, geos) for name in outcome.columns if name not in extra}
-        people = _grid(outcome, population, dates, geos)[:, -1] if population else None
-        series = [_grid(outcome, name, dates, geos) for name in controls]
-        channels: tuple[str, ...] = ()
-        spend = exposure = np.zeros((len(geos), len(dates), 0))
-        if media is not None:
-            media = _with_geo(media)
-            refuse(_missing(media, ["date", "geo", "channel", "spend", *(exposures or {}).values()], "media"))
-            refuse(_duplicated(media, ["date", "geo", "channel"], "media"))
-            channels = tuple(sorted(media["channel"].unique()))
-            refuse(_strangers(media, dates, geos))
-            spend = np.stack([_media_grid(media, c, "spend", dates, geos) for c in channels], axis=-1)
-            seen = [_media_grid(media, c, (exposures or {}).get(c, "spend"), dates, geos) for c in channels]
-            exposure = np.stack(seen, axis=-1)
+        money = float(kpi_value)
+        if not (np.isfinite(money) and money > 0):
+            raise DataError([Problem(f"is {kpi_value}; it must be above 0", column="kpi_value", code="kpi-value")])
+        needed = [kpi, *controls, *([population] if population else [])]
+        others = number_columns(outcome, {"date", "geo", *needed})
+        sold = tidy(outcome, "outcome", ["geo"], dict.fromkeys([*needed, *others]))
+        dates = np.unique(sold["date"].to_numpy().astype("datetime64[D]"))
+        geos = tuple(sorted(sold["geo"].unique()))
+        at = _Places(sold, dates, geos)
+        refuse(_cadence(dates, period) or _gaps(at, dates, geos, period))
+        people = at.grid(sold, population)[:, -1] if population else None
+        if people is not None and not (people > 0).all():
+            raise DataError([Problem("must be above 0 in every geo", column=population, code="population")])
+        channels, spend, exposure = _media(media, outcome, exposures or {}, dates, geos)
         return cls(
             dates=dates,
             geos=geos,
             channels=channels,
             spend=spend,
             exposure=exposure,
-            kpis=kpis,
+            kpis={name: at.grid(sold, name) for name in (kpi, *others)},
             kpi=kpi,
             population=people,
-            controls=np.stack(series, axis=-1) if series else np.zeros((len(geos), len(dates), 0)),
+            controls=np.stack([at.grid(sold, name) for name in controls], axis=-1) if controls else at.nothing,
             control_names=tuple(controls),
             period=period,
             currency=currency,
-            kpi_value=kpi_value,
+            kpi_value=money,
         )
+
+
+class _Places:
+    """Where each row of a tidy frame belongs on the grid of geos and dates."""
+
+    def __init__(self, frame: pd.DataFrame, dates: Dates, geos: tuple[str, ...]) -> None:
+        self.geo = pd.Index(geos).get_indexer(pd.Index(frame["geo"]))
+        self.period = np.searchsorted(dates, frame["date"].to_numpy().astype("datetime64[D]"))
+        self.shape = (len(geos), len(dates))
+        self.nothing = np.zeros((*self.shape, 0))
+
+    def grid(self, frame: pd.DataFrame, column: str) -> Floats:
+        """A column of the frame, shape (geos, periods)."""
+        grid = np.zeros(self.shape)
+        grid[self.geo, self.period] = frame[column].to_numpy(dtype=np.float64)
+        return grid
+
+
+def _media(
+    media: pd.DataFrame | None, outcome: pd.DataFrame, exposures: Mapping[str, str], dates: Dates, geos: tuple[str, ...]
+) -> tuple[tuple[str, ...], Floats, Floats]:
+    """Channels, spend and exposure, the latter two of shape (geos, periods, channels)."""
+    shape = (len(geos), len(dates))
+    if media is None:
+        return (), np.zeros((*shape, 0)), np.zeros((*shape, 0))
+    if ("geo" in media.columns) != ("geo" in outcome.columns) and len(geos) > 1:
+        having, lacking = ("outcome", "media") if "geo" in outcome.columns else ("media", "outcome")
+        words = f"the {having} table has a geo column and the {lacking} table has none; both need it, or neither"
+        raise DataError([Problem(words, column="geo", code="missing-column")])
+    if "geo" not in media.columns:
+        media = media.assign(geo=geos[0])
+    spent = tidy(media, "media", ["geo", "channel"], dict.fromkeys(["spend", *exposures.values()], 0.0))
+    channels = tuple(sorted(spent["channel"].unique()))
+    _positions(list(exposures), channels, "channel")
+    refuse(_strangers(spent, dates, geos))
+    channel = pd.Index(channels).get_indexer(pd.Index(spent["channel"]))
+    at = _Places(spent, dates, geos)
+    cell = (at.geo, at.period, channel)
+    have = np.zeros((*shape, len(channels)), dtype=np.bool_)
+    have[cell] = True
+    refuse(_unspent(have, dates, geos, channels))
+    spend = np.zeros(have.shape)
+    spend[cell] = spent["spend"].to_numpy(dtype=np.float64)
+    exposure = spend.copy()
+    for name, column in exposures.items():
+        rows = channel == channels.index(name)
+        exposure[at.geo[rows], at.period[rows], channels.index(name)] = spent[column].to_numpy(dtype=np.float64)[rows]
+    return channels, spend, exposure
 
 
 def _positions(names: Sequence[str], known: tuple[str, ...], what: str) -> Ints:
@@ -195,59 +237,35 @@ def _positions(names: Sequence[str], known: tuple[str, ...], what: str) -> Ints:
     return np.array([place[name] for name in names], dtype=np.int64)
 
 
-def expected_dates(first: np.datetime64, last: np.datetime64, period: Period) -> Dates:
-    """First days of all periods from ``first`` to ``last``, both included where they fall on the cadence."""
-    if period == "month":
-        after = last.astype("datetime64[M]") + np.timedelta64(1, "M")
-        months = np.arange(first.astype("datetime64[M]"), after, np.timedelta64(1, "M"))
-        into_month = first - first.astype("datetime64[M]").astype("datetime64[D]")
-        return np.asarray(months.astype("datetime64[D]") + into_month)
-    step = np.timedelta64(7 if period == "week" else 1, "D")
-    return np.arange(first, last + np.timedelta64(1, "D"), step)
-
-
-def _with_geo(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame if "geo" in frame.columns else frame.assign(geo=NATIONAL)
-
-
-def _missing(frame: pd.DataFrame, wanted: Sequence[str], table: str) -> list[Problem]:
+def _cadence(dates: Dates, period: Period) -> list[Problem]:
+    odd = np.setdiff1d(dates, expected_dates(dates[0], dates[-1], period))
+    found = period_of(dates)
+    if found and found != period and dates.size > 2:
+        words = f"the dates are a {found} apart; the period is '{period}'"
+        return [Problem(words, column="date", code="off-cadence")]
     return [
-        Problem(
-            f"the {table} table has no column '{shown(name)}'{did_you_mean(name, frame.columns)}", code="missing-column"
-        )
-        for name in wanted
-        if name not in frame.columns
+        Problem(f"{day} is not the first day of a {period} counted from {dates[0]}", column="date", code="off-cadence")
+        for day in odd
     ]
 
 
-def _duplicated(frame: pd.DataFrame, keys: list[str], table: str) -> list[Problem]:
-    twice = frame.loc[frame.duplicated(keys), keys].astype(str)
-    return [
-        Problem(f"the {table} table has more than one row for {', '.join(map(shown, row))}", code="duplicate-row")
-        for row in twice.itertuples(index=False)
+def _gaps(at: _Places, dates: Dates, geos: tuple[str, ...], period: Period) -> list[Problem]:
+    have = np.zeros(at.shape, dtype=np.bool_)
+    have[at.geo, at.period] = True
+    missing = np.setdiff1d(expected_dates(dates[0], dates[-1], period), dates)
+    problems = [
+        Problem(f"no geo has an outcome on {day}; every {period} is needed", column="date", code="gap")
+        for day in missing
     ]
+    for i in np.flatnonzero(~have.all(axis=1)):
+        days = dates[~have[i]]
+        words = f"geo '{shown(geos[i])}' has no outcome on {_days(days)}; every geo needs every {period}"
+        problems.append(Problem(words, column="date", code="gap"))
+    return problems
 
 
-def _gaps(outcome: pd.DataFrame, dates: Dates, geos: tuple[str, ...], period: Period) -> list[Problem]:
-    wanted = expected_dates(dates[0], dates[-1], period)
-    odd = np.setdiff1d(dates, wanted)
-    if odd.size:
-        return [
-            Problem(
-                f"{day} is not the first day of a {period} counted from {dates[0]}", column="date", code="off-cadence"
-            )
-            for day in odd
-        ]
-    have = pd.MultiIndex.from_arrays([outcome["geo"], outcome["date"].to_numpy().astype("datetime64[s]")])
-    need = pd.MultiIndex.from_product([geos, wanted.astype("datetime64[s]")])
-    return [
-        Problem(
-            f"geo '{shown(geo)}' has no outcome on {pd.Timestamp(day).date()}; every geo needs every {period}",
-            column="date",
-            code="gap",
-        )
-        for geo, day in need.difference(have, sort=False)
-    ]
+def _days(days: Dates) -> str:
+    return str(days[0]) if days.size == 1 else f"{days[0]}, nor on {days.size - 1} more up to {days[-1]}"
 
 
 def _strangers(media: pd.DataFrame, dates: Dates, geos: tuple[str, ...]) -> list[Problem]:
@@ -260,19 +278,22 @@ def _strangers(media: pd.DataFrame, dates: Dates, geos: tuple[str, ...]) -> list
         for g in lost
     ]
     days = np.setdiff1d(media["date"].to_numpy().astype("datetime64[D]"), dates)
-    return problems + [
-        Problem(f"the media table has {day}, the outcome table has not", column="date", code="unknown-date")
-        for day in days
-    ]
+    if days.size:
+        words = f"the media table has {days.size} dates that the outcome table has not, from {days[0]} to {days[-1]}"
+        problems.append(Problem(words, column="date", code="unknown-date"))
+    return problems
 
 
-def _grid(frame: pd.DataFrame, column: str, dates: Dates, geos: tuple[str, ...]) -> Floats:
-    rows = np.searchsorted(np.array(geos, dtype=object), frame["geo"].to_numpy(dtype=object))
-    cols = np.searchsorted(dates, frame["date"].to_numpy().astype("datetime64[D]"))
-    grid = np.zeros((len(geos), len(dates)))
-    grid[rows, cols] = frame[column].to_numpy(dtype=np.float64)
-    return grid
-
-
-def _media_grid(media: pd.DataFrame, channel: str, column: str, dates: Dates, geos: tuple[str, ...]) -> Floats:
-    return _grid(media[media["channel"] == channel], column, dates, geos)
+def _unspent(have: Bools, dates: Dates, geos: tuple[str, ...], channels: tuple[str, ...]) -> list[Problem]:
+    """Cells of the media table without a row: whole dates first, then by geo and channel."""
+    lacking = ~have.any(axis=(0, 2))
+    problems = []
+    if lacking.any():
+        days = dates[lacking]
+        words = f"the media table has no row on {_days(days)}, the outcome table has"
+        problems.append(Problem(words, column="date", code="gap"))
+    for g, c in np.argwhere(~have[:, ~lacking].all(axis=1)):
+        days = dates[~have[g, :, c] & ~lacking]
+        words = f"geo '{shown(geos[g])}', channel '{shown(channels[c])}' has no media row on {_days(days)}"
+        problems.append(Problem(f"{words}; write rows with spend 0 where nothing was spent", code="gap"))
+    return problems

@@ -12,7 +12,7 @@ from measurement import completeness, source
 from measurement.columns import Column, Contract
 from measurement.errors import Problem
 from measurement.loaded import Loaded
-from measurement.panel import Period
+from measurement.periods import Period
 from measurement.source import Table
 
 __all__ = ["Table", "read_media", "read_outcome", "read_platform"]
