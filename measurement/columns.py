@@ -202,6 +202,8 @@ def judged(bound: Bound) -> tuple[str, str] | None:
     """
     column, raw = bound.column, f"c{bound.position}"
     sql_type = bound.sql_type.split("(")[0]
+    if sql_type == '"NULL"':  # a parquet column without a single value has no type
+        raw, sql_type = f"CAST({raw} AS VARCHAR)", "VARCHAR"
     made = _makers[column.kind](column, raw, "VARCHAR" if sql_type.startswith("ENUM") else sql_type)
     if made is None:
         return None
