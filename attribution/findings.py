@@ -71,37 +71,55 @@ def of_log(profile: Profile, tally: Tally, no_touch: float, spec: PathSpec, know
 
 
 def _counted(profile: Profile, tally: Tally, no_touch: float, spec: PathSpec) -> list[Problem]:
-    lookback = f"{spec.lookback_days:g} days"
-    kept = {"drop": "each is counted once", "keep": "all are counted"}[spec.duplicates]
-    bots = {"drop": "they are left out", "keep": "they are kept"}[spec.bots]
-    tail = {"leave_out": "they are left out", "null": "they are taken for journeys that did not"}[spec.unfinished]
-    rows: list[tuple[int | float, Level, str, str]] = [
-        (profile.nobody[0], "warning", "missing-user", "touches have no user_id; they are in no journey"),
-        (profile.nobody[1], "warning", "missing-user", f"conversions have no user_id; they go to '{NO_TOUCH}'"),
+    days = f"{spec.lookback_days:g} days"
+    once = {"drop": "each counted once", "keep": "all of them counted"}[spec.duplicates]
+    bots = {"drop": "who are left out", "keep": "who are kept"}[spec.bots]
+    tail = {"leave_out": "are left out", "null": "are taken for journeys that did not"}[spec.unfinished]
+    repeated = tally.duplicate_touches + tally.duplicate_conversions
+    rows: list[tuple[float, Level, str, str, str]] = [
+        (profile.nobody[0], "warning", "missing-user", "touches without a user_id, which are in no journey", ""),
+        (profile.nobody[1], "warning", "missing-user", f"conversions without a user_id, counted as '{NO_TOUCH}'", ""),
         (
-            tally.duplicate_touches + tally.duplicate_conversions,
+            repeated,
             "warning",
             "duplicate-event",
-            f"events repeat another in user, time, channel, event and value ({tally.duplicate_conversions:,} of them "
-            f"conversions); {kept}",
+            f"events that repeat another in user, time, channel, event and value, {once}",
+            f"conversions among them: {tally.duplicate_conversions:,}",
         ),
         (
             tally.bot_users,
             "warning",
             "bot",
-            f"users have more than {spec.bot_touches:,} touches each ({tally.bot_touches:,} touches and "
-            f"{tally.bot_conversions:,} conversions in all), as bots do; {bots}",
+            f"users of more than {spec.bot_touches:,} touches, as bots have, {bots}",
+            f"touches: {tally.bot_touches:,}, conversions: {tally.bot_conversions:,}",
         ),
-        (no_touch, "note", "no-touch", f"conversions have no touch in the {lookback} before; they are '{NO_TOUCH}'"),
-        (tally.expired, "note", "expired-touch", "touches were older than their lookback when their journey ended"),
+        (
+            no_touch,
+            "note",
+            "no-touch",
+            f"conversions with no touch of their own in the {days} before, counted as '{NO_TOUCH}'",
+            "",
+        ),
+        (
+            tally.expired,
+            "note",
+            "expired-touch",
+            "touches past their lookback when their journey ended, which are in no path",
+            "",
+        ),
         (
             tally.unfinished,
             "note",
             "unfinished",
-            f"journeys are younger than {lookback} when the log ends and may still convert; {tail}",
+            f"journeys younger than {days} when the log ends, which may still convert and {tail}",
+            "",
         ),
     ]
-    return [Problem(f"{n:,.0f} {words}", level=level, code=code) for n, level, code, words in rows if n]
+    return [
+        Problem(f"{words}: {n:,.0f}{f' ({more})' if more else ''}", level=level, code=code)
+        for n, level, code, words, more in rows
+        if n
+    ]
 
 
 def _clocks(profile: Profile) -> list[Problem]:

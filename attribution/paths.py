@@ -220,7 +220,8 @@ def _broken(loaded: Loaded, profile: Profile, spec: PathSpec) -> list[Problem]:
     if any(group[2] for group in touches.values()):
         words = "a click or impression has a value; only conversions have one"
         problems += _at(loaded, "value_without_conversion", words, "value-without-conversion", "value")
-    if 0 < profile.valued < profile.conversions:
+    judged = not any(problem.column == "value" for problem in loaded.problems)
+    if judged and 0 < profile.valued < profile.conversions:
         words = "is blank; where conversions have values all of them need one (0 where it brought nothing)"
         problems += _at(loaded, "conversion_without_value", words, "conversion-without-value", "value")
     aliases = dict(spec.aliases)

@@ -1,0 +1,222 @@
+"""Paths of random small logs equal those of a plain walk, event by event, whatever the choices and the row order."""
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from attribution import Paths, PathSpec, read_paths
+
+EPOCH = datetime(2024, 1, 1)
+NO_TOUCH = ()
+ORDER = {"click": 0, "impression": 1}
+
+events = st.lists(
+    st.tuples(
+        st.sampled_from(["u1", "u2", "u3", None]),
+        st.integers(0, 24 * 50),
+        st.sampled_from(["Direct", "a", "b"]),
+        st.sampled_from(["click", "impression", "conversion"]),
+        st.sampled_from([1.0, 2.5, 40.0]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+specs = st.builds(
+    PathSpec,
+    click_lookback_days=st.sampled_from([2.0, 7.0, 30.0]),
+    impression_lookback_days=st.sampled_from([1.0, 7.0]),
+    unfinished=st.sampled_from(["leave_out", "null"]),
+    repeats=st.sampled_from(["keep", "collapse"]),
+    direct=st.sampled_from(["keep", "drop_unless_only"]),
+    duplicates=st.sampled_from(["drop", "keep"]),
+    bots=st.sampled_from(["keep", "drop"]),
+    bot_touches=st.sampled_from([4, 1000]),
+    start=st.sampled_from([None, EPOCH.date() + timedelta(days=5)]),
+    end=st.sampled_from([None, EPOCH.date() + timedelta(days=20)]),
+    half_life_days=st.sampled_from([0.5, 7.0]),
+)
+
+
+def as_frame(log: list[tuple]) -> pd.DataFrame:
+    frame = pd.DataFrame(log, columns=["user_id", "hour", "channel", "event", "value"])
+    frame["user_id"] = frame["user_id"].astype(object)
+    frame["timestamp"] = pd.Timestamp(EPOCH) + pd.to_timedelta(frame.pop("hour"), unit="h")
+    frame.loc[frame["event"] != "conversion", "value"] = np.nan
+    return frame
+
+
+class Walk:
+    """The definitions of `attribution.journeys`, spelled out one event at a time."""
+
+    def __init__(self, log: list[tuple], spec: PathSpec) -> None:
+        self.spec, self.end_of_log = spec, max(e[1] for e in log)
+        self.paths: dict[tuple, np.ndarray] = defaultdict(lambda: np.zeros(3))
+        self.decay: dict[tuple, np.ndarray] = defaultdict(lambda: 0.0)
+        self.decay_value: dict[tuple, np.ndarray] = defaultdict(lambda: 0.0)
+        users = defaultdict(list)
+        for user, hour, channel, event, value in log:
+            if user is not None:
+                users[user].append(
+                    (hour, event == "conversion", channel if event != "conversion" else "", event, value)
+                )
+            elif event == "conversion":
+                self.close(hour, [], [value])
+        for mine in users.values():
+            self.user(mine)
+
+    def user(self, mine: list[tuple]) -> None:
+        mine = sorted(mine, key=lambda e: (e[0], e[1], e[2], ORDER.get(e[3], 2), e[4] if e[1] else 0))
+        if self.spec.duplicates == "drop":
+            keys = [(e[0], e[1], e[2], e[3], e[4] if e[1] else 0) for e in mine]
+            mine = [e for i, e in enumerate(mine) if keys[i] not in keys[:i]]
+        if self.spec.bots == "drop" and sum(not e[1] for e in mine) > self.spec.bot_touches:
+            return
+        journey: list[tuple] = []
+        lookback = 24 * self.spec.lookback_days
+        i = 0
+        while i < len(mine):
+            hour, is_conversion = mine[i][:2]
+            if journey and hour - journey[-1][0] > lookback:
+                self.null(journey, followed=True)
+                journey = []
+            if is_conversion:
+                same = [e for e in mine if e[1] and e[0] == hour]
+                if journey and not self.live(journey, hour):
+                    self.null(journey, followed=True)
+                    journey = []
+                self.close(hour, journey, [e[4] for e in same])
+                journey, i = [], i + len(same)
+            else:
+                journey.append(mine[i])
+                i += 1
+        if journey:
+            self.null(journey, followed=False)
+
+    def live(self, journey: list[tuple], end: int) -> list[tuple]:
+        days = {"click": self.spec.click_lookback_days, "impression": self.spec.impression_lookback_days}
+        return [e for e in journey if end - e[0] <= 24 * days[e[3]]]
+
+    def chosen(self, journey: list[tuple], end: int) -> list[tuple]:
+        touches = self.live(journey, end)
+        if self.spec.direct == "drop_unless_only" and any(e[2] != "Direct" for e in touches):
+            touches = [e for e in touches if e[2] != "Direct"]
+        if self.spec.repeats == "collapse":
+            touches = [e for i, e in enumerate(touches) if i + 1 == len(touches) or touches[i + 1][2] != e[2]]
+        return touches
+
+    def inside(self, hour: int) -> bool:
+        day = (EPOCH + timedelta(hours=hour)).date()
+        return (self.spec.start is None or self.spec.start <= day) and (self.spec.end is None or day <= self.spec.end)
+
+    def close(self, hour: int, journey: list[tuple], values: list[float]) -> None:
+        if not self.inside(hour):
+            return
+        touches = self.chosen(journey, hour)
+        path = tuple(e[2] for e in touches)
+        self.paths[path] += [len(values), sum(values), 0]
+        if path:
+            weights = np.array([0.5 ** ((hour - e[0]) / (24 * self.spec.half_life_days)) for e in touches])
+            self.decay[path] = self.decay[path] + len(values) * weights / weights.sum()
+            self.decay_value[path] = self.decay_value[path] + sum(values) * weights / weights.sum()
+
+    def null(self, journey: list[tuple], followed: bool) -> None:
+        last = journey[-1][0]
+        open_ = not followed and self.end_of_log - last < 24 * self.spec.lookback_days
+        if self.inside(last) and not (open_ and self.spec.unfinished == "leave_out"):
+            self.paths[tuple(e[2] for e in self.chosen(journey, last))] += [0, 0, 1]
+
+
+def as_dict(paths: Paths) -> dict[tuple, list[float]]:
+    money = np.zeros(len(paths)) if paths.value is None else paths.value
+    rows = {paths.names(i): [paths.conversions[i], money[i], paths.nulls[i]] for i in range(len(paths))}
+    if paths.no_touch[0]:
+        rows[NO_TOUCH] = [*paths.no_touch[:2], 0.0]
+    return rows
+
+
+def not_empty(log: list[tuple], spec: PathSpec) -> bool:
+    days = [(EPOCH + timedelta(hours=e[1])).date() for e in log]
+    return not ((spec.start and spec.start > max(days)) or (spec.end and spec.end < min(days)))
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(log=events, spec=specs, order=st.randoms(use_true_random=False))
+def test_equal_to_a_walk_event_by_event(log, spec, order):
+    if not not_empty(log, spec):
+        return
+    walk = Walk(log, spec)
+    paths = read_paths(as_frame(log), spec)
+    found = as_dict(paths)
+    assert set(found) == {path for path, numbers in walk.paths.items() if numbers.any()}
+    for path, numbers in found.items():
+        np.testing.assert_allclose(numbers, walk.paths[path], atol=1e-9)
+    for i in np.flatnonzero(paths.conversions):
+        part = slice(paths.offsets[i], paths.offsets[i + 1])
+        np.testing.assert_allclose(paths.decay[part], walk.decay[paths.names(i)], atol=1e-9)
+        np.testing.assert_allclose(paths.decay_value[part], walk.decay_value[paths.names(i)], atol=1e-9)
+    shuffled = list(log)
+    order.shuffle(shuffled)
+    assert read_paths(as_frame(shuffled), spec).sha256 == paths.sha256
+
+
+def test_portions_of_the_stream_do_not_matter(monkeypatch):
+    random = np.random.default_rng(3)
+    log = [
+        (
+            f"u{random.integers(60)}",
+            int(random.integers(1200)),
+            "ab"[random.integers(2)],
+            kind,
+            float(random.integers(9)),
+        )
+        for kind in random.choice(["click", "impression", "conversion"], 3_000)
+    ]
+    whole = read_paths(as_frame(log))
+    monkeypatch.setattr("attribution.paths.CHUNK", 97)
+    parts = read_paths(as_frame(log))
+    assert as_dict(parts).keys() == as_dict(whole).keys()
+    for path, numbers in as_dict(whole).items():
+        np.testing.assert_allclose(as_dict(parts)[path], numbers, rtol=1e-12)
+    assert parts.counts == whole.counts
+    np.testing.assert_allclose(parts.decay, whole.decay, rtol=1e-12)
+
+
+def test_users_who_share_a_hash_stay_apart():
+    import pyarrow as pa
+
+    from attribution.stream import whole_users
+
+    rows = {"user": [7, 7, 7, 7, 9], "key": [2, 4, 6, 8, 2], "twin": [1, 2, 1, 2, 5], "value": [None] * 5}
+    kinds = [("user", pa.uint64()), ("key", pa.int64()), ("twin", pa.uint64()), ("value", pa.float64())]
+    batch = pa.record_batch(rows, schema=pa.schema(kinds))
+    (events_,) = whole_users([batch], np.zeros(2, np.uint8), np.zeros(2, np.uint16), 1, 100)
+    assert [(int(u), int(t)) for u, t in zip(events_.user, events_.time, strict=True)] == [
+        (1, 1), (1, 3), (2, 2), (2, 4), (3, 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 5, 40])
+def test_one_user_may_be_larger_than_a_portion(size, monkeypatch):
+    monkeypatch.setattr("attribution.paths.CHUNK", size)
+    log = [("u", i, "ab"[i % 2], "click", 0.0) for i in range(50)] + [("u", 50, "", "conversion", 3.0)]
+    log += [("v", 10, "b", "click", 0.0), ("v", 11, "", "conversion", 2.0)]
+    paths = read_paths(as_frame(log))
+    assert as_dict(paths) == {("a", "b") * 25: [1, 3.0, 0], ("b",): [1, 2.0, 0]}
+
+
+def test_offsets_are_instants():
+    rows = [
+        ("u", "2024-01-05T10:00:00+02:00", "a", "click"),
+        ("u", "2024-01-05T08:30:00Z", "b", "click"),
+        ("u", "2024-01-05T09:00:00Z", "", "conversion"),
+    ]
+    frame = pd.DataFrame(rows, columns=["user_id", "timestamp", "channel", "event"])
+    assert as_dict(read_paths(frame)) == {("a", "b"): [1, 0, 0]}
+    frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True)
+    assert frame["timestamp"].dt.tz == UTC
+    assert as_dict(read_paths(frame)) == {("a", "b"): [1, 0, 0]}
