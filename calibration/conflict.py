@@ -1,0 +1,206 @@
+"""Does a test contradict the model, or another test? Asked of every test before anything is recommended.
+
+For each test: the two-sided predictive p-value of its result under the model fitted *without* it,
+
+    p = 2 min(P(y_rep <= y), P(y_rep >= y)),   y_rep ~ StudentT(6, Delta_e, s_e),
+
+averaged over the posterior draws. A lone test is judged by the sibling fit, one of several by Pareto-smoothed
+leave-one-out from the calibrated fit (k-hat < 0.7), else by a refit without it where one is allowed, else by the
+sibling. p < .01 is a conflict. Two tests of one channel disagree where what they say of the channel's iROAS differs
+with p < .01, their widened errors and a spread between tests allowed for.
+"""
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+from calibration.psis import TRUSTED, smoothed
+from measurement.lift import Lift
+from measurement.typing import Floats, Json
+
+Judge = Literal["agrees", "conflict", "tests disagree"]
+
+DEGREES = 6.0
+LIMIT = 0.01
+BETWEEN_TESTS = 0.15
+"""Relative sd between two sound tests of one channel, beyond their errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The judgement on one test.
+
+    Attributes:
+        experiment_id: The test.
+        channels: Its channels.
+        p: Predictive p-value under the model without it.
+        verdict: What follows.
+        method: How the model without it was had: ``sibling``, ``psis`` or ``refit``.
+        khat: Pareto k of the leave-one-out weights; NaN where they were not needed.
+        against: The tests that it disagrees with.
+    """
+
+    experiment_id: str
+    channels: tuple[str, ...]
+    p: float
+    verdict: Judge
+    method: Literal["sibling", "psis", "refit"] = "sibling"
+    khat: float = math.nan
+    against: tuple[str, ...] = ()
+
+    @property
+    def withholds(self) -> bool:
+        """Whether the channels' recommended numbers wait for a resolution."""
+        return self.verdict != "agrees"
+
+    def to_dict(self) -> Json:
+        """As in ``mmm fit --json``; a test of several channels lists them."""
+        return {
+            "experiment_id": self.experiment_id,
+            "channel": self.channels[0] if len(self.channels) == 1 else list(self.channels),
+            "p": self.p,
+            "verdict": self.verdict,
+            "method": self.method,
+            "khat": None if math.isnan(self.khat) else self.khat,
+            "against": list(self.against),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "Conflict":
+        """Read what `to_dict` wrote."""
+        channel, khat = raw["channel"], raw["khat"]
+        return cls(
+            experiment_id=raw["experiment_id"],
+            channels=(channel,) if isinstance(channel, str) else tuple(channel),
+            p=raw["p"],
+            verdict=raw["verdict"],
+            method=raw["method"],
+            khat=math.nan if khat is None else khat,
+            against=tuple(raw["against"]),
+        )
+
+    def in_words(self) -> str:
+        """Why a number is withheld."""
+        if self.verdict == "tests disagree":
+            others = ", ".join(f"'{name}'" for name in self.against)
+            return f"test '{self.experiment_id}' and {others} contradict each other"
+        return f"test '{self.experiment_id}' contradicts the model fitted without it (p = {self.p:.2g})"
+
+
+def predictive_p(lift: Lift, delta: Floats, weight: Floats | None = None, spread: Floats | float = 0.0) -> float:
+    """Two-sided predictive p-value of a test.
+
+    Args:
+        lift: The test.
+        delta: Its outcome change as simulated by posterior draws of a model without it, shape (draws,).
+        weight: Weights of the draws, summing to 1; equal by default.
+        spread: Further sd between tests, KPI units, a number or one per draw.
+    """
+    below = float(np.average(stats.t.cdf(_standardised(lift, delta, spread), DEGREES), weights=weight))
+    return min(1.0, 2 * min(below, 1 - below))
+
+
+def log_likelihood(lift: Lift, delta: Floats, spread: Floats | float = 0.0) -> Floats:
+    """Log density of the test's result for each draw, shape (draws,)."""
+    scale = _scale(lift, delta, spread)
+    return np.asarray(stats.t.logpdf(_standardised(lift, delta, spread), DEGREES) - np.log(scale))
+
+
+def judge(
+    lifts: Sequence[Lift],
+    sibling: Sequence[Floats],
+    calibrated: Sequence[Floats] | None,
+    iroas: Floats,
+    channels: Sequence[str],
+    *,
+    spread: Sequence[Floats | float] | None = None,
+    refit: Callable[[int], Floats] | None = None,
+) -> tuple[Conflict, ...]:
+    """Judge every test.
+
+    Args:
+        lifts: The tests.
+        sibling: Per test, its outcome change simulated by the draws of the fit without any test, each (draws,).
+        calibrated: The same by the fit with all tests; may be ``None`` for a single test.
+        iroas: The sibling's iROAS, shape (draws, channels).
+        channels: Names of these channels.
+        spread: Per test, the calibrated fit's sd between tests of a channel, KPI units.
+        refit: Fits without the test at a position and returns its simulated change; ``None`` falls back on the sibling.
+    """
+    against = disagreements(lifts, sibling, iroas, channels)
+    found = []
+    for e, lift in enumerate(lifts):
+        own = 0.0 if spread is None else spread[e]
+        fitted = None if calibrated is None or len(lifts) == 1 else calibrated[e]
+        p, method, khat = _without(e, lift, sibling[e], fitted, own, refit)
+        verdict: Judge = "tests disagree" if against[e] else "conflict" if p < LIMIT else "agrees"
+        found.append(Conflict(lift.experiment_id, lift.channels, p, verdict, method, khat, against[e]))
+    return tuple(found)
+
+
+def _without(
+    e: int,
+    lift: Lift,
+    sibling: Floats,
+    calibrated: Floats | None,
+    spread: Floats | float,
+    refit: Callable[[int], Floats] | None,
+) -> tuple[float, Literal["sibling", "psis", "refit"], float]:
+    if calibrated is None:
+        return predictive_p(lift, sibling), "sibling", math.nan
+    weight, khat = smoothed(-log_likelihood(lift, calibrated, spread))
+    if khat < TRUSTED:
+        return predictive_p(lift, calibrated, weight, spread), "psis", khat
+    if refit is not None:
+        return predictive_p(lift, refit(e)), "refit", khat
+    return predictive_p(lift, sibling), "sibling", khat
+
+
+def disagreements(
+    lifts: Sequence[Lift], sibling: Sequence[Floats], iroas: Floats, channels: Sequence[str]
+) -> tuple[tuple[str, ...], ...]:
+    """For each test, the ids of tests of the same channel that it cannot be reconciled with.
+
+    A test's result becomes the channel's iROAS through the response curve: divided by (simulated change / iROAS), draw
+    by draw, so that two tests at different levels of spend can be compared. Tests of several channels are left out.
+    """
+    against: list[list[str]] = [[] for _ in lifts]
+    for (i, a), (j, b) in combinations(enumerate(lifts), 2):
+        if len(a.channels) != 1 or a.channels != b.channels:
+            continue
+        size = iroas[:, list(channels).index(a.channels[0])]
+        both = [lift.outcome_change / (delta / size) for lift, delta in ((a, sibling[i]), (b, sibling[j]))]
+        gap = both[0] - both[1]
+        se = [
+            np.hypot(lift.std_error, lift.relative_sd * lift.outcome_change) / np.median(np.abs(delta / size))
+            for lift, delta in ((a, sibling[i]), (b, sibling[j]))
+        ]
+        between = BETWEEN_TESTS * np.mean([abs(np.median(x)) for x in both])
+        sd = np.sqrt(se[0] ** 2 + se[1] ** 2 + between**2 + np.var(gap))
+        if 2 * stats.t.sf(abs(np.median(gap)) / sd, DEGREES) < LIMIT:
+            against[i].append(b.experiment_id)
+            against[j].append(a.experiment_id)
+    return tuple(tuple(names) for names in against)
+
+
+def withheld(conflicts: Sequence[Conflict], resolved: Collection[str] = ()) -> dict[str, str]:
+    """Channels whose number is withheld, with the reason; ``resolved`` holds ids of tests that were decided on."""
+    found: dict[str, str] = {}
+    for conflict in conflicts:
+        if conflict.withholds and conflict.experiment_id not in resolved:
+            for channel in conflict.channels:
+                found.setdefault(channel, conflict.in_words())
+    return found
+
+
+def _scale(lift: Lift, delta: Floats, spread: Floats | float) -> Floats:
+    return np.sqrt(lift.std_error**2 + (lift.relative_sd * delta) ** 2 + np.square(spread))
+
+
+def _standardised(lift: Lift, delta: Floats, spread: Floats | float) -> Floats:
+    return np.asarray((lift.outcome_change - delta) / _scale(lift, delta, spread))

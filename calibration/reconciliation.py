@@ -1,0 +1,396 @@
+"""Reconcile: one number per channel from the model, the tests and attribution, each piece of evidence once.
+
+What goes in (no double counting): the fit *without* tests, the raw tests, and one attribution model as a feature with
+an estimated bias. Where a calibrated fit is all there is, the tests that it was fitted with are dropped here; where
+attribution was itself calibrated by tests, it is dropped. Platform reports are shown and never used: a platform's claim
+is attribution by an interested party, and brings nothing that the journeys do not.
+
+The joint model and its integration: `calibration.evidence_model`, `calibration.integrate`; rules for words:
+`calibration.verdict`; formulas: ``docs/math_calibration.md``.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from attribution.credit import Attribution
+from calibration.conflict import Conflict, withheld
+from calibration.evidence import Evidence
+from calibration.evidence_model import MethodPriors, Sources
+from calibration.integrate import Fusion, integrate
+from calibration.sources import Attributed, Blocks, attribution_source, gaussian, tests_of
+from calibration.verdict import in_words, move, state_of
+from calibration.view import ChannelView, Quantity, View
+from measurement import mmm
+from measurement.lift import Lift
+from measurement.metrics import break_even_iroas
+from measurement.mmm import Posterior
+from measurement.panel import Panel
+from measurement.provenance import Provenance, versions
+from measurement.typing import Floats
+
+DEMAND = ("no", "some", "strong")
+
+
+def reconcile(
+    panel: Panel,
+    posterior: Posterior,
+    evidence: Sequence[Evidence] = (),
+    attribution: Attribution | None = None,
+    *,
+    calibrated: Posterior | None = None,
+    conflicts: Sequence[Conflict] = (),
+    resolved: Collection[str] = (),
+    platform: pd.DataFrame | None = None,
+    margin: float = 1.0,
+    start: date | None = None,
+    end: date | None = None,
+    seed: int = 0,
+    priors: MethodPriors | None = None,
+) -> View:
+    """Unify everything that is known of each channel.
+
+    Args:
+        panel: The study's panel.
+        posterior: The fit without tests (a calibrated one drops its own tests from ``evidence`` here).
+        evidence: The raw tests.
+        attribution: Credit by several models on the same paths.
+        calibrated: The fit with tests, to be shown beside.
+        conflicts: Judgements on the tests; those unresolved withhold their channels' numbers.
+        resolved: Ids of tests whose conflict someone has decided on.
+        platform: ``date, channel, value``: what platforms report; shown only.
+        margin: Contribution margin; break-even iROAS is 1 / margin.
+        start: First day that the numbers cover; the panel's by default.
+        end: Last day.
+        seed: Seed of the integration.
+        priors: What is believed of the methods.
+
+    Returns:
+        The view; see `View`.
+    """
+    parents = set(posterior.provenance.parents)
+    attributed = None if attribution is None else Attributed.of(attribution, panel)
+    used = [item for item in evidence if item.id not in parents]
+    window = panel.window(start or panel.dates[0], end or panel.dates[-1])
+    blocks = Blocks.quarters(panel)
+    fit = _Fit.of(posterior, panel, used, window, attributed)
+    sources = _sources(panel, posterior, fit, used, attributed, blocks)
+    fusion = integrate(sources, priors, seed=seed)
+    numbers = _Numbers.of(panel, fit, fusion, attributed, blocks, window, np.random.default_rng(seed))
+    reasons = withheld(conflicts, resolved)
+    shown = _Shown.of(panel, fit, used, calibrated, attributed, platform, window)
+    return View(
+        channels=tuple(
+            _channel(c, panel, numbers, shown, fusion, used, reasons, break_even_iroas(margin), window)
+            for c in range(len(panel.channels))
+        ),
+        derived_from=_ancestors(panel, posterior, used, attributed),
+        converged=bool(posterior.diagnostics.converged) and fusion.reliable,
+        seed=seed,
+        versions=versions("numpy", "scipy", "arviz-stats", "numpyro", "jax"),
+        window=(str(panel.dates[window.start]), str(panel.dates[window.stop - 1])),
+        currency=panel.currency,
+        break_even=break_even_iroas(margin),
+        primary=attributed.primary if attributed else "",
+        notes=_notes(evidence, used, attributed, posterior),
+        diagnostics=_diagnostics(fusion),
+        provenance=Provenance(
+            data=panel.sha256,
+            settings={"margin": margin, "start": str(start or ""), "end": str(end or ""), "resolved": sorted(resolved)},
+            seed=seed,
+            versions=versions("numpy", "scipy", "arviz-stats", "numpyro", "jax"),
+            parents=_ancestors(panel, posterior, used, attributed),
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """What the fit without tests says: draws of shape (draws, channels), and per test (draws, channels of the test)."""
+
+    iroas: Floats
+    window: Floats
+    credited: Floats
+    mroas: Floats
+    change: tuple[Floats, ...]
+
+    @classmethod
+    def of(
+        cls,
+        posterior: Posterior,
+        panel: Panel,
+        evidence: Sequence[Evidence],
+        window: slice,
+        attributed: Attributed | None,
+    ) -> "_Fit":
+        whole = mmm.iroas(posterior, panel)
+        first, last = (panel.dates[i].astype("datetime64[D]").item() for i in (window.start, window.stop - 1))
+        full = window.stop - window.start == len(panel.dates)
+        return cls(
+            iroas=whole,
+            window=whole if full else mmm.iroas(posterior, panel, first, last),
+            credited=whole if attributed is None else mmm.iroas(posterior, panel, attributed.start, attributed.end),
+            mroas=mmm.mroas(posterior, panel, first, last),
+            change=tuple(changes_by_channel(posterior, panel, item.lift) for item in evidence),
+        )
+
+
+def changes_by_channel(posterior: Posterior, panel: Panel, lift: Lift) -> Floats:
+    """A test's simulated outcome change by channel, shape (draws, channels of the test), KPI units; they add up."""
+    alone = [
+        replace(
+            lift,
+            channels=(name,),
+            counterfactual_spend=lift.counterfactual_spend[..., [i]],
+            actual_spend=None if lift.actual_spend is None else lift.actual_spend[..., [i]],
+        )
+        for i, name in enumerate(lift.channels)
+    ]
+    return np.stack([mmm.lift_delta(posterior, panel, single) for single in alone], axis=1)
+
+
+def _sources(
+    panel: Panel,
+    posterior: Posterior,
+    fit: _Fit,
+    evidence: Sequence[Evidence],
+    attributed: Attributed | None,
+    blocks: Blocks,
+) -> Sources:
+    centre, covariance = gaussian(np.log(np.maximum(fit.iroas, 1e-9)))
+    centre = np.where(panel.spend.sum(axis=(0, 1)) > 0, centre, np.nan)
+    credit, credit_sd = attribution_source(attributed, panel)
+    within = None if attributed is None else panel.window(attributed.start, attributed.end)
+    demand = [DEMAND.index(posterior.spec.channels[name].demand_driven) for name in panel.channels]
+    return Sources(
+        times=blocks.times,
+        spend_share=blocks.shares(panel),
+        demand_driven=np.array(demand, dtype=np.int64),
+        mmm=centre,
+        mmm_cov=covariance,
+        attribution=credit - _log_ratio(fit.credited, fit.iroas),
+        attribution_sd=credit_sd,
+        attribution_share=blocks.shares(panel, within),
+        tests=tests_of(evidence, fit.change, fit.iroas, panel),
+    )
+
+
+def _log_ratio(part: Floats, whole: Floats) -> Floats:
+    """Log of what the response curve makes of a window's iROAS, relative to the whole panel's, shape (channels,)."""
+    with np.errstate(all="ignore"):
+        ratio = np.median(np.log(part / whole), axis=0)
+    return np.where(np.isfinite(ratio), ratio, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """Unified draws, each of shape (draws, channels); the factor is NaN where attribution says nothing."""
+
+    iroas: Floats
+    mroas: Floats
+    factor: Floats
+
+    @classmethod
+    def of(
+        cls,
+        panel: Panel,
+        fit: _Fit,
+        fusion: Fusion,
+        attributed: Attributed | None,
+        blocks: Blocks,
+        window: slice,
+        rng: np.random.Generator,
+    ) -> "_Numbers":
+        draws = fusion.theta.shape[0]
+        truth = np.exp(fusion.theta)
+        iroas = np.einsum("rcp,cp->rc", truth, blocks.shares(panel, window)) * np.exp(_log_ratio(fit.window, fit.iroas))
+        picked = rng.permutation(np.resize(np.arange(fit.iroas.shape[0]), draws))
+        with np.errstate(all="ignore"):
+            mroas = iroas * (fit.mroas / fit.window)[picked]
+        factor = np.full(iroas.shape, np.nan)
+        if attributed is not None:
+            within = blocks.shares(panel, panel.window(attributed.start, attributed.end))
+            then = np.einsum("rcp,cp->rc", truth, within) * np.exp(_log_ratio(fit.credited, fit.iroas))
+            credit = attributed.roas(panel)[attributed.primary]
+            credit = credit[rng.permutation(np.resize(np.arange(credit.shape[0]), draws))]
+            with np.errstate(all="ignore"):
+                factor[:, panel.channel_index(attributed.channels)] = (
+                    then[:, panel.channel_index(attributed.channels)] / credit
+                )
+        return cls(iroas, mroas, factor)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What is shown beside the unified number, by channel."""
+
+    mmm: Mapping[str, Quantity]
+    calibrated: Mapping[str, Quantity]
+    tests: Mapping[str, Quantity]
+    attribution: Mapping[str, Mapping[str, Quantity]]
+    platform: Mapping[str, Quantity]
+
+    @classmethod
+    def of(
+        cls,
+        panel: Panel,
+        fit: _Fit,
+        evidence: Sequence[Evidence],
+        calibrated: Posterior | None,
+        attributed: Attributed | None,
+        platform: pd.DataFrame | None,
+        window: slice,
+    ) -> "_Shown":
+        first, last = (panel.dates[i].astype("datetime64[D]").item() for i in (window.start, window.stop - 1))
+        theirs = {} if calibrated is None else _by_channel(mmm.iroas(calibrated, panel, first, last), panel.channels)
+        credit: dict[str, dict[str, Quantity]] = {}
+        if attributed is not None:
+            for model, draws in attributed.roas(panel).items():
+                for name, quantity in _by_channel(draws, attributed.channels).items():
+                    credit.setdefault(name, {})[model] = quantity
+        return cls(
+            _by_channel(fit.window, panel.channels),
+            theirs,
+            {name: pooled for name in panel.channels if (pooled := pool(evidence, name)) is not None},
+            credit,
+            _platform(platform, panel, window),
+        )
+
+
+def pool(evidence: Sequence[Evidence], channel: str) -> Quantity | None:
+    """The tests of one channel alone, as iROAS: the inverse-variance mean, its error stretched where they scatter.
+
+    Tests of several channels at once say nothing of one. The stretch is Birge's ratio, sqrt(chi² / (n - 1)) where
+    above 1 (Birge 1932, Physical Review 40).
+    """
+    own = [item.iroas for item in evidence if item.iroas is not None and item.lift.channels == (channel,)]
+    if not own:
+        return None
+    mean, weight = np.array([x.mean for x in own]), np.array([x.sd**-2.0 for x in own])
+    centre = float(np.average(mean, weights=weight))
+    se = float(weight.sum() ** -0.5)
+    if len(own) > 1:
+        se *= max(1.0, float(np.sqrt(np.sum(weight * (mean - centre) ** 2) / (len(own) - 1))))
+    return Quantity(centre, centre - 1.6448536269514722 * se, centre + 1.6448536269514722 * se)
+
+
+def _by_channel(draws: Floats, names: Sequence[str]) -> dict[str, Quantity]:
+    found = {}
+    for i, name in enumerate(names):
+        if np.isfinite(draws[:, i]).all():
+            low, median, high = np.quantile(draws[:, i], [0.05, 0.5, 0.95])
+            found[name] = Quantity(float(median), float(low), float(high))
+    return found
+
+
+def _platform(platform: pd.DataFrame | None, panel: Panel, window: slice) -> dict[str, Quantity]:
+    if platform is None:
+        return {}
+    day = platform["date"].to_numpy().astype("datetime64[D]")
+    inside = platform[(day >= panel.dates[window.start]) & (day <= panel.dates[window.stop - 1])]
+    value = inside.groupby("channel")["value"].sum()
+    spend = panel.spend[:, window].sum(axis=(0, 1))
+    found = {}
+    for c, name in enumerate(panel.channels):
+        if name in value.index and spend[c] > 0:
+            roas = float(value[name] / spend[c])
+            found[name] = Quantity(roas, roas, roas)
+    return found
+
+
+def _channel(
+    c: int,
+    panel: Panel,
+    numbers: _Numbers,
+    shown: _Shown,
+    fusion: Fusion,
+    evidence: Sequence[Evidence],
+    reasons: Mapping[str, str],
+    break_even: float,
+    window: slice,
+) -> ChannelView:
+    name = panel.channels[c]
+    own = [item for item in evidence if name in item.lift.channels]
+    credit = shown.attribution.get(name, {})
+    heard = {
+        "mmm": shown.mmm.get(name),
+        "experiments": shown.tests.get(name),
+        "attribution": next(iter(credit.values()), None),
+    }
+    youngest = min((item.age for item in own), default=None)
+    state = state_of(
+        {source: quantity for source, quantity in heard.items() if quantity is not None},
+        break_even,
+        youngest,
+        reasons.get(name),
+    )
+    spend = float(panel.spend[:, window, c].sum())
+    known = spend > 0 and name not in reasons
+    iroas, mroas = (_by_channel(draws[:, [c]], [name]).get(name) for draws in (numbers.iroas, numbers.mroas))
+    pays = float(np.mean(numbers.mroas[:, c] > break_even)) if mroas is not None else None
+    action = "resolve the conflict before moving money" if name in reasons else "nothing was spent"
+    if known and mroas is not None and pays is not None:
+        action = in_words(move(pays, mroas, break_even), pays, bool(own))
+    gain = {source: float(np.clip(fusion.gain[source][c], 0.0, 1.0)) for source in fusion.gain}
+    return ChannelView(
+        channel=name,
+        spend=spend,
+        iroas=iroas if known else None,
+        mmm=shown.mmm.get(name),
+        mmm_calibrated=shown.calibrated.get(name),
+        experiments=shown.tests.get(name),
+        attribution=credit,
+        platform=shown.platform.get(name),
+        weights=gain | {"prior": max(0.0, 1.0 - sum(gain.values()))},
+        incrementality_factor=_by_channel(numbers.factor[:, [c]], [name]).get(name) if known else None,
+        mroas=mroas if known else None,
+        evidence_grade=min((item.grade for item in own), default=None),
+        evidence_age=youngest,
+        above_break_even=float(np.mean(numbers.iroas[:, c] > break_even)) if known else None,
+        next_above_break_even=pays if known else None,
+        state=state.state,
+        reason=state.reason,
+        action=action,
+    )
+
+
+def _ancestors(
+    panel: Panel, posterior: Posterior, evidence: Sequence[Evidence], attributed: Attributed | None
+) -> tuple[str, ...]:
+    found = [f"data:{panel.sha256}", f"fit:{posterior.provenance.sha256}", *posterior.provenance.parents]
+    found += [item.id for item in evidence]
+    if attributed is not None and attributed.id:
+        found.append(f"paths:{attributed.id}")
+    return tuple(dict.fromkeys(found))
+
+
+def _notes(
+    evidence: Sequence[Evidence], used: Sequence[Evidence], attributed: Attributed | None, posterior: Posterior
+) -> tuple[str, ...]:
+    notes = []
+    dropped = [item.id for item in evidence if item not in used]
+    if dropped:
+        notes.append(f"these tests are part of the fit already and were not counted again: {', '.join(dropped)}")
+    if attributed is not None:
+        notes.append(
+            f"attribution enters by its model {attributed.primary}; the spread between its models counts as error"
+        )
+    if not posterior.diagnostics.converged:
+        notes.append("the fit has not converged: its numbers may not be used")
+    return tuple(notes)
+
+
+def _diagnostics(fusion: Fusion) -> dict[str, float]:
+    spreads = fusion.spreads
+    return {
+        "effective": fusion.effective,
+        "khat": fusion.khat,
+        "log_evidence": fusion.log_evidence,
+        "drift": float(np.median(spreads.drift)),
+        "mmm_bias": float(np.median(spreads.mmm)),
+        "incrementality_spread": float(np.median(spreads.incrementality)),
+        "correlation": float(np.median(spreads.correlation)),
+    }

@@ -1,0 +1,200 @@
+"""From fits, tests and paths to the arrays of the evidence model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from attribution.credit import Attribution, Credit
+from calibration.evidence import YEAR, Evidence
+from calibration.evidence_model import Tests
+from measurement.panel import Panel
+from measurement.typing import Floats, Ints
+
+QUARTER = 13
+SHRINK = 0.02
+Z90 = 1.6448536269514722
+PRIMARY = ("markov:1", "markov:auto", "shapley", "linear", "position", "time_decay", "first", "last")
+"""Attribution models in the order in which one is chosen for the unified number."""
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Periods of the unified view: quarters of the year, so that drift can be told from noise.
+
+    Attributes:
+        of: Block of each period of the panel, shape (periods,).
+        times: Middle of each block in years since the panel's first day, shape (blocks,).
+        starts: First day of each block.
+    """
+
+    of: Ints
+    times: Floats
+    starts: tuple[date, ...]
+
+    @classmethod
+    def quarters(cls, panel: Panel) -> "Blocks":
+        """Calendar quarters; a rest of less than half a quarter at either end joins its neighbour."""
+        month = panel.dates.astype("datetime64[M]").astype(np.int64)
+        quarter = month // 3
+        day = panel.dates.astype("datetime64[D]").astype(np.int64)
+        _, of = np.unique(quarter, return_inverse=True)
+        length = np.bincount(of)
+        if length.size > 1 and length[0] < np.median(length) / 2:
+            of = np.maximum(of - 1, 0)
+        if length.size > 1 and length[-1] < np.median(length) / 2:
+            of = np.minimum(of, of.max() - 1)
+        firsts = np.flatnonzero(np.diff(of, prepend=-1))
+        times = np.array([(day[of == b].mean() - day[0]) / YEAR for b in range(of.max() + 1)])
+        return cls(of, times, tuple(panel.dates[i].astype("datetime64[D]").item() for i in firsts))
+
+    def shares(self, panel: Panel, window: slice | None = None) -> Floats:
+        """Each channel's spend by block within a window, as shares, shape (channels, blocks).
+
+        A channel without spend there gets equal shares of the window's blocks.
+        """
+        inside = np.zeros(self.of.size)
+        inside[window if window is not None else slice(None)] = 1.0
+        member = (self.of[:, None] == np.arange(self.times.size)).astype(np.float64) * inside[:, None]
+        money = panel.spend.sum(axis=0).T @ member
+        total = money.sum(axis=1, keepdims=True)
+        even = member.sum(axis=0) / member.sum()
+        return np.asarray(np.where(total > 0, money / np.where(total > 0, total, 1.0), even))
+
+
+def years(day: date, panel: Panel) -> float:
+    """Years from the panel's first day."""
+    first: date = panel.dates[0].astype("datetime64[D]").item()
+    return (day - first).days / YEAR
+
+
+def gaussian(log_draws: Floats) -> tuple[Floats, Floats]:
+    """Centre, shape (n,), and covariance, shape (n, n), of draws of logs, shape (draws, n).
+
+    Median, the 90 % interval's half-width over 1.645, and the correlation of draws clipped to 3 of these, shrunk a
+    little to 0: a long lower tail (an effect that may be next to nothing) must not set the scale of the whole.
+    """
+    centre = np.median(log_draws, axis=0)
+    low, high = np.quantile(log_draws, [0.05, 0.95], axis=0)
+    sd = np.maximum((high - low) / (2 * Z90), 1e-4)
+    z = np.clip((log_draws - centre) / sd, -3, 3)
+    correlation = np.atleast_2d(np.corrcoef(z, rowvar=False)) if log_draws.shape[1] > 1 else np.ones((1, 1))
+    correlation = (1 - SHRINK) * np.nan_to_num(correlation) + SHRINK * np.eye(sd.size)
+    np.fill_diagonal(correlation, 1.0)
+    return centre, correlation * np.outer(sd, sd)
+
+
+def tests_of(evidence: Sequence[Evidence], change: Sequence[Floats], iroas: Floats, panel: Panel) -> Tests:
+    """The tests, mapped to the channels' average iROAS by the fit's own simulation of them.
+
+    ``k = simulated outcome change / iROAS``, draw by draw: the effect is proportional to the channel's coefficient, so
+    k depends on the shape of its curve only (average against marginal return, what the window catches). Its log's
+    median is used, and its covariance over the draws says how little the shape is known.
+
+    Args:
+        evidence: The tests.
+        change: Per test, its simulated outcome change by channel, shape (draws, channels of the test).
+        iroas: The same draws' iROAS over the whole panel, shape (draws, channels of the panel).
+        panel: The study's panel.
+    """
+    pairs = [(e, i) for e, item in enumerate(evidence) for i in range(len(item.lift.channels))]
+    owner = [int(panel.channel_index([evidence[e].lift.channels[i]])[0]) for e, i in pairs]
+    ratio = [change[e][:, i] / iroas[:, c] for (e, i), c in zip(pairs, owner, strict=True)]
+    keep = [n for n, draws in enumerate(ratio) if np.median(np.abs(draws)) > 0]
+    logs = np.log(np.abs(np.stack([ratio[n] for n in keep], axis=1))) if keep else np.zeros((1, 0))
+    centre, spread = gaussian(logs) if keep else (np.zeros(0), np.zeros((0, 0)))
+    middle = [item.lift.start + (item.lift.cooldown_end - item.lift.start) / 2 for item in evidence]
+    return Tests(
+        outcome_change=np.array([item.lift.outcome_change for item in evidence]),
+        std_error=np.array([item.lift.std_error for item in evidence]),
+        relative_sd=np.array([item.grade_sd for item in evidence]),
+        test=np.array([pairs[n][0] for n in keep], dtype=np.int64),
+        channel=np.array([owner[n] for n in keep], dtype=np.int64),
+        time=np.array([years(middle[pairs[n][0]], panel) for n in keep]),
+        scale=np.sign([np.median(ratio[n]) for n in keep]) * np.exp(centre),
+        log_scale_cov=spread,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Attributed:
+    """What attribution credits, as the reconciliation takes it.
+
+    Attributes:
+        channels: Channels of the panel with credit.
+        value: Per model, credited money, shape (draws, channels).
+        start: First day that the credit covers.
+        end: Last day.
+        id: Hash of the paths, the settings and the models.
+        notes: What a reader should know.
+    """
+
+    channels: tuple[str, ...]
+    value: Mapping[str, Floats]
+    start: date
+    end: date
+    id: str = ""
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, attribution: Attribution, panel: Panel) -> "Attributed | None":
+        """Take the credit of the panel's channels; ``None`` where it cannot be compared with the panel.
+
+        Money is the paths' own value, or conversions times the KPI's value where they have none. Credit of a window
+        that lies outside the panel by more than a fifth of its length is not comparable with the panel's spend.
+        """
+        days = panel.dates.astype("datetime64[D]")
+        first, last = days[0].item(), (days[-1] + np.diff(days)[-1] - 1).item() if days.size > 1 else days[0].item()
+        start, end = attribution.window or (first, last)
+        length, inside = (end - start).days + 1, (min(end, last) - max(start, first)).days + 1
+        index = [i for i, name in enumerate(attribution.channels) if name in panel.channels]
+        if inside < 0.8 * length or not index or not attribution.credits:
+            return None
+        notes = () if attribution.window else ("the paths have no dates: their credit is set against the whole panel",)
+        value = {name: _money(credit, panel.kpi_value)[:, index] for name, credit in attribution.credits.items()}
+        names = tuple(attribution.channels[i] for i in index)
+        return cls(names, value, max(start, first), min(end, last), attribution.provenance.sha256, notes)
+
+    @property
+    def primary(self) -> str:
+        """The model that enters the unified number: exact Markov of order 1 where it was run."""
+        return next((model for model in PRIMARY if model in self.value), next(iter(self.value)))
+
+    def roas(self, panel: Panel) -> dict[str, Floats]:
+        """Per model, credited money / spend over its window, (draws, channels); NaN where nothing was spent."""
+        window = panel.window(self.start, self.end)
+        spend = panel.spend[:, window][:, :, panel.channel_index(self.channels)].sum(axis=(0, 1))
+        return {model: value / np.where(spend > 0, spend, np.nan) for model, value in self.value.items()}
+
+
+def _money(credit: Credit, kpi_value: float) -> Floats:
+    """Draws of credited money, shape (draws, channels); one draw where nothing was resampled."""
+    if credit.value is not None:
+        draws = credit.value_draws
+        return draws if draws is not None and len(draws) else credit.value[None]
+    draws = credit.conversions_draws
+    return kpi_value * (draws if len(draws) else credit.conversions[None])
+
+
+def attribution_source(attributed: Attributed | None, panel: Panel) -> tuple[Floats, Floats]:
+    """Log attributed ROAS and its sd, each of shape (channels,); NaN where there is no credit.
+
+    The centre is the primary model's; the variance is that of its bootstrap plus that of the logs between all models,
+    because the choice of a model is no more than a choice.
+    """
+    centre, sd = np.full(len(panel.channels), np.nan), np.zeros(len(panel.channels))
+    if attributed is None:
+        return centre, sd
+    roas = attributed.roas(panel)
+    medians = np.stack([np.median(draws, axis=0) for draws in roas.values()])
+    first = roas[attributed.primary]
+    for i, c in enumerate(panel.channel_index(attributed.channels)):
+        draws = first[:, i]
+        if not (np.isfinite(draws).all() and np.median(draws) > 0):
+            continue
+        logs = np.log(np.maximum(draws, 1e-3 * np.median(draws)))
+        seen = medians[:, i][medians[:, i] > 0]
+        centre[c] = np.median(logs)
+        sd[c] = np.hypot(logs.std(), np.log(seen).std(ddof=1) if seen.size > 1 else 0.0)
+    return centre, sd
