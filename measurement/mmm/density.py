@@ -1,12 +1,13 @@
 """The collapsed log-density of the model, in JAX.
 
-Given the media parameters the linear terms are Gaussian and are integrated out exactly. With ``A`` the weighted,
-prior-scaled design, ``A'A = V diag(l) V'`` and ``r`` the weighted residual of the media part,
+Given the media parameters the linear terms are Gaussian and are integrated out exactly. With ``A`` the prior-scaled
+design, ``W`` the residual's inverse covariance at sigma = 1 (`noise`), ``A' W A = V diag(l) V'`` and ``r`` the outcome
+less the media,
 
-    log p(y | media, sigma) = -1/2 [ n log(2 pi sigma^2) + sum log(1 + l / sigma^2)
-                                     + (|r|^2 - sum (V' A' r)^2 / (l + sigma^2)) / sigma^2 ]
+    log p(y | media, sigma) = 1/2 log|W| - 1/2 [ n log(2 pi sigma^2) + sum log(1 + l / sigma^2)
+                                                 + (r' W r - sum (V' A' W r)^2 / (l + sigma^2)) / sigma^2 ]
 
-``A' r`` is formed block by block (`design_matrix`), so a gradient costs little more than the media part itself.
+``W r`` and ``A' W r`` are formed block by block, so a gradient costs little more than the media part itself.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from jax import Array
 from jax.scipy.special import gammaln
 
 from measurement.mmm.lifts import Rows, delta
+from measurement.mmm.noise import local_precision
 from measurement.mmm.priors import Forms, Layout, unpack
 from measurement.mmm.transforms import adstock_weights, saturate
 
@@ -59,10 +61,12 @@ class ModelData(NamedTuple):
 
     Attributes:
         outcome: Scaled KPI less the baseline's offset, shape (geos, periods).
-        weight: Row weights; 0 for masked and padded cells.
-        count: Number of cells with a weight.
+        own: `noise.Precision.own`; 0 for masked and padded cells.
+        lag: `noise.Precision.lag`.
+        demand: `noise.Precision.demand`.
+        log_root: `noise.Precision.log_root`.
+        count: Number of cells that count.
         cells: Number of real cells (geos × periods), masked ones included.
-        log_weight: Sum of the logarithms of the weights that are not 0.
         exposure: Lag tensor, shape (channels, lags, geos, periods).
         size: Relative sizes, shape (geos,).
         forms: The channels' forms.
@@ -70,17 +74,19 @@ class ModelData(NamedTuple):
         prior_sd: Shape (dimension,).
         national: Design block, shape (periods, columns).
         local: Design block, shape (periods, columns).
-        own: Design block of cells, shape (columns, geos, periods).
+        each: Design block of cells, shape (columns, geos, periods).
         vectors: Eigenvectors of the design's Gram matrix.
         values: Its eigenvalues.
         tests: Lift tests, or ``None``.
     """
 
     outcome: Any
-    weight: Any
+    own: Any
+    lag: Any
+    demand: Any
+    log_root: Any
     count: Any
     cells: Any
-    log_weight: Any
     exposure: Any
     size: Any
     forms: FormArrays
@@ -88,7 +94,7 @@ class ModelData(NamedTuple):
     prior_sd: Any
     national: Any
     local: Any
-    own: Any
+    each: Any
     vectors: Any
     values: Any
     tests: Tests | None
@@ -128,20 +134,23 @@ def media(layout: Layout, data: ModelData, values: dict[str, Any]) -> tuple[Arra
 
 def collapsed(data: ModelData, residual: Array, sigma: Array) -> Array:
     """Log-density of the outcome with the linear terms integrated out; ``residual`` is outcome less media."""
-    weighted = data.weight * residual
-    twice = data.weight * weighted
+    near, white = local_precision(data.own, data.lag, residual)
+    shared = near.sum(0)
+    expected = data.demand @ shared
+    precise = near - local_precision(data.own, data.lag, jnp.broadcast_to(expected, residual.shape))[0]
     projected = jnp.concatenate(
         [
-            twice.sum(0) @ data.national,
-            (twice @ data.local).ravel(),
-            data.own.reshape(data.own.shape[0], residual.size) @ twice.ravel(),
+            precise.sum(0) @ data.national,
+            (precise @ data.local).ravel(),
+            data.each.reshape(data.each.shape[0], residual.size) @ precise.ravel(),
         ]
     )
     rotated = projected @ data.vectors
     variance = sigma**2
     explained = (rotated**2 / (data.values + variance)).sum()
+    square = (white**2).sum() - shared @ expected
     log_det = data.count * jnp.log(2 * jnp.pi * variance) + jnp.log1p(data.values / variance).sum()
-    return jnp.asarray(data.log_weight - 0.5 * (log_det + ((weighted**2).sum() - explained) / variance))
+    return jnp.asarray(data.log_root - 0.5 * (log_det + (square - explained) / variance))
 
 
 def lift_log_density(layout: Layout, data: ModelData, values: dict[str, Any], coefficient: Array) -> Array:

@@ -9,26 +9,26 @@ design comes in three blocks, so that a gradient never multiplies by a dense (ce
 """
 
 from dataclasses import dataclass
-from datetime import date
 
-import holidays as calendars
 import numpy as np
-import pandas as pd
 
-from measurement.errors import DataError, shown
+from measurement.mmm.calendar import holiday_columns
+from measurement.mmm.noise import Noise, Precision
 from measurement.mmm.scaling import Scales
-from measurement.mmm.spec import PERIODS_PER_YEAR, Spec
+from measurement.mmm.spec import Spec
 from measurement.panel import Panel, Period
 from measurement.typing import Dates, Floats
 
 # Prior standard deviations, in means of the KPI.
-INTERCEPT, TREND, BEND, FOURIER, HOLIDAY, CONTROL = 1.0, 0.5, 0.2, 0.15, 0.1, 0.15
+INTERCEPT, TREND, BEND, FOURIER, CONTROL = 1.0, 0.5, 0.2, 0.15, 0.15
 LOCAL_INTERCEPT, LOCAL_TREND, LOCAL_FOURIER = 0.5, 0.1, 0.05
-# Prior standard deviation of the confounding coefficient, in KPI means per standard deviation of spend.
-CONFOUNDING = {"no": 0.0, "some": 0.03, "strong": 0.1}
-LOCAL_CONFOUNDING = 0.3
+# Prior standard deviation of the confounding coefficient, per standard deviation of spend, as a share of what the KPI
+# moves beyond trend, season, holidays and controls (`noise.Noise.swing`).
+CONFOUNDING = {"no": 0.0, "some": 0.4, "strong": 1.0}
+LOCAL_CONFOUNDING = 0.5
 
 Label = tuple[str, str]
+Column = tuple[Floats, Label]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,23 +79,24 @@ class Spectrum:
     values: Floats
 
 
-def design_of(spec: Spec, panel: Panel, scales: Scales) -> Design:
-    """The linear terms of a spec for a panel."""
+def design_of(spec: Spec, panel: Panel, scales: Scales, noise: Noise | None = None) -> Design:
+    """The linear terms of a spec for a panel; without ``noise``, those before confounding."""
     geos, periods, _ = panel.shape
-    national: list[tuple[Floats, Label]] = [(np.full(periods, INTERCEPT), ("baseline", "intercept"))]
+    national: list[Column] = [(np.full(periods, INTERCEPT), ("baseline", "intercept"))]
     national += _trend(spec, periods)
     national += _fourier(spec, panel.dates, panel.period, FOURIER)
-    national += _holidays(spec, panel.dates, panel.period)
-    local: list[tuple[Floats, Label]] = []
+    national += holiday_columns(spec.holidays, panel.dates, panel.period)
+    local: list[Column] = []
     if geos > 1:
         local.append((np.full(periods, LOCAL_INTERCEPT), ("baseline", "geo intercept")))
         if spec.trend != "none":
             local.append((LOCAL_TREND * np.linspace(-1.0, 1.0, periods), ("baseline", "geo trend")))
-        local += [(column, label) for column, label in _fourier(spec, panel.dates, panel.period, LOCAL_FOURIER)]
+        local += _fourier(spec, panel.dates, panel.period, LOCAL_FOURIER)
     cells = _controls(panel, scales)
-    shared, own = _confounding(spec, panel, scales)
-    national += shared
-    cells += own
+    if noise is not None:
+        shared, own = _confounding(spec, panel, scales, noise)
+        national += shared
+        cells += own
     return Design(
         national=np.stack([column for column, _ in national], axis=1),
         local=np.stack([column for column, _ in local], axis=1) if local else np.zeros((periods, 0)),
@@ -106,23 +107,24 @@ def design_of(spec: Spec, panel: Panel, scales: Scales) -> Design:
     )
 
 
-def decompose(design: Design, weight: Floats) -> Spectrum:
+def decompose(design: Design, precision: Precision) -> Spectrum:
     """Decompose the design once; every draw of the sampler and of the linear terms uses the result.
 
     Args:
         design: The linear terms.
-        weight: Row weights, shape (geos, periods); 0 leaves a cell out.
+        precision: The residual's inverse covariance.
     """
-    rows = design.matrix() * weight.reshape(-1, 1)
-    values, vectors = np.linalg.eigh(rows.T @ rows)
+    columns = design.matrix().T
+    weighted = precision.times(columns.reshape(-1, *precision.own.shape)).reshape(columns.shape)
+    values, vectors = np.linalg.eigh(columns @ weighted.T)
     return Spectrum(vectors, np.maximum(values, 0.0))
 
 
-def _trend(spec: Spec, periods: int) -> list[tuple[Floats, Label]]:
+def _trend(spec: Spec, periods: int) -> list[Column]:
     if spec.trend == "none":
         return []
     time = np.linspace(-1.0, 1.0, periods)
-    columns: list[tuple[Floats, Label]] = [(TREND * time, ("baseline", "trend"))]
+    columns: list[Column] = [(TREND * time, ("baseline", "trend"))]
     if spec.trend == "piecewise":
         for at in range(spec.changepoint_every, periods - spec.changepoint_every // 2, spec.changepoint_every):
             bend = np.maximum(time - time[at], 0.0)
@@ -130,56 +132,28 @@ def _trend(spec: Spec, periods: int) -> list[tuple[Floats, Label]]:
     return columns
 
 
-def _fourier(spec: Spec, dates: Dates, period: Period, sd: float) -> list[tuple[Floats, Label]]:
+def _fourier(spec: Spec, dates: Dates, period: Period, sd: float) -> list[Column]:
     """Yearly sines and cosines; a prior that shrinks with the order keeps the season smooth."""
     days = dates.astype("datetime64[D]").astype(np.float64)
     angle = 2 * np.pi * (days + _middle(period)) / 365.25
-    columns: list[tuple[Floats, Label]] = []
+    columns: list[Column] = []
     for k in range(1, spec.fourier_order + 1):
         columns.append((sd / k**0.5 * np.sin(k * angle), ("seasonality", f"sin {k}")))
         columns.append((sd / k**0.5 * np.cos(k * angle), ("seasonality", f"cos {k}")))
     return columns
 
 
-def _holidays(spec: Spec, dates: Dates, period: Period) -> list[tuple[Floats, Label]]:
-    """One column per named holiday: its days within each period. Names that never occur fall away."""
-    if not spec.holidays:
-        return []
-    ends = _period_ends(dates, period)
-    years = range(pd.Timestamp(dates[0]).year, pd.Timestamp(ends[-1]).year + 1)
-    counts: dict[str, Floats] = {}
-    for country in spec.holidays:
-        for day, name in _calendar(country, years).items():
-            at = int(np.searchsorted(dates, np.datetime64(day, "D"), side="right")) - 1
-            if at < 0 or np.datetime64(day, "D") >= ends[at]:
-                continue
-            counts.setdefault(f"{country}: {name}", np.zeros(len(dates)))[at] += 1.0
-    return [(HOLIDAY * column, ("holidays", name)) for name, column in sorted(counts.items())]
-
-
-def _calendar(country: str, years: range) -> dict[date, str]:
-    try:
-        days = calendars.country_holidays(country, years=years, language="en_US")
-        return {day: str(name) for day, name in days.items()}
-    except NotImplementedError:
-        raise DataError(
-            f"unknown country '{shown(country)}' for holidays; use an ISO code such as DE, FR, GB or US"
-        ) from None
-
-
-def _controls(panel: Panel, scales: Scales) -> list[tuple[Floats, Label]]:
+def _controls(panel: Panel, scales: Scales) -> list[Column]:
     if not panel.control_names:
         return []
     standard = (panel.controls - scales.control_mean) / scales.control_sd
     return [(CONTROL * standard[..., j], ("controls", name)) for j, name in enumerate(panel.control_names)]
 
 
-def _confounding(
-    spec: Spec, panel: Panel, scales: Scales
-) -> tuple[list[tuple[Floats, Label]], list[tuple[Floats, Label]]]:
+def _confounding(spec: Spec, panel: Panel, scales: Scales, noise: Noise) -> tuple[list[Column], list[Column]]:
     """The confounding term: the channel's own spend, nationally and (less suspect) as local deviations."""
-    shared: list[tuple[Floats, Label]] = []
-    own: list[tuple[Floats, Label]] = []
+    shared: list[Column] = []
+    own: list[Column] = []
     share = scales.size / scales.size.sum()
     for c, name in enumerate(panel.channels):
         scale = CONFOUNDING[spec.channels[name].demand_driven]
@@ -188,10 +162,10 @@ def _confounding(
         spend = panel.spend[..., c] / scales.size[:, None]
         country = share @ spend
         if country.std() > 0:
-            shared.append((scale * _standard(country), ("confounding", name)))
+            shared.append((scale * noise.swing * _standard(country), ("confounding", name)))
         deviation = spend - spend.mean(1, keepdims=True) - (country - country.mean())
         if len(panel.geos) > 1 and deviation.std() > 0:
-            own.append((LOCAL_CONFOUNDING * scale * _standard(deviation), ("confounding", name)))
+            own.append((LOCAL_CONFOUNDING * scale * noise.local_swing * _standard(deviation), ("confounding", name)))
     return shared, own
 
 
@@ -201,9 +175,3 @@ def _standard(x: Floats) -> Floats:
 
 def _middle(period: Period) -> float:
     return {"day": 0.5, "week": 3.5, "month": 15.0}[period]
-
-
-def _period_ends(dates: Dates, period: Period) -> Dates:
-    """First day after each period."""
-    last = {"day": 1, "week": 7, "month": round(365.25 / PERIODS_PER_YEAR["month"])}[period]
-    return np.append(dates[1:], dates[-1] + np.timedelta64(last, "D"))

@@ -67,7 +67,8 @@ def _posterior(
         geos=panel.geos,
         spec=spec,
         scales=ready.scales,
-        weight=ready.weight,
+        counts=ready.counts,
+        noise=ready.noise,
         diagnostics=diagnose(
             reported,
             panel.channels,

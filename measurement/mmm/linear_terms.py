@@ -1,8 +1,9 @@
 """The linear terms of a fitted model, drawn exactly after the sampling, and the decomposition of the KPI.
 
 Given a draw of the media parameters the coefficients of the prior-scaled design are Gaussian with mean
-``V (l + sigma^2)^-1 V' A' r`` and covariance ``sigma^2 V (l + sigma^2)^-1 V'`` (`density`), so one eigen-decomposition
-serves all draws. They are drawn only when somebody asks, and need no JAX.
+``V (l + sigma^2)^-1 V' A' W r`` and covariance ``sigma^2 V (l + sigma^2)^-1 V'``; given those the national demand is
+Gaussian with mean ``M Z' P (r - A eta)`` and covariance ``sigma^2 M`` (letters as in `density` and `noise`). One
+decomposition serves all draws. They are drawn only when somebody asks, and need no JAX.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 
 from measurement.mmm.counterfactual import effects, media_effect
 from measurement.mmm.design_matrix import Design, Spectrum, decompose, design_of
+from measurement.mmm.noise import local_precision, precision_of
 from measurement.mmm.posterior import Posterior
 from measurement.panel import Panel
 from measurement.typing import Floats
@@ -20,39 +22,53 @@ TERMS = ("baseline", "seasonality", "holidays", "controls", "confounding")
 
 @dataclass(frozen=True, eq=False)
 class LinearDraws:
-    """Draws of the prior-scaled coefficients.
+    """Draws of the linear terms.
 
     Attributes:
-        design: The linear terms.
-        coefficients: Shape (draws, columns), in the order of ``design.labels()``.
+        design: The terms.
+        coefficients: Prior-scaled coefficients, shape (draws, columns), in the order of ``design.labels()``.
+        demand: The national demand in means of the KPI, shape (draws, periods).
     """
 
     design: Design
     coefficients: Floats
+    demand: Floats
 
 
 def linear_draws(post: Posterior, panel: Panel, *, seed: int = 0) -> LinearDraws:
     """Draw the linear terms given each draw of the media parameters; the panel must be that of the fit."""
     post.check(panel)
-    design = design_of(post.spec, panel, post.scales)
-    spectrum = decompose(design, post.weight)
-    weighted = (design.matrix() * post.weight.reshape(-1, 1) ** 2).T
+    rng = np.random.default_rng(seed)
+    design = design_of(post.spec, panel, post.scales, post.noise)
+    precision = precision_of(post.noise, post.counts)
+    spectrum = decompose(design, precision)
+    columns = design.matrix().T
+    shape = (-1, *post.counts.shape)
+    weighted = precision.times(columns.reshape(shape)).reshape(columns.shape)
     outcome = post.scales.scaled_outcome(panel) - design.offset
-    media = media_effect(post, panel, lambda effect: effect.reshape(len(effect), -1) @ weighted.T)
-    return LinearDraws(
-        design,
-        conditional_draws(
-            spectrum, weighted @ outcome.ravel() - media, post.draws["sigma"], np.random.default_rng(seed)
-        ),
-    )
+
+    def near(x: Floats) -> Floats:
+        return np.asarray(local_precision(precision.own, precision.lag, x)[0].sum(-2))
+
+    def both(effect: Floats) -> Floats:
+        return np.concatenate([effect.reshape(len(effect), -1) @ weighted.T, near(effect)], axis=1)
+
+    media = media_effect(post, panel, both)
+    sigma = post.draws["sigma"]
+    projected, count = weighted @ outcome.ravel() - media[:, : len(columns)], len(columns)
+    coefficients = conditional_draws(spectrum, projected, sigma, rng)
+    left = near(outcome) - media[:, count:] - coefficients @ near(columns.reshape(shape))
+    values, vectors = np.linalg.eigh(precision.demand)
+    noise = rng.standard_normal(left.shape) * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+    return LinearDraws(design, coefficients, left @ precision.demand + sigma[:, None] * noise)
 
 
 def conditional_draws(spectrum: Spectrum, projected: Floats, sigma: Floats, rng: np.random.Generator) -> Floats:
     """Draw coefficients from their exact conditional distribution.
 
     Args:
-        spectrum: Decomposition of the weighted design.
-        projected: ``A' r`` of each draw, shape (draws, columns).
+        spectrum: Decomposition of the design.
+        projected: ``A' W r`` of each draw, shape (draws, columns).
         sigma: Residual standard deviation of each draw.
         rng: Source of randomness.
     """
@@ -66,7 +82,8 @@ def decomposition(post: Posterior, panel: Panel, *, seed: int = 0) -> dict[str, 
     """The KPI's mean by term and period, summed over geos, in KPI units, each of shape (draws, periods).
 
     The terms are ``baseline`` (intercepts and trend), ``seasonality``, ``holidays``, ``controls`` and ``confounding``
-    where the model has them, and ``media: <channel>`` for every channel. They add up to `fitted`.
+    where the model has them, ``demand`` (what moves all geos and nothing else explains), and ``media: <channel>`` for
+    every channel. They add up to `fitted`.
     """
     drawn = linear_draws(post, panel, seed=seed)
     design, size = drawn.design, post.scales.size
@@ -87,6 +104,7 @@ def decomposition(post: Posterior, panel: Panel, *, seed: int = 0) -> dict[str, 
         if (terms == term).any()
     }
     out["baseline"] = out["baseline"] + design.offset * size.sum() * post.scales.outcome
+    out["demand"] = drawn.demand * size.sum() * post.scales.outcome
     media = effects(post, panel)
     return out | {f"media: {name}": media[:, c] for c, name in enumerate(post.channels)}
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from measurement.errors import DataError, StoreError, shown
 from measurement.mmm.diagnostics import Diagnostics
+from measurement.mmm.noise import Noise
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import Spec
 from measurement.panel import Panel
@@ -36,7 +37,8 @@ class Posterior:
         geos: Geo names.
         spec: The model.
         scales: Scales of the fit.
-        weight: Row weights of the fit, shape (geos, periods); 0 where a cell was left out.
+        counts: 1 for the cells of the series likelihood, 0 for those left out, shape (geos, periods).
+        noise: What was fixed about the residual beforehand.
         diagnostics: Convergence, and what it cost.
         provenance: Data, settings, seed, versions and tests.
     """
@@ -47,7 +49,8 @@ class Posterior:
     geos: tuple[str, ...]
     spec: Spec
     scales: Scales
-    weight: Floats
+    counts: Floats
+    noise: Noise
     diagnostics: Diagnostics
     provenance: Provenance
 
@@ -81,13 +84,13 @@ class Posterior:
             "channels": self.channels,
             "geos": self.geos,
             "spec": self.spec.to_dict(),
-            "outcome_scale": self.scales.outcome,
+            "scalars": {"outcome": self.scales.outcome} | _scalars(self.noise),
             "diagnostics": asdict(self.diagnostics),
             "provenance": self.provenance.to_dict(),
         }
         arrays: dict[str, Any] = {f"draws/{name}": values for name, values in self.draws.items()}
         arrays |= {f"scales/{name}": value for name, value in asdict(self.scales).items() if name != "outcome"}
-        arrays["weight"] = self.weight
+        arrays |= {"counts": self.counts, "noise/relative": self.noise.relative}
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(_entry(META), json.dumps(meta, sort_keys=True))
@@ -121,13 +124,18 @@ class Posterior:
                 channels=tuple(meta["channels"]),
                 geos=tuple(meta["geos"]),
                 spec=Spec.read(meta["spec"]),
-                scales=Scales(outcome=float(meta["outcome_scale"]), **_below(arrays, "scales/")),
-                weight=arrays["weight"],
+                scales=Scales(outcome=float(meta["scalars"].pop("outcome")), **_below(arrays, "scales/")),
+                counts=arrays["counts"],
+                noise=Noise(relative=arrays["noise/relative"], **meta["scalars"]),
                 diagnostics=Diagnostics.from_dict(meta["diagnostics"]),
                 provenance=Provenance.from_dict(meta["provenance"]),
             )
         except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, DataError) as error:
             raise StoreError(f"the stored posterior is damaged: {shown(error, 200)}") from None
+
+
+def _scalars(noise: Noise) -> dict[str, float]:
+    return {name: value for name, value in asdict(noise).items() if isinstance(value, float)}
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -9,9 +9,10 @@ import numpy as np
 from measurement.errors import Problem, refuse
 from measurement.lift import Lift
 from measurement.mmm.density import FormArrays, ModelData, Tests
-from measurement.mmm.design_matrix import Design, Spectrum, decompose, design_of
+from measurement.mmm.design_matrix import decompose, design_of
 from measurement.mmm.lifts import Rows, masked_cells, rows_of, spend_change
-from measurement.mmm.priors import Layout, forms_of, layout_of, prior_of
+from measurement.mmm.noise import Noise, estimate_noise, precision_of
+from measurement.mmm.priors import Forms, Layout, forms_of, layout_of, prior_of
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import Spec, check_spec
 from measurement.mmm.transforms import adstock_weights, lagged, saturate
@@ -27,13 +28,15 @@ class Prepared:
         layout: Its parameters.
         data: Its arrays.
         scales: The scales that were used.
-        weight: Row weights of the real cells, shape (geos, periods).
+        counts: 1 for the cells of the series likelihood, 0 for those left out, shape (geos, periods).
+        noise: What was fixed about the residual beforehand.
     """
 
     layout: Layout
     data: ModelData
     scales: Scales
-    weight: Floats
+    counts: Floats
+    noise: Noise
 
 
 def prepare(panel: Panel, spec: Spec, lifts: Sequence[Lift] = (), *, pad: bool = True) -> Prepared:
@@ -50,27 +53,33 @@ def prepare(panel: Panel, spec: Spec, lifts: Sequence[Lift] = (), *, pad: bool =
     """
     refuse(check_spec(spec, panel))
     scales = Scales.of(panel)
-    weight = np.ones(panel.shape[:2])
+    counts = np.ones(panel.shape[:2])
     if spec.mask_tests == "yes" or (spec.mask_tests == "auto" and len(panel.geos) > 1):
-        weight = np.where(masked_cells(lifts, panel), 0.0, weight)
-    if (weight > 0).sum() < weight.size / 2:
+        counts = np.where(masked_cells(lifts, panel), 0.0, counts)
+    if counts.mean() < 0.5:
         refuse([Problem("the tests cover more than half of the panel: set mask_tests to 'no'", code="mask")])
     forms = forms_of(spec, panel.channels)
-    design = design_of(spec, panel, scales)
-    spectrum = decompose(design, weight)
-    exposure = lagged(scales.scaled_exposure(panel.exposure), forms.present.shape[1])
-    exposure = np.ascontiguousarray(np.moveaxis(exposure, -3, 1))
-    tests, groups = tests_of(lifts, panel, spec, scales, forms.present.shape[1], pad=pad)
+    lags = forms.present.shape[1]
+    exposure = np.ascontiguousarray(lagged(scales.scaled_exposure(panel.exposure), lags))
+    tests, groups = tests_of(lifts, panel, spec, scales, lags, pad=pad)
     layout = layout_of(spec, panel, 0 if tests is None else len(tests.used), groups)
-    outcome = scales.scaled_outcome(panel) - design.offset
-    rough = _rough_sigma(layout, spec, panel, outcome, exposure, design, weight)
-    mean, sd = prior_of(layout, spec, panel, scales, rough)
+    plain = design_of(spec, panel, scales)
+    outcome = scales.scaled_outcome(panel) - plain.offset
+    columns = plain.matrix().T.reshape(-1, *outcome.shape)
+    typical = _typical_media(layout, spec, panel, scales, exposure, forms)
+    noise = estimate_noise(outcome, columns, typical)
+    precision = precision_of(noise, counts)
+    design = design_of(spec, panel, scales, noise)
+    spectrum = decompose(design, precision)
+    mean, sd = prior_of(layout, spec, panel, scales, noise.sigma)
     data = ModelData(
         outcome=outcome,
-        weight=weight,
-        count=float((weight > 0).sum()),
-        cells=float(weight.size),
-        log_weight=float(np.log(weight[weight > 0]).sum()),
+        own=precision.own,
+        lag=precision.lag,
+        demand=precision.demand,
+        log_root=precision.log_root,
+        count=float(counts.sum()),
+        cells=float(counts.size),
         exposure=exposure,
         size=scales.size,
         forms=FormArrays(forms.delayed, forms.peak, forms.present, forms.code),
@@ -78,12 +87,12 @@ def prepare(panel: Panel, spec: Spec, lifts: Sequence[Lift] = (), *, pad: bool =
         prior_sd=sd,
         national=design.national,
         local=design.local,
-        own=design.cells,
+        each=design.cells,
         vectors=spectrum.vectors,
         values=spectrum.values,
         tests=tests,
     )
-    return Prepared(layout, _padded(data, design, spectrum) if pad else data, scales, weight)
+    return Prepared(layout, _padded(data) if pad else data, scales, counts, noise)
 
 
 def tests_of(
@@ -131,30 +140,26 @@ def _padded_tests(tests: Tests, count: int, cells: int) -> Tests:
     return out._replace(std_error=np.where(out.used > 0, out.std_error, 1.0))
 
 
-def _padded(data: ModelData, design: Design, spectrum: Spectrum) -> ModelData:
-    """Pad periods and design columns; a padded cell has weight 0, a padded column is 0."""
+def _padded(data: ModelData) -> ModelData:
+    """Pad periods and design columns; a padded cell does not count, a padded column is 0."""
     periods = bucket_of_periods(data.outcome.shape[1])
-    national = _bucket(data.national.shape[1], 8)
-    own = _bucket(data.own.shape[0], 4)
-    first, middle = data.national.shape[1], data.local.shape[1] * len(data.outcome)
-    places = np.concatenate(
-        [
-            np.arange(first),
-            national + np.arange(middle),
-            national + middle + np.arange(data.own.shape[0]),
-        ]
-    )
-    size = national + middle + own
+    first, each = data.national.shape[1], data.each.shape[0]
+    middle = data.local.shape[1] * len(data.outcome)
+    national, cells = _bucket(first, 8), _bucket(each, 4)
+    places = np.concatenate([np.arange(first), national + np.arange(middle), national + middle + np.arange(each)])
+    size = national + middle + cells
     vectors, values = np.zeros((size, size)), np.zeros(size)
-    vectors[np.ix_(places, places)] = spectrum.vectors
-    values[places] = spectrum.values
+    vectors[np.ix_(places, places)] = data.vectors
+    values[places] = data.values
     return data._replace(
         outcome=_grown(data.outcome, 1, periods),
-        weight=_grown(data.weight, 1, periods),
+        own=_grown(data.own, 1, periods),
+        lag=_grown(data.lag, 1, periods),
+        demand=_grown(_grown(data.demand, 0, periods), 1, periods),
         exposure=_grown(data.exposure, 3, periods),
         national=_grown(_grown(data.national, 0, periods), 1, national),
         local=_grown(data.local, 0, periods),
-        own=_grown(_grown(data.own, 2, periods), 0, own),
+        each=_grown(_grown(data.each, 2, periods), 0, cells),
         vectors=vectors,
         values=values,
     )
@@ -166,20 +171,15 @@ def _grown(array: Any, axis: int, size: int) -> Any:
     return np.pad(array, wide)
 
 
-def _rough_sigma(
-    layout: Layout, spec: Spec, panel: Panel, outcome: Floats, exposure: Floats, design: Design, weight: Floats
-) -> float:
-    """Residual standard deviation of a ridge regression with the media at typical carry-over and saturation."""
+def _typical_media(layout: Layout, spec: Spec, panel: Panel, scales: Scales, exposure: Floats, forms: Forms) -> Floats:
+    """Effects at the priors' medians on the model's scale, shape (channels, geos, periods)."""
     own = [spec.channels[name] for name in panel.channels]
-    forms = forms_of(spec, panel.channels)
     decay = np.array([channel.decay.median for channel in own])
     delay = np.array([channel.delay.median for channel in own]) * forms.peak
     carried = np.einsum("clgt,cl->cgt", exposure, adstock_weights(decay, delay, forms.delayed, forms.present))
     half = np.array([channel.half_saturation.median for channel in own])[:, None, None]
-    columns = saturate(layout.kinds, forms.code[:, None, None], carried, half, np.ones_like(half))
-    rows = np.concatenate([design.matrix(), columns.reshape(len(own), -1).T], axis=1) * weight.reshape(-1, 1)
-    y = (weight * outcome).ravel()
-    ridge = 1e-2 * np.eye(rows.shape[1])
-    fitted = rows @ np.linalg.solve(rows.T @ rows + ridge, rows.T @ y)
-    left = max(float((weight > 0).sum()) - rows.shape[1], 0.3 * float((weight > 0).sum()))
-    return float(max(np.sqrt(((y - fitted) ** 2).sum() / left), 1e-4))
+    saturated = saturate(layout.kinds, forms.code[:, None, None], carried, half, np.ones_like(half))
+    roi = np.array([channel.roi.median for channel in own])
+    share = roi * panel.spend.sum((0, 1)) / (panel.outcome.sum() * panel.kpi_value)
+    now = np.einsum("g,cgt->c", scales.size, saturated) / panel.outcome.size
+    return np.asarray(saturated * (share / now)[:, None, None])
