@@ -37,7 +37,7 @@ def simplex_weights(columns: Floats, target: Floats, *, ridge: float = 0.0, cap:
         distances = np.vstack([distances, np.sqrt(ridge) * np.eye(candidates)])
     weights = _nearest_point(distances)
     if weights.max() > cap + 1e-9:
-        return _boxed(distances.T @ distances, cap)
+        return _boxed(distances.T @ distances, cap, weights)
     return weights
 
 
@@ -56,13 +56,13 @@ def _nearest_point(distances: Floats) -> Floats:
     return np.asarray(scaled / scaled.sum())
 
 
-def _boxed(gram: Floats, cap: float) -> Floats:
+def _boxed(gram: Floats, cap: float, uncapped: Floats) -> Floats:
     """Minimise ``w' gram w`` with ``sum w = 1`` and ``0 <= w <= cap`` by a primal active set."""
     count = gram.shape[0]
     size = float(np.trace(gram)) / count
     gram = gram / size + 1e-12 * np.eye(count)  # the tiny ridge makes the minimum unique
-    weights = np.full(count, 1.0 / count)
-    bound = np.full(count, FREE)
+    weights = _spread(uncapped, cap)
+    bound = np.where(weights >= cap, UPPER, np.where(weights <= 0.0, LOWER, FREE))
     for _ in range(100 * count):
         free = bound == FREE
         gradient = gram @ weights
@@ -80,6 +80,16 @@ def _boxed(gram: Floats, cap: float) -> Floats:
             weights[blocking] = 0.0 if step[blocking] < 0 else cap
     weights = np.clip(weights, 0.0, cap)
     return np.asarray(weights / weights.sum())
+
+
+def _spread(weights: Floats, cap: float) -> Floats:
+    """Cut weights at the cap and hand the rest out by the room left, to those in use first."""
+    cut = np.minimum(weights, cap)
+    for able in (cut > 0.0, np.ones_like(cut, dtype=np.bool_)):
+        room = np.where(able, cap - cut, 0.0)
+        if room.sum() > 0.0:
+            cut = cut + room * min((1.0 - cut.sum()) / room.sum(), 1.0)
+    return np.asarray(cut)
 
 
 def _free_step(gram: Floats, gradient: Floats, free: Bools) -> Floats:
