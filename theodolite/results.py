@@ -46,9 +46,11 @@ class Fitted:
 
 def save_fit(store: "Store", fitted: Fitted, actor: str) -> None:
     """Keep a fit: its artifacts first, then the event that makes it the current one."""
+    artifacts = {"sibling": store.put(fitted.sibling.to_bytes())}
+    if fitted.calibrated is not None:
+        artifacts["calibrated"] = store.put(fitted.calibrated.to_bytes())
     payload: Json = {
-        "sibling": store.put(fitted.sibling.to_bytes()),
-        "calibrated": store.put(fitted.calibrated.to_bytes()) if fitted.calibrated else None,
+        "artifacts": artifacts,
         "conflicts": [_plain(conflict) for conflict in fitted.conflicts],
         "evidence": list(fitted.evidence),
         "data": fitted.sibling.provenance.data,
@@ -65,10 +67,10 @@ def load_fit(store: "Store") -> Fitted | None:
     payload = last(store, FIT)
     if payload is None:
         return None
-    calibrated = payload["calibrated"]
+    kept = {name: Posterior.from_bytes(store.get(sha)) for name, sha in payload["artifacts"].items()}
     return Fitted(
-        sibling=Posterior.from_bytes(store.get(payload["sibling"])),
-        calibrated=Posterior.from_bytes(store.get(calibrated)) if calibrated else None,
+        sibling=kept["sibling"],
+        calibrated=kept.get("calibrated"),
         conflicts=tuple(Conflict(**_restored(raw)) for raw in payload["conflicts"]),
         evidence=tuple(payload["evidence"]),
     )
@@ -85,7 +87,8 @@ def _restored(raw: Json) -> Json:
 
 def save_attribution(store: "Store", made: "Attribution", actor: str) -> None:
     """Keep an attribution."""
-    store.append(ATTRIBUTION, "attribution", {"attribution": store.put(made.to_bytes()), "spec": made.spec_hash}, actor)
+    payload = {"artifacts": {"attribution": store.put(made.to_bytes())}, "spec": made.spec_hash}
+    store.append(ATTRIBUTION, "attribution", payload, actor)
 
 
 def load_attribution(store: "Store") -> "Attribution | None":
@@ -93,13 +96,14 @@ def load_attribution(store: "Store") -> "Attribution | None":
     from attribution import Attribution
 
     payload = last(store, ATTRIBUTION)
-    return None if payload is None else Attribution.from_bytes(store.get(payload["attribution"]))
+    return None if payload is None else Attribution.from_bytes(store.get(payload["artifacts"]["attribution"]))
 
 
 def save_view(store: "Store", view: "View", actor: str) -> None:
     """Keep a unified view."""
     text = canonical_json(view.to_dict(full=True)).encode()
-    store.append(VIEW, "view", {"view": store.put(text), "derived_from": list(view.derived_from)}, actor)
+    payload = {"artifacts": {"view": store.put(text)}, "derived_from": list(view.derived_from)}
+    store.append(VIEW, "view", payload, actor)
 
 
 def load_view(store: "Store") -> "View | None":
@@ -107,7 +111,7 @@ def load_view(store: "Store") -> "View | None":
     from calibration import View
 
     payload = last(store, VIEW)
-    return None if payload is None else View.from_dict(json.loads(store.get(payload["view"])))
+    return None if payload is None else View.from_dict(json.loads(store.get(payload["artifacts"]["view"])))
 
 
 def last(store: "Store", kind: str) -> dict[str, Any] | None:
