@@ -17,7 +17,8 @@ from experiments.records import Experiment, Grade, place, resolved
 from measurement.errors import DataError, Problem, refuse, shown
 from measurement.estimate import Estimate
 from measurement.lift import Lift
-from measurement.panel import Panel, expected_dates
+from measurement.panel import Panel
+from measurement.periods import expected_dates
 from measurement.typing import Floats, Json
 
 GRADE_SD: Mapping[str, float] = {"A": 0.05, "B": 0.15, "C": 0.30, "D": 0.50}

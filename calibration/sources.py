@@ -10,6 +10,7 @@ from attribution.credit import Attribution, Credit
 from calibration.evidence import YEAR, Evidence
 from calibration.evidence_model import Tests
 from measurement.panel import Panel
+from measurement.periods import last_day
 from measurement.typing import Floats, Ints
 
 QUARTER = 13
@@ -144,8 +145,8 @@ class Attributed:
         Money is the paths' own value, or conversions times the KPI's value where they have none. Credit of a window
         that lies outside the panel by more than a fifth of its length is not comparable with the panel's spend.
         """
-        days = panel.dates.astype("datetime64[D]")
-        first, last = days[0].item(), (days[-1] + np.diff(days)[-1] - 1).item() if days.size > 1 else days[0].item()
+        first: date = panel.dates[0].astype("datetime64[D]").item()
+        last: date = last_day(panel.dates[-1], panel.period).item()
         start, end = attribution.window or (first, last)
         length, inside = (end - start).days + 1, (min(end, last) - max(start, first)).days + 1
         index = [i for i, name in enumerate(attribution.channels) if name in panel.channels]

@@ -1,0 +1,113 @@
+import math
+from datetime import date
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from calibration.conflict import Conflict, disagreements, judge, log_likelihood, predictive_p, withheld
+from calibration.psis import smoothed
+from measurement.lift import Lift
+
+
+def lift(name="t", change=-100.0, se=20.0, relative=0.0, channels=("tv",)):
+    day = date(2024, 1, 1)
+    return Lift(name, channels, ("a",), day, day, day, change, se, relative, np.ones((1, 1, len(channels))))
+
+
+def test_p_is_the_two_sided_t_tail():
+    p = predictive_p(lift(change=-100.0, se=20.0), np.full(10, -40.0))
+    assert p == pytest.approx(2 * stats.t.cdf(-3.0, 6))
+    relative = predictive_p(lift(change=-100.0, se=20.0, relative=0.5), np.full(10, -40.0))
+    assert relative == pytest.approx(2 * stats.t.cdf(-60 / math.hypot(20, 20), 6))
+
+
+def test_p_is_uniform_where_the_model_is_right():
+    rng = np.random.default_rng(0)
+    delta = rng.normal(-100, 15, 400)
+    truth = rng.normal(-100, 15, 400)
+    results = truth + 20 * rng.standard_t(6, 400)
+    p = [predictive_p(lift(change=y), delta) for y in results]
+    assert stats.kstest(p, "uniform").pvalue > 0.01
+
+
+def test_leave_one_out_by_weights_equals_the_fit_without_the_test():
+    """One effect, Normal prior, two tests: the weighted posterior of both is the posterior of the other alone."""
+    rng = np.random.default_rng(1)
+    first, second = lift("a", -120.0, 25.0), lift("b", -60.0, 30.0)
+    grid = np.linspace(-400, 300, 20_001)
+    prior = stats.norm.logpdf(grid, -80, 60)
+
+    def sampled(tests):
+        log = prior + sum(log_likelihood(test, grid) for test in tests)
+        weight = np.exp(log - log.max())
+        return rng.choice(grid, 8_000, p=weight / weight.sum())
+
+    both, alone = sampled([first, second]), sampled([second])
+    weight, khat = smoothed(-log_likelihood(first, both))
+    assert khat < 0.7
+    assert np.average(both, weights=weight) == pytest.approx(alone.mean(), abs=3.0)
+    assert predictive_p(first, both, weight) == pytest.approx(predictive_p(first, alone), abs=0.02)
+
+
+def test_lone_test_is_judged_by_the_sibling():
+    rng = np.random.default_rng(2)
+    sibling = rng.normal(-500, 40, 500)
+    found = judge([lift()], [sibling], [rng.normal(-120, 10, 500)], np.ones((500, 1)), ["tv"])
+    assert (found[0].method, found[0].verdict) == ("sibling", "conflict")
+    assert math.isnan(found[0].khat)
+
+
+def test_weights_that_cannot_be_trusted_fall_back_on_a_refit_or_the_sibling():
+    rng = np.random.default_rng(3)
+    tests = [lift("sharp", -100.0, 1.0), lift("other", -100.0, 20.0, channels=("radio",))]
+    sibling = [rng.normal(-100, 80, 800), rng.normal(-100, 80, 800)]
+    calibrated = [-100 + 40 * rng.standard_t(2, 800), rng.normal(-100, 15, 800)]
+    iroas = np.ones((800, 2))
+    plain = judge(tests, sibling, calibrated, iroas, ["tv", "radio"])
+    refitted = judge(tests, sibling, calibrated, iroas, ["tv", "radio"], refit=lambda e: np.full(800, 100.0))
+    assert (plain[0].method, plain[1].method) == ("sibling", "psis")
+    assert plain[0].khat > 0.7
+    assert (refitted[0].method, refitted[0].verdict) == ("refit", "conflict")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "se", "apart"),
+    [(100.0, 500.0, 20.0, True), (100.0, 150.0, 40.0, False), (100.0, 120.0, 5.0, False)],
+)
+def test_two_tests_of_one_channel(first, second, se, apart):
+    rng = np.random.default_rng(4)
+    iroas = rng.lognormal(0.5, 0.3, (600, 1))
+    delta = 100 * iroas[:, 0]
+    tests = [lift("one", first, se, 0.05), lift("two", second, se, 0.05)]
+    against = disagreements(tests, [delta, delta], iroas, ["tv"])
+    assert against == ((("two",), ("one",)) if apart else ((), ()))
+
+
+def test_tests_at_different_levels_of_spend_are_compared_through_the_curve():
+    """Half the outcome for the last half of the money is what the curve says: no disagreement."""
+    rng = np.random.default_rng(5)
+    iroas = rng.lognormal(0.0, 0.2, (600, 1))
+    tests = [lift("dark", -100.0, 5.0), lift("heavy", 50.0, 5.0)]
+    assert disagreements(tests, [-100 * iroas[:, 0], 50 * iroas[:, 0]], iroas, ["tv"]) == ((), ())
+    assert disagreements(tests, [-100 * iroas[:, 0], 200 * iroas[:, 0]], iroas, ["tv"]) != ((), ())
+
+
+def test_disagreement_withholds_until_resolved():
+    tests = [lift("one", 100.0, 20.0), lift("two", 500.0, 20.0)]
+    iroas = np.random.default_rng(6).lognormal(0.5, 0.3, (600, 1))
+    delta = 100 * iroas[:, 0]
+    found = judge(tests, [delta, delta], [delta, delta], iroas, ["tv"])
+    assert {c.verdict for c in found} == {"tests disagree"}
+    assert "contradict each other" in withheld(found)["tv"]
+    assert withheld(found, resolved=["one", "two"]) == {}
+    assert withheld(found, resolved=["one"]) != {}
+
+
+def test_round_trip_keeps_the_printed_form():
+    one = Conflict("t", ("tv",), 0.004, "conflict", "psis", 0.3)
+    many = Conflict("m", ("tv", "radio"), 0.5, "agrees")
+    assert Conflict.from_dict(one.to_dict()) == one
+    printed = many.to_dict()
+    assert {"experiment_id": "m", "channel": ["tv", "radio"], "p": 0.5, "verdict": "agrees"}.items() <= printed.items()
+    assert Conflict.from_dict(printed).channels == ("tv", "radio")

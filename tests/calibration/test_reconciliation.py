@@ -1,0 +1,247 @@
+"""The whole roof on a small simulated company: records to evidence, two fits, judgement, one view."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from attribution import attribute, read_paths
+from calibration import Conflict, View, calibrate, gather, reconcile
+from calibration.reconciliation import changes_by_channel, pool
+from calibration.sources import Attributed, Blocks, gaussian
+from experiments.records import parse
+from measurement.mmm import Sampling, Spec, lift_delta
+from measurement.simulate import geo, simulate
+
+CHANNELS = ("brand_search", "social", "tv")
+
+
+@pytest.fixture(scope="module")
+def world():
+    settings = geo(4, 78, CHANNELS, 5, n_tests=2, journey_weeks=16)
+    precise = tuple(replace(trial, iroas_se=0.15) for trial in settings.trials)
+    return simulate(replace(settings, revenue=100_000.0, trials=precise))
+
+
+@pytest.fixture(scope="module")
+def panel(world):
+    return world.panel()
+
+
+@pytest.fixture(scope="module")
+def evidence(world, panel):
+    return gather(parse(world.experiments), panel)[0]
+
+
+@pytest.fixture(scope="module")
+def credit(world, tmp_path_factory):
+    file = tmp_path_factory.mktemp("journeys") / "touchpoints.parquet"
+    world.touchpoints.to_parquet(file, index=False)
+    return attribute(read_paths(file), ["markov:1", "last", "linear"], seed=1, draws=40)
+
+
+@pytest.fixture(scope="module")
+def told():
+    return []
+
+
+@pytest.fixture(scope="module")
+def calibration(world, panel, evidence, told):
+    demand = {c.name: {"demand_driven": c.demand_driven} for c in world.settings.channels}
+    return calibrate(
+        panel,
+        Spec.default(panel, channels=demand),
+        [item.lift for item in evidence],
+        seed=1,
+        sampling=Sampling(chains=2, warmup=120, draws=150),
+        progress=told.append,
+    )
+
+
+@pytest.fixture(scope="module")
+def view(panel, calibration, evidence, credit, world):
+    return reconcile(
+        panel,
+        calibration.sibling,
+        evidence,
+        credit,
+        calibrated=calibration.calibrated,
+        conflicts=calibration.conflicts,
+        resolved=[c.experiment_id for c in calibration.conflicts],
+        platform=world.platform,
+        margin=0.5,
+        seed=2,
+    )
+
+
+def test_progress_spans_both_fits(calibration, told):
+    done = [p.done for p in told]
+    assert done == sorted(done)
+    assert told[-1].done == told[-1].total == 2 * 2 * (120 + 150)
+    assert {p.phase.split(", ")[1] for p in told} == {"without tests", "with tests"}
+
+
+def test_calibration_prints_both_fits_and_one_judgement_per_test(calibration, evidence):
+    printed = calibration.to_dict()
+    assert [c["channel"] for c in printed["channels"]] == sorted(CHANNELS)
+    assert printed["channels"][0]["iroas"] != printed["channels"][0]["sibling"]["iroas"]
+    assert [c["experiment_id"] for c in printed["conflicts"]] == [item.id for item in evidence]
+    assert all(0 <= c["p"] <= 1 for c in printed["conflicts"])
+    assert calibration.sibling.provenance.parents == ()
+    assert set(calibration.calibrated.provenance.parents) == {item.id for item in evidence}
+
+
+def test_tests_move_the_fit_towards_the_truth(world, calibration, evidence):
+    tested = sorted({name for item in evidence for name in item.lift.channels})
+    at = [calibration.sibling.channels.index(name) for name in tested]
+    truth = np.log([world.truth.iroas[name] for name in tested])
+    without, with_tests = (
+        np.abs(np.log(np.median(fit.draws["iroas"], axis=0))[at] - truth).mean()
+        for fit in (calibration.sibling, calibration.calibrated)
+    )
+    assert with_tests < without
+
+
+def test_no_test_is_judged_where_there_is_none(panel, calibration):
+    alone = replace(calibration, calibrated=None, conflicts=())
+    assert alone.best is calibration.sibling
+    assert alone.to_dict()["conflicts"] == []
+
+
+def test_view_holds_every_source(view, evidence):
+    assert [v.channel for v in view.channels] == sorted(CHANNELS)
+    tested = {name for item in evidence for name in item.lift.channels}
+    for channel in view.channels:
+        assert channel.iroas.low < channel.iroas.median < channel.iroas.high
+        assert channel.mmm is not None
+        assert channel.mmm_calibrated is not None
+        assert (channel.experiments is not None) == (channel.channel in tested)
+        assert (channel.evidence_grade is not None) == (channel.channel in tested)
+        assert sum(channel.weights.values()) == pytest.approx(1.0, abs=0.05)
+        assert 0 <= channel.next_above_break_even <= 1
+        assert channel.action
+    assert view["tv"].attribution == {}
+    assert view["tv"].incrementality_factor is None
+    assert set(view["social"].attribution) == {"markov:1", "last", "linear"}
+    assert view["social"].platform is not None
+    assert view.primary == "markov:1"
+    assert view.break_even == 2.0
+    assert View.from_dict(view.to_dict(full=True)) == view
+
+
+def test_incrementality_factor_is_unified_over_attributed(view):
+    social = view["social"]
+    assert social.incrementality_factor.median == pytest.approx(
+        social.iroas.median / social.attribution["markov:1"].median, rel=0.35
+    )
+
+
+def test_same_seed_same_view(view, panel, calibration, evidence, credit, world):
+    again = reconcile(
+        panel, calibration.sibling, evidence, credit, calibrated=calibration.calibrated,
+        conflicts=calibration.conflicts, resolved=[c.experiment_id for c in calibration.conflicts],
+        platform=world.platform, margin=0.5, seed=2,
+    )  # fmt: skip
+    assert again == view
+
+
+def test_each_test_counts_once(panel, calibration, evidence):
+    """A calibrated fit drops its own tests, whichever way they are handed over."""
+    with_tests = reconcile(panel, calibration.calibrated, evidence, seed=2)
+    without = reconcile(panel, calibration.calibrated, (), seed=2)
+    assert [v.iroas for v in with_tests.channels] == [v.iroas for v in without.channels]
+    assert all(item.id in with_tests.derived_from for item in evidence)
+    assert all(v.experiments is None for v in with_tests.channels)
+    assert "not counted again" in " ".join(with_tests.notes)
+
+
+def test_platform_reports_are_shown_and_not_used(view, panel, calibration, evidence, credit):
+    bare = reconcile(panel, calibration.sibling, evidence, credit, seed=2)
+    assert bare["social"].platform is None
+    assert bare["social"].iroas == view["social"].iroas
+
+
+def test_conflict_withholds_the_number_until_it_is_resolved(panel, calibration, evidence):
+    name = evidence[0].lift.channels[0]
+    against = [Conflict(evidence[0].id, (name,), 0.001, "conflict")]
+    held = reconcile(panel, calibration.sibling, evidence, conflicts=against, seed=2)
+    freed = reconcile(panel, calibration.sibling, evidence, conflicts=against, resolved=[evidence[0].id], seed=2)
+    assert held[name].iroas is None
+    assert held[name].mroas is None
+    assert held[name].state == "conflict, withheld"
+    assert evidence[0].id in held.to_dict()["channels"][panel.channels.index(name)]["state"]
+    assert freed[name].iroas is not None
+    assert freed[name].state != "conflict, withheld"
+
+
+def test_a_window_has_its_own_spend_and_number(panel, calibration, evidence):
+    start, end = (panel.dates[i].astype("datetime64[D]").item() for i in (40, 60))
+    part = reconcile(panel, calibration.sibling, evidence, start=start, end=end, seed=2)
+    assert part["social"].spend == pytest.approx(panel.spend[:, 40:61, panel.channels.index("social")].sum())
+    assert part.window == (str(start), str(end))
+    whole = reconcile(panel, calibration.sibling, evidence, seed=2)
+    assert part["social"].iroas.median == pytest.approx(whole["social"].iroas.median, rel=0.5)
+
+
+def test_journeys_of_another_time_are_not_compared(panel, credit):
+    early = replace(credit, window=(credit.window[0].replace(year=2019), credit.window[1].replace(year=2019)))
+    assert Attributed.of(early, panel) is None
+    assert Attributed.of(credit, panel).channels == ("brand_search", "social")
+
+
+def test_changes_by_channel_add_up(panel, calibration, evidence):
+    lift = evidence[0].lift
+    other = next(name for name in panel.channels if name not in lift.channels)
+    usual = panel.spend[panel.geo_index(lift.geos)][:, panel.window(lift.start, lift.end)]
+    both = replace(
+        lift,
+        channels=(*lift.channels, other),
+        counterfactual_spend=np.concatenate(
+            [lift.counterfactual_spend, 1.5 * usual[..., [panel.channels.index(other)]]], axis=2
+        ),
+    )
+    parts = changes_by_channel(calibration.sibling, panel, both)
+    assert parts.sum(axis=1) == pytest.approx(lift_delta(calibration.sibling, panel, both))
+    assert parts[:, 0] == pytest.approx(lift_delta(calibration.sibling, panel, lift))
+
+
+def test_pool_stretches_where_tests_scatter(evidence):
+    one = evidence[0]
+    name = one.lift.channels[0]
+    again = [one, one, one]
+    scattered = [
+        replace(one, iroas=replace(one.iroas, mean=one.iroas.mean + shift * one.iroas.sd)) for shift in (-4, 0, 4)
+    ]
+    width = {len(x): pool(x, name).high - pool(x, name).low for x in ([one], again)}
+    assert width[3] == pytest.approx(width[1] / np.sqrt(3))
+    assert pool(scattered, name).high - pool(scattered, name).low == pytest.approx(4 * width[3], rel=0.01)
+    assert pool(evidence, "nobody") is None
+
+
+def test_quarters_cover_the_panel(panel):
+    blocks = Blocks.quarters(panel)
+    assert np.all(np.diff(blocks.of) >= 0)
+    assert np.bincount(blocks.of).min() >= 6
+    assert np.all(np.diff(blocks.times) > 0)
+    assert blocks.shares(panel).sum(axis=1) == pytest.approx(np.ones(3))
+    late = blocks.shares(panel, slice(70, 78))
+    assert late[:, : blocks.of[70]] == pytest.approx(0.0)
+
+
+def test_long_tail_does_not_set_the_scale():
+    rng = np.random.default_rng(0)
+    logs = rng.normal(0.5, 0.3, (4000, 2))
+    logs[:80, 0] -= 8.0
+    centre, covariance = gaussian(logs)
+    assert centre == pytest.approx([0.5, 0.5], abs=0.03)
+    assert np.sqrt(np.diag(covariance)) == pytest.approx([0.3, 0.3], abs=0.05)
+
+
+def test_platform_dates_outside_the_window_do_not_count(panel, calibration, world):
+    start = panel.dates[60].astype("datetime64[D]").item()
+    part = reconcile(panel, calibration.sibling, platform=world.platform, start=start, seed=2)
+    mine = world.platform[world.platform["channel"] == "social"]
+    inside = mine[pd.to_datetime(mine["date"]).dt.date >= start]
+    spend = panel.spend[:, 60:, panel.channels.index("social")].sum()
+    assert part["social"].platform.median == pytest.approx(inside["value"].sum() / spend)
