@@ -209,6 +209,8 @@ def judged(bound: Bound) -> tuple[str, str] | None:
         return None
     value, sound = made
     sound = f"coalesce({sound}, false)"
+    if column.blank and column.kind == "text" and not column.choices:
+        return value, _fits(value, column.longest)  # what is too long is not blank
     if column.blank:
         empty = f"{raw} IS NULL" + (f" OR {_is_blank(raw)}" if sql_type == "VARCHAR" else "")
         sound = f"({empty} OR {sound})"
@@ -218,6 +220,11 @@ def judged(bound: Bound) -> tuple[str, str] | None:
 def _is_blank(text: str) -> str:
     """SQL of whether a text is empty or of spaces; only texts that begin with one are trimmed, which is slow."""
     return f"CASE WHEN {text} < '!' THEN trim({text}) = '' ELSE false END"
+
+
+def _fits(text: str, longest: int) -> str:
+    """SQL of whether a text has at most so many characters; its bytes, known beforehand, mostly settle it."""
+    return f"CASE WHEN strlen({text}) > {longest} THEN length({text}) <= {longest} ELSE true END"
 
 
 def _number(column: Column, raw: str, sql_type: str) -> tuple[str, str] | None:
@@ -239,7 +246,7 @@ def _text(column: Column, raw: str, sql_type: str) -> tuple[str, str] | None:
     if sql_type not in {"VARCHAR", "UUID"} | _WHOLE:
         return None
     value = f"CAST({raw} AS VARCHAR)"
-    sound = f"NOT {_is_blank(value)} AND (strlen({value}) <= {column.longest} OR length({value}) <= {column.longest})"
+    sound = f"CASE WHEN {value} >= '!' THEN true ELSE trim({value}) <> '' END AND {_fits(value, column.longest)}"
     if column.choices:
         allowed = ", ".join("'" + choice.replace("'", "''") + "'" for choice in column.choices)
         sound += f" AND {value} IN ({allowed})"
