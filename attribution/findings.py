@@ -21,15 +21,19 @@ class Profile:
     """Counts over a whole log.
 
     Attributes:
-        groups: Per channel (``None`` for a blank one) and event: rows, rows with a value, with one other than 0, and
-            at midnight.
-        nobody: Touches and conversions without a user.
+        groups: Per channel (``None`` for a blank one) and event: rows, rows with a value, with one other than 0,
+            without a user.
         days: Days with events, in order: day since 1970, events, first and last microsecond since 1970.
     """
 
     groups: Mapping[tuple[str | None, str], tuple[int, int, int, int]]
-    nobody: tuple[int, int]
     days: Sequence[tuple[int, int, int, int]]
+
+    @property
+    def nobody(self) -> tuple[int, int]:
+        """Touches and conversions without a user."""
+        lone = [(event == "conversion", group[3]) for (_, event), group in self.groups.items()]
+        return sum(n for converts, n in lone if not converts), sum(n for converts, n in lone if converts)
 
     @property
     def rows(self) -> int:
@@ -65,7 +69,7 @@ class Profile:
 
 def of_log(profile: Profile, tally: Tally, no_touch: float, spec: PathSpec, known: Sequence[str]) -> list[Problem]:
     """Warnings and notes about an event log and the journeys made of it."""
-    found = [*_clocks(profile), *of_names(profile.names, spec, known)]
+    found = [*_clocks(profile, tally), *of_names(profile.names, spec, known)]
     found += _counted(profile, tally, no_touch, spec)
     return found
 
@@ -122,7 +126,7 @@ def _counted(profile: Profile, tally: Tally, no_touch: float, spec: PathSpec) ->
     ]
 
 
-def _clocks(profile: Profile) -> list[Problem]:
+def _clocks(profile: Profile, tally: Tally) -> list[Problem]:
     found = []
     body = profile.body()
     inside = {day[0] for day in body}
@@ -136,7 +140,7 @@ def _clocks(profile: Profile) -> list[Problem]:
             f"to {day_of(body[-1][0])}"
         )
         found.append(Problem(message, level="warning", code="stray-clock"))
-    if all(group[3] == group[0] for group in profile.groups.values()):
+    if not tally.timed:
         message = "no timestamp has a time of day; touches of one user and day are taken in order of channel name"
         found.append(Problem(message, column="timestamp", level="warning", code="no-time-of-day"))
     return found

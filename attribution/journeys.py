@@ -89,6 +89,7 @@ class Tally:
         unfinished_touches: Their touches.
         direct: Touches taken out by the rule for direct traffic.
         repeats: Touches taken out by collapsing repeats.
+        timed: Above 0 where an event has a time of day other than midnight (UTC).
     """
 
     users: int = 0
@@ -103,6 +104,7 @@ class Tally:
     unfinished_touches: int = 0
     direct: int = 0
     repeats: int = 0
+    timed: int = 0
 
     def __add__(self, other: Self) -> "Tally":
         return Tally(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
@@ -144,13 +146,17 @@ def build(events: Events, clock: Clock, spec: PathSpec, direct: Bools) -> Journe
         spec: The choices.
         direct: Per channel position, whether it is direct traffic.
     """
-    tally = Tally()
+    tally = Tally(timed=int(_timed(events.time[:1_000], clock) or _timed(events.time, clock)))
     events = _without_bots(_without_duplicates(events, spec, tally), spec, tally)
     if not len(events):
         none = np.zeros(0)
         return Journeys(events.channel, np.zeros(0, np.int64), 0, none, none, none, none, np.zeros(3), tally)
     starts, live = _segments(events, clock, spec)
     return _paths(events, starts, live, clock, spec, direct, tally)
+
+
+def _timed(time: Ints, clock: Clock) -> bool:
+    return bool(((clock.origin + time * clock.tick) % (SECONDS_PER_DAY * 1_000_000)).any())
 
 
 def _without_duplicates(events: Events, spec: PathSpec, tally: Tally) -> Events:
@@ -233,9 +239,9 @@ def _paths(
     lengths = np.bincount(number[at], minlength=len(starts))
     tally.journeys = int((lengths > 0).sum())
 
-    money = np.nan_to_num(events.value)
-    conversions = np.add.reduceat((events.kind == CONVERSION).astype(np.float64), starts)
-    value, squares = np.add.reduceat(money, starts), np.add.reduceat(money**2, starts)
+    sale = np.flatnonzero(events.kind == CONVERSION)
+    money = np.nan_to_num(events.value[sale])
+    conversions, value, squares = (np.bincount(number[sale], each, len(starts)) for each in (None, money, money**2))
     alone = counted & converts & (lengths == 0)
     won = counted & converts & (lengths > 0)
     lost = counted & ~converts & (lengths > 0)

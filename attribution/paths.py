@@ -146,7 +146,7 @@ def _from_log(connection: "DuckDBPyConnection", log: str | Path, spec: PathSpec,
     clock = _clock(profile, spec, codes.bits)
     direct = np.array([name.casefold() in DIRECT_NAMES for name in codes.names], dtype=bool)
     tally, no_touch, parts = Tally(), np.zeros(3), []
-    for events in _events(connection, codes, clock):
+    for events in _events(connection, codes, clock, not any(profile.nobody)):
         made = build(events, clock, spec, direct)
         parts.append(distinct.of(made))
         tally, no_touch = tally + made.tally, no_touch + made.no_touch
@@ -172,6 +172,7 @@ def _table(
     rest = np.zeros(len(found.channel) - len(found.decay))
     valued = profile.valued > 0
     counts = {"events": profile.rows, "conversions": profile.conversions, **asdict(tally)}
+    counts.pop("timed")
     return Paths(
         channels=names,
         touches=found.channel.astype(np.int32),
@@ -205,9 +206,7 @@ def _profile(connection: "DuckDBPyConnection") -> Profile:
     groups = {
         (channel, event): tuple(counts) for channel, event, *counts in connection.execute(_sql("profile")).fetchall()
     }
-    nobody = dict(connection.execute(_sql("without_user")).fetchall())
-    days = connection.execute(_sql("days")).fetchall()
-    return Profile(groups, (nobody.get(False, 0), nobody.get(True, 0)), days)
+    return Profile(groups, connection.execute(_sql("days")).fetchall())
 
 
 def _broken(loaded: Loaded, profile: Profile, spec: PathSpec) -> list[Problem]:
@@ -283,10 +282,11 @@ def _window(profile: Profile, spec: PathSpec) -> tuple[date, date]:
     return spec.start or day_of(body[0][0]), spec.end or day_of(body[-1][0])
 
 
-def _events(connection: "DuckDBPyConnection", codes: _Codes, clock: Clock) -> Iterator[Events]:
+def _events(connection: "DuckDBPyConnection", codes: _Codes, clock: Clock, all_known: bool) -> Iterator[Events]:
     connection.register("codes", codes.table)
     for name, number in (("origin", clock.origin), ("tick", clock.tick), ("bits", codes.bits)):
         connection.execute(f"SET VARIABLE {name} = {number:d}::BIGINT")
+    connection.execute(f"SET VARIABLE all_known = {'true' if all_known else 'false'}")
     connection.execute("SET preserve_insertion_order = false")
     batches = connection.sql(_sql("sorted")).to_arrow_reader(CHUNK)
     return whole_users(batches, codes.kinds, codes.channels, codes.bits, CHUNK)

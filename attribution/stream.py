@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from attribution.journeys import CONVERSION, NO_USER, Events
 from measurement.typing import Bools, Floats, Ints
 
-type Rows = tuple[NDArray[np.uint64], Ints, NDArray[np.uint64], Floats]
+type Rows = tuple[NDArray[np.uint64], Ints, NDArray[np.uint32], Floats]
 """User (a hash, 0 for nobody), key (time and code in one), second hash of the user, value."""
 
 

@@ -192,7 +192,7 @@ def test_users_who_share_a_hash_stay_apart():
     from attribution.stream import whole_users
 
     rows = {"user": [7, 7, 7, 7, 9], "key": [2, 4, 6, 8, 2], "twin": [1, 2, 1, 2, 5], "value": [None] * 5}
-    kinds = [("user", pa.uint64()), ("key", pa.int64()), ("twin", pa.uint64()), ("value", pa.float64())]
+    kinds = [("user", pa.uint64()), ("key", pa.int64()), ("twin", pa.uint32()), ("value", pa.float64())]
     batch = pa.record_batch(rows, schema=pa.schema(kinds))
     (events_,) = whole_users([batch], np.zeros(2, np.uint8), np.zeros(2, np.uint16), 1, 100)
     assert [(int(u), int(t)) for u, t in zip(events_.user, events_.time, strict=True)] == [
