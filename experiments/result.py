@@ -165,9 +165,12 @@ class Result:
     def to_record(self) -> Experiment:
         """The design with its result, ready to be imported as evidence.
 
-        The standard error comes from the placebos, so it holds the placebo excess already.
+        The standard error comes from the placebos, so it holds the placebo excess already. A spend change that the
+        record lacked is filled in from the panel, and the notes say so; where that is unknown too, it stays missing.
         """
-        return self.experiment.model_copy(
+        design, note = self.experiment, "spend_delta worked out from the panel's media"
+        found = design.spend_delta is None and self.spend.delta is not None
+        return design.model_copy(
             update={
                 "estimand": "outcome_change",
                 "estimate": self.outcome_change.estimate,
@@ -176,6 +179,8 @@ class Result:
                 "ci_upper": None,
                 "ci_level": None,
                 "grade": self.grade,
-                "kpi": self.experiment.kpi or self.kpi,
+                "kpi": design.kpi or self.kpi,
+                "spend_delta": self.spend.delta if found else design.spend_delta,
+                "notes": "; ".join(filter(None, (design.notes, note))) if found else design.notes,
             }
         )

@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from experiments import Experiment, Result, analyse
+from experiments import Experiment, Result, analyse, records
 from measurement import DataError, DesignError, Panel
 
 START = np.datetime64("2024-01-01")
@@ -168,6 +168,10 @@ def test_spend_is_read_from_the_panel_where_the_record_has_none() -> None:
     assert found.spend.counterfactual == pytest.approx(2 * 14 * 15.0)
     assert found.spend.delta == pytest.approx(2 * 14 * 40.0)
     assert found.spend.direction == 1
+    record = found.to_record()
+    assert record.spend_delta == found.spend.delta
+    assert "panel" in record.notes
+    assert records.parse([record.to_dict()]) == [record]
     registered = analyse(panel, design_of(panel, 70, 83, counterfactual_spend=500.0))
     assert registered.spend.source == "record"
     assert registered.spend.delta == pytest.approx(2 * 14 * 55.0 - 500.0)
@@ -261,7 +265,7 @@ def test_the_record_carries_the_result_as_evidence(result: Result) -> None:
     assert record.std_error == result.outcome_change.std_error
     assert record.grade == result.grade
     assert record.treatment_geos == ("g00", "g01")
-    assert Experiment.model_validate_json(record.model_dump_json()) == record
+    assert records.parse([record.to_dict()]) == [record]
 
 
 REFUSALS: list[tuple[dict[str, object], str]] = [
