@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from measurement.errors import DataError, Problem, TheodoliteError
 from theodolite import sources
 from theodolite.config import Config, DataSection, StudySection
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
     from experiments import Experiment
     from measurement import Panel
-    from measurement.panel import Period
+    from measurement.periods import Period
 
 type Tests = Callable[[], tuple[list[Experiment], list[Problem]]]
 
@@ -85,10 +83,10 @@ def guess_kpi(frame: "pd.DataFrame", kpi: str | None) -> str:
 
 
 def guess_period(frame: "pd.DataFrame") -> "Period":
-    """The cadence of a table's dates."""
-    days = np.unique(frame["date"].to_numpy().astype("datetime64[D]"))
-    step = float(np.median(np.diff(days).astype(np.int64))) if days.size > 1 else 7.0
-    return "day" if step < 4 else "week" if step < 20 else "month"
+    """The cadence of a table's dates; weeks where they keep none (which is then an error of its own)."""
+    from measurement.periods import period_of
+
+    return period_of(frame["date"].to_numpy().astype("datetime64[D]")) or "week"
 
 
 def _inferred(outcome: str, kpi: str | None) -> StudySection:

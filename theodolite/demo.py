@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from calibration import View
     from measurement.simulate import World
 
-MARGIN = 0.40
+MARGIN = 0.65
 SHOWN_TEST = "social-heavy-up-2024"
 
 

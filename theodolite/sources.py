@@ -1,6 +1,6 @@
 """From theodolite.toml to the data it points at: tables, panel, model specification, journeys."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from experiments import Experiment
     from measurement import Panel
     from measurement.mmm import Spec
+    from measurement.source import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,24 +46,21 @@ def panel(folder: Path, config: Config) -> Loaded:
 
     study = config.study
     exposures = {name: c.exposure for name, c in config.channels.items() if c.exposure is not None}
-    found: list[Problem] = []
-    read: dict[str, tables.Table] = {}
-    readers = {
-        "media": lambda source: tables.read_media(source, tuple(exposures.values()), period=study.period),
-        "outcome": lambda source: tables.read_outcome(
-            source, [study.kpi], controls=study.controls, population=study.population, period=study.period
+    media, wrong_media = _read(
+        lambda file: tables.read_media(file, tuple(exposures.values()), period=study.period),
+        located(folder, config.data.media),
+    )
+    outcome, wrong_outcome = _read(
+        lambda file: tables.read_outcome(
+            file, [study.kpi], controls=study.controls, population=study.population, period=study.period
         ),
-    }
-    for name, reader in readers.items():
-        try:
-            read[name] = reader(located(folder, getattr(config.data, name)))
-        except DataError as error:
-            found += error.problems
-    if found:
-        raise DataError(found)
+        located(folder, config.data.outcome),
+    )
+    if media is None or outcome is None:
+        raise DataError([*wrong_media, *wrong_outcome])
     made = Panel.from_frames(
-        read["outcome"].frame,
-        read["media"].frame,
+        outcome.frame,
+        media.frame,
         kpi=study.kpi,
         exposures=exposures,
         population=study.population,
@@ -83,7 +81,14 @@ def panel(folder: Path, config: Config) -> Loaded:
     ]
     if strangers:
         raise DataError(strangers)
-    return Loaded(made, (*read["media"].problems, *read["outcome"].problems))
+    return Loaded(made, (*media.problems, *outcome.problems))
+
+
+def _read(reader: "Callable[[str], Table]", file: str) -> "tuple[Table | None, tuple[Problem, ...]]":
+    try:
+        return reader(file), ()
+    except DataError as error:
+        return None, error.problems
 
 
 def platform(folder: Path, config: Config) -> "pd.DataFrame | None":

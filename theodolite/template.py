@@ -56,7 +56,7 @@ def template(
     population: str | None = None,
     controls: Sequence[str] = (),
     demand_driven: Mapping[str, str] | None = None,
-    exposures: Mapping[str, str] | None = None,
+    exposures: Mapping[str, Sequence[str]] | None = None,
     aliases: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """The text of a commented theodolite.toml; it always reads back with `theodolite.config.parse`."""
@@ -82,8 +82,8 @@ def template(
     for channel in channels:
         text += f"\n[channels.{quoted(channel)}]\n"
         text += f"demand_driven = {quoted((demand_driven or {}).get(channel, 'some'))}\n"
-        seen = (exposures or {}).get(channel)
-        text += f"exposure = {quoted(seen)}\n" if seen else ""
+        for seen in (exposures or {}).get(channel, ()):
+            text += f"# exposure = {quoted(seen)}  # there, and not used: the model sees spend\n"
         text += "# roi = { median = 1.0, low = 0.3, high = 3.0 }\n"
         names = (aliases or {}).get(channel, ())
         text += f"aliases = [{', '.join(map(quoted, names))}]\n" if names else "# aliases = []\n"

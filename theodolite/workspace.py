@@ -123,6 +123,30 @@ def _from_tidy(folder: Path, media: str, outcome: str, others: Mapping[str, str 
     return Made(folder, (write_new(folder, text),), channels, kpi, period, tuple(remarks))
 
 
+def _from_wide(folder: Path, table: Path, others: Mapping[str, str | None], settings: Settings) -> Made:
+    from measurement import wide
+
+    plan = wide.plan(table, kpi=settings.kpi)
+    split = wide.split(table, plan)
+    further = {name: relative(Path(file), folder) for name, file in others.items() if file}
+    text = template.template(
+        name=settings.name or folder.resolve().name,
+        data={"media": "media.csv", "outcome": "outcome.csv"} | further,
+        channels=tuple(plan.spend),
+        kpi=plan.kpi,
+        kpi_value=settings.kpi_value or 1.0,
+        margin=settings.margin,
+        currency=settings.currency,
+        period=split.period,
+        population=plan.population,
+        controls=plan.controls,
+        exposures={channel: tuple(columns) for channel, columns in plan.exposures.items()},
+    )
+    written = wide.write(split, folder)
+    target = write_new(folder, text)
+    return Made(folder, (*written, target), tuple(plan.spend), plan.kpi, split.period, tuple(plan.lines()))
+
+
 def relative(path: Path, folder: Path) -> str:
     """``path`` as a theodolite.toml in ``folder`` should name it: relative where it can be, with forward slashes."""
     try:

@@ -71,7 +71,7 @@ def show(
     for key, value in shown["record"].items():
         output.say(f"{key:>22}  {', '.join(map(str, value)) if isinstance(value, list) else value}")
     if shown["waterfall"]:
-        rows = [[step["step"], f"{step['std_error']:,.4g}", step["why"]] for step in shown["waterfall"]]
+        rows = [[step["step"], f"{step['std_error']:,.4g}", step["reason"]] for step in shown["waterfall"]]
         output.table("How its standard error was widened", ["step", "std. error", "why"], rows)
 
 

@@ -12,30 +12,34 @@ type Plain = Mapping[str, Any]
 
 
 def unified(view: "View") -> None:
-    """The unified view: one row per channel."""
+    """The unified view: one row per channel, then what to do."""
     found = view.to_dict()
     rows = []
     for channel in found["channels"]:
         sources = channel["sources"]
-        credit = sources.get("attribution") or {}
-        first = next(iter(credit.values()), None)
         rows.append(
             [
                 channel["channel"],
                 f"{channel['spend']:,.0f}",
-                output.interval(sources.get("mmm")),
-                output.interval(sources.get("experiments")),
-                output.interval(first),
+                output.interval(sources["mmm"]),
+                output.interval(sources["experiments"]),
+                output.interval(sources["attribution"].get(view.primary)),
                 output.interval(channel["iroas"]),
-                channel["state"],
-                channel["action"],
+                channel["state"].split(":")[0],
             ]
         )
-    columns = ["channel", "spend", "iROAS: MMM alone", "lift tests", "attribution (ROAS)", "unified", "state", "action"]
-    output.table("One number per channel (median and 90 % interval)", columns, rows)
+    credit = f"attribution, {view.primary}" if view.primary else "attribution"
+    columns = ["channel", f"spend, {view.currency}", "MMM alone", "lift tests", credit, "unified", "the methods"]
+    output.table(f"iROAS, {view.window[0]} to {view.window[1]} (median and 90 % interval)", columns, rows)
+    output.say(f"Break-even is {view.break_even:.2f}. What the next unit of money should do:")
+    for channel in found["channels"]:
+        output.say(f"  {channel['channel']}: {channel['action']}")
+    tests = [name for name in found["derived_from"] if not name.startswith(("data:", "fit:", "paths:"))]
+    output.say(f"Tests inside, each counted once: {', '.join(tests) or 'none'}. Seed {found['seed']}.")
+    for note in view.notes:
+        output.say(note)
     if not found["converged"]:
-        output.say("The model has NOT converged; do not use these numbers.", "bold red")
-    output.say(f"Each test counted once: {', '.join(found['derived_from']) or 'no tests'}. Seed {found['seed']}.")
+        output.say("NOT converged: do not decide on these numbers.", "bold red")
 
 
 def fit_summary(found: Plain) -> None:
@@ -111,6 +115,12 @@ def credit(found: Plain) -> None:
     output.say(
         f"{found['conversions']:,.0f} conversions worth {found['value']:,.0f}. Attribution shows presence, not cause."
     )
+
+
+def _plus_minus(quantity: Plain | None) -> str:
+    if quantity is None:
+        return "–"
+    return f"{quantity['estimate']:,.0f} ± {(quantity['high'] - quantity['low']) / 2:,.0f}"
 
 
 def paths(found: Plain) -> None:
