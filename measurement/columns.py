@@ -98,7 +98,7 @@ class Bound:
 
     Attributes:
         column: What it must hold.
-        alias: Its name in the relation: the column's own, or ``x0, x1, ...`` where the user named it.
+        alias: Its name in SQL: the column's own, quoted, or ``x0, x1, ...`` where the user named it.
         position: Where it stands in the file, from 0.
         sql_type: Type of its values in the file.
         optional: Whether it was taken only because it may hold numbers.
@@ -128,7 +128,8 @@ def bind(
     for i, column in enumerate((*contract.columns, *contract.named)):
         if column.name in header:
             at = header.index(column.name)
-            bound.append(Bound(column, column.name if i < len(contract.columns) else f"x{i}", at, types[at]))
+            alias = f'"{column.name}"' if i < len(contract.columns) else f"x{i}"
+            bound.append(Bound(column, alias, at, types[at]))
         elif column.required:
             problems.append(_absent(contract, column, header, spare, file))
         else:
