@@ -13,6 +13,7 @@ import numpy as np
 
 from calibration.counterfactual_spend import contradictions, off_panel_spend, spend_of_test
 from calibration.estimand import of, outcome_change, said
+from calibration.widening import DRIFT, GRADE_SD, YEAR, Step, default_grade, waterfall
 from experiments.records import Experiment, Grade, place, resolved
 from measurement.errors import DataError, Problem, refuse, shown
 from measurement.estimate import Estimate
@@ -20,21 +21,6 @@ from measurement.lift import Lift
 from measurement.panel import Panel
 from measurement.periods import expected_dates
 from measurement.typing import Floats, Json
-
-GRADE_SD: Mapping[str, float] = {"A": 0.05, "B": 0.15, "C": 0.30, "D": 0.50}
-"""Standard deviation, relative to the true effect, of what a design of this grade may miss."""
-DRIFT = 0.15
-"""Relative sd per square root of a year by which an effect may have moved since its test."""
-YEAR = 365.25
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the widening: its name, the standard error after it (KPI units), and why."""
-
-    name: str
-    std_error: float
-    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,38 +140,6 @@ def to_lift(
 ) -> Lift:
     """The `Lift` of one test; see `to_evidence`."""
     return to_evidence(experiment, panel, aliases, as_of=as_of).lift
-
-
-def default_grade(experiment: Experiment) -> Grade:
-    """The grade of a record that states none: D for on-off of a whole market, B if pre-registered, else C."""
-    if experiment.method == "on_off":
-        return "D"
-    return "B" if experiment.preregistered else "C"
-
-
-def waterfall(
-    outcome_change: float, std_error: float, *, placebo_excess: float, grade: str, age: float, drift: float = DRIFT
-) -> tuple[Step, ...]:
-    """The widening of a test's standard error, step by step (statistics.md, section 3), in KPI units.
-
-    Args:
-        outcome_change: The measured effect; relative steps are taken of its size.
-        std_error: As reported.
-        placebo_excess: ``sqrt(max(placebo sd² - analytic sd², 0))`` of the analysis.
-        grade: A to D.
-        age: Years since the read-out.
-        drift: Relative sd per square root of a year.
-    """
-    size = abs(outcome_change)
-    parts = [
-        ("reported", std_error, "the test's own standard error"),
-        ("placebo excess", placebo_excess, "placebo runs spread wider than the reported error"),
-        ("grade", GRADE_SD[grade] * size, f"grade {grade}: {GRADE_SD[grade]:.0%} of the effect"),
-        ("age", drift * math.sqrt(age) * size, f"{age:.1f} years old, {drift:.0%} of the effect per square root year"),
-    ]
-    total = np.sqrt(np.cumsum([part**2 for _, part, _ in parts]))
-    steps = [Step(name, float(sd), reason) for (name, _, reason), sd in zip(parts, total, strict=True)]
-    return (*steps, Step("used", steps[-1].std_error, "what the model is told"))
 
 
 def _evidence(

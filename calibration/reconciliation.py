@@ -21,9 +21,10 @@ from calibration.conflict import Conflict, withheld
 from calibration.evidence import Evidence
 from calibration.evidence_model import MethodPriors, Sources
 from calibration.integrate import Fusion, integrate
+from calibration.side_by_side import SideBySide, by_channel
 from calibration.sources import Attributed, Blocks, attribution_source, gaussian, tests_of
 from calibration.verdict import in_words, move, state_of
-from calibration.view import ChannelView, Quantity, View
+from calibration.view import ChannelView, View
 from measurement import mmm
 from measurement.lift import Lift
 from measurement.metrics import break_even_iroas
@@ -81,7 +82,8 @@ def reconcile(
     fusion = integrate(sources, priors, seed=seed)
     numbers = _Numbers.of(panel, fit, fusion, attributed, blocks, window, np.random.default_rng(seed))
     reasons = withheld(conflicts, resolved)
-    shown = _Shown.of(panel, fit, used, calibrated, attributed, platform, window)
+    theirs = None if calibrated is None else _iroas(calibrated, panel, window)
+    shown = SideBySide.of(panel, fit.window, used, theirs, attributed, platform, window)
     return View(
         channels=tuple(
             _channel(c, panel, numbers, shown, fusion, used, reasons, break_even_iroas(margin), window)
@@ -127,15 +129,23 @@ class _Fit:
         attributed: Attributed | None,
     ) -> "_Fit":
         whole = mmm.iroas(posterior, panel)
-        first, last = (panel.dates[i].astype("datetime64[D]").item() for i in (window.start, window.stop - 1))
-        full = window.stop - window.start == len(panel.dates)
+        first, last = _days(panel, window)
         return cls(
             iroas=whole,
-            window=whole if full else mmm.iroas(posterior, panel, first, last),
+            window=whole if window == slice(0, len(panel.dates)) else _iroas(posterior, panel, window),
             credited=whole if attributed is None else mmm.iroas(posterior, panel, attributed.start, attributed.end),
             mroas=mmm.mroas(posterior, panel, first, last),
             change=tuple(changes_by_channel(posterior, panel, item.lift) for item in evidence),
         )
+
+
+def _days(panel: Panel, window: slice) -> tuple[date, date]:
+    first, last = (panel.dates[i].astype("datetime64[D]").item() for i in (window.start, window.stop - 1))
+    return first, last
+
+
+def _iroas(posterior: Posterior, panel: Panel, window: slice) -> Floats:
+    return mmm.iroas(posterior, panel, *_days(panel, window))
 
 
 def changes_by_channel(posterior: Posterior, panel: Panel, lift: Lift) -> Floats:
@@ -223,89 +233,11 @@ class _Numbers:
         return cls(iroas, mroas, factor)
 
 
-@dataclass(frozen=True, eq=False)
-class _Shown:
-    """What is shown beside the unified number, by channel."""
-
-    mmm: Mapping[str, Quantity]
-    calibrated: Mapping[str, Quantity]
-    tests: Mapping[str, Quantity]
-    attribution: Mapping[str, Mapping[str, Quantity]]
-    platform: Mapping[str, Quantity]
-
-    @classmethod
-    def of(
-        cls,
-        panel: Panel,
-        fit: _Fit,
-        evidence: Sequence[Evidence],
-        calibrated: Posterior | None,
-        attributed: Attributed | None,
-        platform: pd.DataFrame | None,
-        window: slice,
-    ) -> "_Shown":
-        first, last = (panel.dates[i].astype("datetime64[D]").item() for i in (window.start, window.stop - 1))
-        theirs = {} if calibrated is None else _by_channel(mmm.iroas(calibrated, panel, first, last), panel.channels)
-        credit: dict[str, dict[str, Quantity]] = {}
-        if attributed is not None:
-            for model, draws in attributed.roas(panel).items():
-                for name, quantity in _by_channel(draws, attributed.channels).items():
-                    credit.setdefault(name, {})[model] = quantity
-        return cls(
-            _by_channel(fit.window, panel.channels),
-            theirs,
-            {name: pooled for name in panel.channels if (pooled := pool(evidence, name)) is not None},
-            credit,
-            _platform(platform, panel, window),
-        )
-
-
-def pool(evidence: Sequence[Evidence], channel: str) -> Quantity | None:
-    """The tests of one channel alone, as iROAS: the inverse-variance mean, its error stretched where they scatter.
-
-    Tests of several channels at once say nothing of one. The stretch is Birge's ratio, sqrt(chi² / (n - 1)) where
-    above 1 (Birge 1932, Physical Review 40).
-    """
-    own = [item.iroas for item in evidence if item.iroas is not None and item.lift.channels == (channel,)]
-    if not own:
-        return None
-    mean, weight = np.array([x.mean for x in own]), np.array([x.sd**-2.0 for x in own])
-    centre = float(np.average(mean, weights=weight))
-    se = float(weight.sum() ** -0.5)
-    if len(own) > 1:
-        se *= max(1.0, float(np.sqrt(np.sum(weight * (mean - centre) ** 2) / (len(own) - 1))))
-    return Quantity(centre, centre - 1.6448536269514722 * se, centre + 1.6448536269514722 * se)
-
-
-def _by_channel(draws: Floats, names: Sequence[str]) -> dict[str, Quantity]:
-    found = {}
-    for i, name in enumerate(names):
-        if np.isfinite(draws[:, i]).all():
-            low, median, high = np.quantile(draws[:, i], [0.05, 0.5, 0.95])
-            found[name] = Quantity(float(median), float(low), float(high))
-    return found
-
-
-def _platform(platform: pd.DataFrame | None, panel: Panel, window: slice) -> dict[str, Quantity]:
-    if platform is None:
-        return {}
-    day = platform["date"].to_numpy().astype("datetime64[D]")
-    inside = platform[(day >= panel.dates[window.start]) & (day <= panel.dates[window.stop - 1])]
-    value = inside.groupby("channel")["value"].sum()
-    spend = panel.spend[:, window].sum(axis=(0, 1))
-    found = {}
-    for c, name in enumerate(panel.channels):
-        if name in value.index and spend[c] > 0:
-            roas = float(value[name] / spend[c])
-            found[name] = Quantity(roas, roas, roas)
-    return found
-
-
 def _channel(
     c: int,
     panel: Panel,
     numbers: _Numbers,
-    shown: _Shown,
+    shown: SideBySide,
     fusion: Fusion,
     evidence: Sequence[Evidence],
     reasons: Mapping[str, str],
@@ -329,7 +261,7 @@ def _channel(
     )
     spend = float(panel.spend[:, window, c].sum())
     known = spend > 0 and name not in reasons
-    iroas, mroas = (_by_channel(draws[:, [c]], [name]).get(name) for draws in (numbers.iroas, numbers.mroas))
+    iroas, mroas = (by_channel(draws[:, [c]], [name]).get(name) for draws in (numbers.iroas, numbers.mroas))
     pays = float(np.mean(numbers.mroas[:, c] > break_even)) if mroas is not None else None
     action = "resolve the conflict before moving money" if name in reasons else "nothing was spent"
     if known and mroas is not None and pays is not None:
@@ -345,7 +277,7 @@ def _channel(
         attribution=credit,
         platform=shown.platform.get(name),
         weights=gain | {"prior": max(0.0, 1.0 - sum(gain.values()))},
-        incrementality_factor=_by_channel(numbers.factor[:, [c]], [name]).get(name) if known else None,
+        incrementality_factor=by_channel(numbers.factor[:, [c]], [name]).get(name) if known else None,
         mroas=mroas if known else None,
         evidence_grade=min((item.grade for item in own), default=None),
         evidence_age=youngest,

@@ -7,8 +7,9 @@ from datetime import date
 import numpy as np
 
 from attribution.credit import Attribution, Credit
-from calibration.evidence import YEAR, Evidence
+from calibration.evidence import Evidence
 from calibration.evidence_model import Tests
+from calibration.widening import YEAR
 from measurement.panel import Panel
 from measurement.periods import last_day
 from measurement.typing import Floats, Ints

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibration.estimand import outcome_change
-from calibration.evidence import GRADE_SD, default_grade, gather, to_evidence, to_lift, waterfall
+from calibration.evidence import gather, to_evidence, to_lift
+from calibration.widening import GRADE_SD, default_grade, waterfall
 from experiments.records import Experiment
 from measurement.errors import DataError
 from measurement.panel import Panel

@@ -8,7 +8,8 @@ import pytest
 
 from attribution import attribute, read_paths
 from calibration import Conflict, View, calibrate, gather, reconcile
-from calibration.reconciliation import changes_by_channel, pool
+from calibration.reconciliation import changes_by_channel
+from calibration.side_by_side import pool
 from calibration.sources import Attributed, Blocks, gaussian
 from experiments.records import parse
 from measurement.mmm import Sampling, Spec, lift_delta

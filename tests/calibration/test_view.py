@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from calibration.evidence import waterfall
 from calibration.view import ChannelView, Quantity, View
+from calibration.widening import waterfall
 from measurement.provenance import Provenance, canonical_json
 
 ODD = "tv [0].y <b>&\"'</b> 'x' \\ \u202e"

@@ -1,0 +1,101 @@
+"""What every method says on its own, to be shown beside the unified number."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from calibration.evidence import Evidence
+from calibration.sources import Z90, Attributed
+from calibration.view import Quantity
+from measurement.panel import Panel
+from measurement.typing import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class SideBySide:
+    """What is shown beside the unified number, by channel."""
+
+    mmm: Mapping[str, Quantity]
+    calibrated: Mapping[str, Quantity]
+    tests: Mapping[str, Quantity]
+    attribution: Mapping[str, Mapping[str, Quantity]]
+    platform: Mapping[str, Quantity]
+
+    @classmethod
+    def of(
+        cls,
+        panel: Panel,
+        iroas: Floats,
+        evidence: Sequence[Evidence],
+        calibrated: Floats | None,
+        attributed: Attributed | None,
+        platform: pd.DataFrame | None,
+        window: slice,
+    ) -> "SideBySide":
+        """Collect them.
+
+        Args:
+            panel: The study's panel.
+            iroas: The window's iROAS by the fit without tests, shape (draws, channels).
+            evidence: The tests.
+            calibrated: The window's iROAS by the fit with tests.
+            attributed: Attribution's credit.
+            platform: ``date, channel, value``.
+            window: The periods that the view covers.
+        """
+        credit: dict[str, dict[str, Quantity]] = {}
+        if attributed is not None:
+            for model, draws in attributed.roas(panel).items():
+                for name, quantity in by_channel(draws, attributed.channels).items():
+                    credit.setdefault(name, {})[model] = quantity
+        return cls(
+            by_channel(iroas, panel.channels),
+            {} if calibrated is None else by_channel(calibrated, panel.channels),
+            {name: pooled for name in panel.channels if (pooled := pool(evidence, name)) is not None},
+            credit,
+            _platform(platform, panel, window),
+        )
+
+
+def pool(evidence: Sequence[Evidence], channel: str) -> Quantity | None:
+    """The tests of one channel alone, as iROAS: the inverse-variance mean, its error stretched where they scatter.
+
+    Tests of several channels at once say nothing of one. The stretch is Birge's ratio, sqrt(chi² / (n - 1)) where
+    above 1 (Birge 1932, Physical Review 40).
+    """
+    own = [item.iroas for item in evidence if item.iroas is not None and item.lift.channels == (channel,)]
+    if not own:
+        return None
+    mean, weight = np.array([x.mean for x in own]), np.array([x.sd**-2.0 for x in own])
+    centre = float(np.average(mean, weights=weight))
+    se = float(weight.sum() ** -0.5)
+    if len(own) > 1:
+        se *= max(1.0, float(np.sqrt(np.sum(weight * (mean - centre) ** 2) / (len(own) - 1))))
+    return Quantity(centre, centre - Z90 * se, centre + Z90 * se)
+
+
+def by_channel(draws: Floats, names: Sequence[str]) -> dict[str, Quantity]:
+    """Median and 90 % interval of each column of draws, shape (draws, names); columns not all finite are left out."""
+    found = {}
+    for i, name in enumerate(names):
+        if np.isfinite(draws[:, i]).all():
+            low, median, high = np.quantile(draws[:, i], [0.05, 0.5, 0.95])
+            found[name] = Quantity(float(median), float(low), float(high))
+    return found
+
+
+def _platform(platform: pd.DataFrame | None, panel: Panel, window: slice) -> dict[str, Quantity]:
+    if platform is None:
+        return {}
+    day = platform["date"].to_numpy().astype("datetime64[D]")
+    inside = platform[(day >= panel.dates[window.start]) & (day <= panel.dates[window.stop - 1])]
+    value = inside.groupby("channel")["value"].sum()
+    spend = panel.spend[:, window].sum(axis=(0, 1))
+    found = {}
+    for c, name in enumerate(panel.channels):
+        if name in value.index and spend[c] > 0:
+            roas = float(value[name] / spend[c])
+            found[name] = Quantity(roas, roas, roas)
+    return found
