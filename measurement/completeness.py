@@ -16,7 +16,7 @@ from itertools import islice, product
 import numpy as np
 
 from measurement.columns import plain
-from measurement.errors import Problem, shown
+from measurement.errors import SHOWN_IN_FULL, Problem, shown
 from measurement.loaded import Loaded
 from measurement.periods import Period, expected_dates, period_of
 from measurement.verdicts import MOST, more
@@ -127,11 +127,13 @@ def _gaps(
         begin = max((start[key] for key in zip(by, each.names, strict=True)), default=days[0])
         due = days[bisect_left(days, begin) :]
         if each.dates < len(due):
-            missing = _missing(loaded, by, each, due) if len(problems) < MOST else due[:1]
-            further = f", nor on {len(missing) - 1} more up to {missing[-1]}" if len(missing) > 1 else ""
-            problems.append(
-                file.problem(f"{_named(by, each.names)}has no row on {missing[0]}{further}; {advice}", "gap")
-            )
+            if len(problems) < SHOWN_IN_FULL:
+                missing = _missing(loaded, by, each, due)
+                further = f", nor on {len(missing) - 1} more up to {missing[-1]}" if len(missing) > 1 else ""
+                where = f"has no row on {missing[0]}{further}"
+            else:
+                where = f"has no row on {len(due) - each.dates} of {len(due)} dates"
+            problems.append(file.problem(f"{_named(by, each.names)}{where}; {advice}", "gap"))
     levels = [sorted({each.names[i] for each in series}) for i in range(len(by))]
     have = {each.names for each in series}
     absent = (names for names in product(*levels) if names not in have)
