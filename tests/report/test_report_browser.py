@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from theodolite.report.page import ChartBlock, Name, Page, Section
-from theodolite.report.render import write
+from theodolite.report.render import write_page
 
 BROWSER = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
@@ -79,7 +79,7 @@ def spec(kind: str) -> dict[str, object]:
 def test_every_chart_is_drawn_and_every_name_is_shown(tmp_path: Path) -> None:
     charts = tuple(ChartBlock(spec(kind), title=(Name(HOSTILE[0]),), file="c.csv") for kind in ("unit", "facet") * 4)
     page = Page("A study", sections=(Section("a", "A", "decide", blocks=charts),))
-    seen, console = opened(write(page, tmp_path / "report.html"), tmp_path / "profile")
+    seen, console = opened(write_page(page, tmp_path / "report.html"), tmp_path / "profile")
     assert seen.tags.count("svg") == len(charts) + 1, "eight charts and the mark in the header"
     assert seen.title == "A study"
     assert "img" not in seen.tags

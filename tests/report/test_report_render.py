@@ -28,7 +28,7 @@ from theodolite.report.page import (
     Strong,
     TableBlock,
 )
-from theodolite.report.render import render, write
+from theodolite.report.render import render, write_page
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -208,13 +208,13 @@ def test_a_range_is_drawn_on_its_columns_scale(value: float, place: str) -> None
 
 def test_it_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "new" / "report.html"
-    write(page("tv", with_chart=False), target)
+    write_page(page("tv", with_chart=False), target)
     before = target.read_bytes()
     broken = replace(page("tv"), sections=(Section("a", "A", "decide"), Section("a", "A", "decide")))
     with pytest.raises(ValueError, match="share an id"):
-        write(broken, target)
+        write_page(broken, target)
     assert target.read_bytes() == before
     assert [file.name for file in target.parent.iterdir()] == ["report.html"]
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
-        write(page("tv", with_chart=False), tmp_path / "file" / "report.html")
+        write_page(page("tv", with_chart=False), tmp_path / "file" / "report.html")

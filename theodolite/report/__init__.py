@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from theodolite.report.render import render
+    from theodolite.report.compose import compose, write
 
-__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"render": ["render"]})
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"compose": ["compose", "write"]})
 
-__all__ = ["render"]
+__all__ = ["compose", "write"]

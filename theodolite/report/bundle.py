@@ -4,12 +4,12 @@
 """
 
 import hashlib
-import os
-import sys
 import tempfile
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+
+from measurement.cache import cache_folder
 
 _SNIPPET = "window.theodoliteEmbed=vegaEmbed"
 
@@ -34,17 +34,6 @@ def vega_bundle() -> str:
         raise RuntimeError("the Vega bundle cannot stand inside a script element")
     _keep(folder / f"{key}-{_digest(script)}.js", script)
     return script
-
-
-def cache_folder() -> Path:
-    """``THEODOLITE_CACHE``, or ``theodolite`` in the platform's cache folder of the user."""
-    if own := os.environ.get("THEODOLITE_CACHE"):
-        return Path(own)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "theodolite"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "theodolite" / "Cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "theodolite"
 
 
 def _digest(script: str) -> str:

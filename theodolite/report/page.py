@@ -65,11 +65,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """An interval drawn in a cell, on its column's scale."""
+    """An interval drawn in a cell, on its column's scale; ``mark`` is drawn across it (a known truth)."""
 
     low: float
     middle: float
     high: float
+    mark: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Column:
         numeric: Whether cells are numbers (right-aligned).
         scale: Ends of the scale on which the column's ranges are drawn.
         reference: A value marked on that scale (break-even).
+        wide: Whether its cells hold sentences.
     """
 
     title: str
@@ -89,6 +91,7 @@ class Column:
     numeric: bool = False
     scale: tuple[float, float] | None = None
     reference: float | None = None
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)

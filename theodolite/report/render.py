@@ -4,7 +4,7 @@ import base64
 import hashlib
 import os
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,8 @@ class _Places:
     low: float
     middle: float
     high: float
-    reference: float | None = field(default=None)
+    reference: float | None
+    mark: float | None
 
 
 def render(page: Page) -> str:
@@ -100,7 +101,7 @@ def render(page: Page) -> str:
     )
 
 
-def write(page: Page, target: Path) -> Path:
+def write_page(page: Page, target: Path) -> Path:
     """Render to a file; a reader never sees half of it.
 
     Raises:
@@ -149,7 +150,8 @@ def _places(span: Range, column: Column) -> _Places:
         return round(100.0 * min(1.0, max(0.0, (value - low) / (high - low))), 1) if high > low else 50.0
 
     reference = None if column.reference is None else place(column.reference)
-    return _Places(place(span.low), place(span.middle), place(span.high), reference)
+    mark = None if span.mark is None else place(span.mark)
+    return _Places(place(span.low), place(span.middle), place(span.high), reference, mark)
 
 
 def _plain(text: Text) -> str:

@@ -6,14 +6,6 @@ from collections.abc import Callable, Sequence
 GAP = "\u00a0"
 NOTHING = "–"
 
-_CHANCES = (
-    (0.99, "almost certainly"),
-    (0.9, "very probably"),
-    (0.7, "probably"),
-    (0.3, "perhaps"),
-    (0.1, "probably not"),
-    (0.01, "very probably not"),
-)
 _SCALES = ((1e9, "bn"), (1e6, "m"), (1e3, "k"))
 
 
@@ -66,11 +58,10 @@ def span(low: float, high: float, form: Callable[[float], str] = ratio) -> str:
 
 
 def chance(probability: float) -> str:
-    """A probability in words, with its number."""
-    words = next((words for limit, words in _CHANCES if probability >= limit), "almost certainly not")
+    """A probability as a percentage that never claims certainty."""
     if probability > 0.99:
-        return f"{words} (over 99{GAP}%)"
-    return f"{words} (under 1{GAP}%)" if probability < 0.01 else f"{words} ({percent(probability)})"
+        return f"over 99{GAP}%"
+    return f"under 1{GAP}%" if probability < 0.01 else percent(probability)
 
 
 def count(amount: int, one: str, many: str | None = None) -> str:

@@ -1,0 +1,199 @@
+"""What tests and journeys say beside the model: lift tests and what they changed, attribution and how far it is off."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from calibration import charts
+from calibration.view import Quantity
+from experiments.records import Experiment
+from theodolite.report.cells import joined, names, quantity
+from theodolite.report.material import Material
+from theodolite.report.page import Cell, ChartBlock, Column, Fold, Section, TableBlock, Text
+from theodolite.report.words import NOTHING, count, money, number, percent, ratio
+
+
+def sections(material: Material) -> tuple[Section, ...]:
+    """The sections on lift tests and on attribution."""
+    return (_tests(material), _attribution(material))
+
+
+# -- lift tests -------------------------------------------------------------------------------------------------------
+
+
+def _tests(m: Material) -> Section:
+    title = "What the lift tests say and change"
+    if not m.evidence:
+        words = (
+            "The study holds no lift test with a result, so nothing here was measured by changing spend on purpose. "
+            "The numbers rest on the model and on attribution, and both can mistake demand for effect. A test of the "
+            "largest channel whose spend follows demand would help most."
+        )
+        return Section("tests", title, "understand", lead=words)
+    against = [c for c in m.conflicts if c.withholds]
+    lead: Text = f"{count(len(m.evidence), 'test')}; the model agrees with {len(m.conflicts) - len(against)} of them."
+    if against:
+        lead = joined(lead, " In question: ", names([c.experiment_id for c in against]), ".")
+    before = ChartBlock(
+        charts.before_after(m.view.to_frame(), m.view.break_even, m.truth or None).to_dict(),
+        title="The model before and after the tests",
+        caption="Where a test says less than the model alone, the model had taken demand for effect. The fit with "
+        f"tests weighs the two by how certain they are.{m.caveat}",
+        height=110 + 60 * len(m.view.channels),
+        file="before-after.csv",
+    )
+    widening = ChartBlock(
+        charts.waterfall(_widening(m), m.unit).to_dict(),
+        title="From the reported error to the one that is used",
+        caption="A test counts for less where placebo runs spread wider than its stated error, where its design can "
+        "mislead (grade), and as it ages.",
+        height=420,
+        file="widening.csv",
+    )
+    fold = Fold("How far each test's error was widened, and why", (widening,))
+    return Section("tests", title, "understand", lead=lead, blocks=(_tests_table(m), before, fold))
+
+
+def _widening(m: Material) -> pd.DataFrame:
+    rows = [{"experiment_id": e["experiment_id"], **step} for e in m.evidence for step in e["waterfall"]]
+    return pd.DataFrame(rows)[["experiment_id", "step", "std_error", "reason"]]
+
+
+def _tests_table(m: Material) -> TableBlock:
+    columns = (
+        Column("Test"),
+        Column("Channel"),
+        Column("When", wide=True),
+        Column("Change of spend", numeric=True),
+        Column("What it measured", f"change of {m.unit}", True),
+        Column("Its iROAS", f"{m.currency} per {m.currency}", True),
+        Column("Error widened", "reported to used", True),
+        Column("Chance of such a result", "if the model is right", True),
+        Column("Verdict"),
+    )
+    records = {test.experiment_id: test for test in m.tests}
+    judged = {c.experiment_id: c for c in m.conflicts}
+    rows = []
+    for e in m.evidence:
+        test, verdict = records.get(e["experiment_id"]), judged.get(e["experiment_id"])
+        steps = e["waterfall"]
+        rows.append(
+            (
+                Cell(e["experiment_id"], detail=f"grade {e['grade']}"),
+                Cell(", ".join(e["channels"])),
+                _when(test) if test else Cell(NOTHING),
+                Cell(money(sum(e["spend_delta"]), m.currency), detail=_usual(e), value=sum(e["spend_delta"])),
+                Cell(number(e["outcome_change"]), detail=f"± {number(e['std_error'])}", value=e["outcome_change"]),
+                quantity(Quantity.from_dict(e["iroas"]), "several channels"),
+                Cell(f"× {ratio(_factor(steps))}", value=_factor(steps)),
+                Cell(NOTHING, tone="muted") if verdict is None else Cell(_chance(verdict.p), value=verdict.p),
+                Cell(NOTHING)
+                if verdict is None
+                else Cell(
+                    {"agrees": "agrees", "conflict": "contradicts the model"}.get(verdict.verdict, "tests disagree"),
+                    detail=", ".join(verdict.against),
+                    tone="caution" if verdict.withholds else "good",
+                ),
+            )
+        )
+    caption = (
+        "The chance is a p-value: how often the model, fitted without this test, would see a result at least as far "
+        f"off. Below 1 % the channel's number is withheld until someone decides which of the two to believe.{m.caveat}"
+    )
+    return TableBlock(columns, tuple(rows), caption, "tests.csv")
+
+
+def _when(test: Experiment) -> Cell:
+    return Cell(f"{test.start_date} to {test.end_date}", detail=test.method.replace("_", " "))
+
+
+def _usual(evidence: Mapping[str, Any]) -> str:
+    return "usual spend imputed" if evidence["counterfactual_imputed"] else ""
+
+
+def _factor(steps: Any) -> float:
+    return float(steps[-1]["std_error"] / steps[0]["std_error"])
+
+
+def _chance(p: float) -> str:
+    return "under 0.1\u00a0%" if p < 0.001 else percent(p, 1 if p < 0.1 else 0)
+
+
+# -- attribution ------------------------------------------------------------------------------------------------------
+
+
+def _attribution(m: Material) -> Section:
+    title = "Attribution against the model"
+    if m.credit is None:
+        words = (
+            "The study names no user journeys, so attribution has no say here. Give touchpoints in theodolite.toml to "
+            "compare it with the model."
+        )
+        return Section("attribution", title, "understand", lead=words)
+    lead = (
+        "Attribution shares out sales among the ads that buyers had seen. It shows who was present, not who caused the "
+        "sale: buyers who would have bought anyway count in full, and ads without a trace count for nothing."
+    )
+    chart = ChartBlock(
+        charts.attribution_against(m.view.to_frame(), m.view.break_even, m.view.primary).to_dict(),
+        title=f"How far attribution ({m.view.primary}) lies from the model and from the unified view",
+        caption=f"Journeys of {m.credit_window or 'an unknown time'}; the rest covers the whole window.{m.caveat}",
+        height=90 + 30 * sum(bool(c.attribution) for c in m.view.channels),
+        file="attribution.csv",
+    )
+    return Section("attribution", title, "understand", lead=lead, blocks=(chart, _factors(m), _credits(m)))
+
+
+def _factors(m: Material) -> TableBlock:
+    columns = (
+        Column("Channel"),
+        Column("Attribution", f"{m.view.primary}, ROAS", True),
+        Column("Unified", "iROAS", True),
+        Column("Really brought", "per credited unit", True),
+        Column("In words"),
+    )
+    rows = []
+    for c in m.view.channels:
+        if m.view.primary not in c.attribution:
+            continue
+        factor = c.incrementality_factor
+        rows.append(
+            (
+                Cell(c.channel),
+                quantity(c.attribution[m.view.primary]),
+                quantity(c.iroas, "withheld"),
+                quantity(factor, "withheld" if c.iroas is None else ""),
+                Cell(_factor_words(factor.low, factor.high) if factor else ""),
+            )
+        )
+    caption = (
+        "Really brought: unified / attributed, the incrementality factor. 0.50 means that of two credited sales one "
+        f"would have happened anyway; above 1, the channel does more than journeys show.{m.caveat}"
+    )
+    return TableBlock(columns, tuple(rows), caption, "incrementality.csv")
+
+
+def _factor_words(low: float, high: float) -> str:
+    if high < 1:
+        return "attribution credits it with too much"
+    return "attribution credits it with too little" if low > 1 else "not clear: the interval holds 1"
+
+
+def _credits(m: Material) -> Fold:
+    frame = m.credit if m.credit is not None else pd.DataFrame()
+    models = list(dict.fromkeys(frame["model"]))
+    columns = (Column("Channel"), *(Column(model, "share of conversions", numeric=True) for model in models))
+    rows = []
+    for channel in dict.fromkeys(frame["channel"]):
+        own = frame[frame["channel"] == channel].set_index("model")["share"]
+        cells = [
+            Cell(percent(own[model], 1), value=float(own[model])) if model in own else Cell(NOTHING) for model in models
+        ]
+        rows.append((Cell(channel), *cells))
+    caption = "Each model's shares add up to all conversions, those without any touch included."
+    return Fold("Every attribution model side by side", (TableBlock(columns, tuple(rows), caption, "credits.csv"),))
+
+
+def _share(share: float | None) -> Cell:
+    return Cell(NOTHING) if share is None else Cell(percent(share, 1), value=float(share))
