@@ -103,11 +103,12 @@ def _late(
                 earliest[dimension, name] = each
     late = sorted((key for key, each in earliest.items() if each.first > begin), key=lambda key: earliest[key].row)
     places = loaded.places([earliest[key].row for key in late[:MOST]])
+    twins = {dimension: _twins(name for kind, name in earliest if kind == dimension) for dimension in by}
     problems = []
     for dimension, name in late[:MOST]:
         first = earliest[dimension, name]
         words = f"{dimension} '{shown(name)}' appears first on {first.first}, the table begins on {begin}; {advice}"
-        words += _alike(name, [other for kind, other in earliest if kind == dimension])
+        words += twins[dimension].get(name, "")
         problems.append(Problem(words, *places[first.row], dimension, "error", f"late-{dimension}"))
     return problems, {key: each.first for key, each in earliest.items()}
 
@@ -137,8 +138,9 @@ def _gaps(
     levels = [sorted({each.names[i] for each in series}) for i in range(len(by))]
     have = {each.names for each in series}
     absent = (names for names in product(*levels) if names not in have)
+    twins = _twins(levels[-1]) if by else {}
     for names in islice(absent, MOST):
-        words = f"{_named(by, names)}has no row at all; {advice}" + _alike(names[-1], levels[-1])
+        words = f"{_named(by, names)}has no row at all; {advice}" + twins.get(names[-1], "")
         problems.append(file.problem(words, "gap"))
     count = math.prod(map(len, levels)) - len(have) if by else 0
     if count > MOST:
@@ -157,9 +159,13 @@ def _named(by: tuple[str, ...], names: tuple[str, ...]) -> str:
     return ", ".join(f"{dimension} '{shown(name)}'" for dimension, name in zip(by, names, strict=True)) + " "
 
 
-def _alike(name: str, others: Iterable[str]) -> str:
-    twins = [other for other in others if other != name and plain(other) == plain(name)]
-    return f" (is it '{shown(twins[0])}'?)" if twins else ""
+def _twins(names: Iterable[str]) -> dict[str, str]:
+    """Of names that look like another, a half-sentence that asks whether that is meant."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        alike[plain(name)].append(name)
+    groups = [group for group in alike.values() if len(group) > 1]
+    return {name: f" (is it '{shown(group[name == group[0]])}'?)" for group in groups for name in group}
 
 
 def _cadence(loaded: Loaded, days: list[date], period: Period) -> list[Problem]:
