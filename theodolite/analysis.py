@@ -33,7 +33,8 @@ def analyse_files(
     tests = records.read(str(experiment), results=False)
     if len(tests) != 1:
         raise DataError([Problem(f"holds {len(tests)} tests, exactly one is analysed at a time", str(experiment))])
-    frame = tables.read_outcome(outcome, [kpi] if kpi else []).frame
+    test = tests[0].model_copy(update={"kpi": kpi}) if kpi else tests[0]
+    frame = tables.read_outcome(outcome, [test.kpi] if test.kpi else []).frame
     spent = tables.read_media(media).frame if media else None
-    panel = Panel.from_frames(frame, spent, kpi=guess_kpi(frame, kpi or tests[0].kpi), period=guess_period(frame))
-    return analyse(panel, tests[0], estimator=estimator, alpha=alpha, seed=seed)
+    panel = Panel.from_frames(frame, spent, kpi=guess_kpi(frame, test.kpi), period=guess_period(frame))
+    return analyse(panel, test, estimator=estimator, alpha=alpha, seed=seed)

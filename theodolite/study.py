@@ -142,8 +142,8 @@ class Study:
         from experiments import analyse
 
         test = self._test(experiment_id)
-        panel = self.panel.with_kpi(kpi) if kpi else self.panel
-        return analyse(panel, test, estimator=estimator, alpha=alpha, seed=seed)
+        named = test.model_copy(update={"kpi": kpi}) if kpi else test
+        return analyse(self.panel, named, estimator=estimator, alpha=alpha, seed=seed)
 
     def evidence(self) -> "tuple[tuple[Evidence, ...], tuple[Problem, ...]]":
         """Every test with a result as the model takes it, and what was noted on the way."""

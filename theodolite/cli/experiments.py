@@ -23,9 +23,9 @@ def import_(
     study = open_study(workspace)
     added = study.import_experiments(file)
     if json:
-        output.as_json({"imported": added, "total": len(study.experiments())})
+        output.as_json({"imported": [t.experiment_id for t in added], "total": len(study.experiments())})
     else:
-        output.say(f"Imported {len(added)} of the file's tests; {len(study.experiments())} are in the study now.")
+        output.say(f"{len(added)} new tests imported; the study has {len(study.experiments())}.")
 
 
 @app.command("list")
@@ -88,7 +88,7 @@ def analyse(
     media: Annotated[str | None, typer.Option(help="Media table, to find what was spent.")] = None,
     kpi: Annotated[str | None, typer.Option(help="KPI column of the outcome table.")] = None,
     estimator: Annotated[str, typer.Option(help="default, the name of an estimator, or all.")] = "default",
-    alpha: Annotated[float, typer.Option(min=0.001, max=0.5, help="Error rate: the interval holds 1 - alpha.")] = 0.1,
+    alpha: Annotated[float, typer.Option(min=0.01, max=0.5, help="Error rate: the interval holds 1 - alpha.")] = 0.1,
     seed: Seed = 0,
     json: AsJson = False,
 ) -> None:

@@ -50,7 +50,14 @@ def problems(found: Sequence[Problem]) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; every cell is literal text, and the first column is left-aligned."""
-    grid = Table(title=escape(title), title_justify="left", title_style="bold", header_style="bold", pad_edge=False)
+    grid = Table(
+        title=escape(title),
+        title_justify="left",
+        title_style="bold",
+        min_width=len(title),
+        header_style="bold",
+        pad_edge=False,
+    )
     for i, name in enumerate(columns):
         grid.add_column(escape(name), justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:

@@ -108,10 +108,8 @@ def credit(found: Plain) -> None:
         rows = []
         for name in names:
             cells = [next((c[quantity] for c in m["channels"] if c["channel"] == name), None) for m in models.values()]
-            rows.append(
-                [name, *(f"{c['estimate']:,.0f} [{c['low']:,.0f}, {c['high']:,.0f}]" if c else "–" for c in cells)]
-            )
-        output.table(f"Credited {quantity} (90 % bootstrap interval)", ["channel", *models], rows)
+            rows.append([name, *(_plus_minus(c) for c in cells)])
+        output.table(f"Credited {quantity} (± half the width of the 90 % interval)", ["channel", *models], rows)
     output.say(
         f"{found['conversions']:,.0f} conversions worth {found['value']:,.0f}. Attribution shows presence, not cause."
     )
