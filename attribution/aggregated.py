@@ -1,4 +1,7 @@
-"""Aggregated paths: a table of ``path, conversions, value, nulls``, the channels of a path joined by `` > ``."""
+"""Aggregated paths: a table of ``path, conversions, value, nulls``, the channels of a path joined by `` > ``.
+
+A table where no path holds `` > `` may join them by a bare ``>``.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,7 +50,11 @@ def read(table: str | Path, spec: PathSpec, channels: Sequence[str] = ()) -> Pat
 def from_frame(frame: pd.DataFrame, spec: PathSpec, channels: Sequence[str], problems: Sequence[Problem] = ()) -> Paths:
     """Paths from a frame that keeps the contract."""
     aliases = dict(spec.aliases)
-    touches = [() if path == NO_TOUCH else tuple(_parts(path)) for path in frame["path"]]
+    spaced = frame["path"].str.contains(SEPARATOR, regex=False).any()
+    separator = SEPARATOR if spaced else SEPARATOR.strip()
+    touches = [
+        () if path == NO_TOUCH else tuple(name.strip() for name in path.split(separator)) for path in frame["path"]
+    ]
     raw = sorted({name for path in touches for name in path})
     totals: dict[tuple[str, ...], NDArray[np.float64]] = {}
     numbers = [frame[name] if name in frame else np.zeros(len(frame)) for name in ("conversions", "value", "nulls")]
@@ -78,10 +85,6 @@ def _flat(places: list[int]) -> NDArray[np.int32]:
     return np.array(places, dtype=np.int32)
 
 
-def _parts(path: str) -> list[str]:
-    return [name.strip() for name in path.split(SEPARATOR.strip())]
-
-
 def _by_choice(path: tuple[str, ...], spec: PathSpec) -> tuple[str, ...]:
     if spec.direct == "drop_unless_only":
         path = tuple(name for name in path if name.casefold() not in DIRECT_NAMES) or path
@@ -92,14 +95,23 @@ def _by_choice(path: tuple[str, ...], spec: PathSpec) -> tuple[str, ...]:
 
 def _rules(loaded: Loaded) -> list[Problem]:
     """Blank steps of a path, money or nulls where they cannot be, and a table without a single conversion."""
+    (spaced,) = loaded.connection.execute("SELECT bool_or(contains(path, ' > ')) FROM rows").fetchone() or (False,)
+    blank = r"(^\s*> )|( >\s+> )|( >\s*$)" if spaced else r"(^\s*>)|(>\s*>)|(>\s*$)"
+    step = "list_contains(list_transform(string_split(path, '>'), lambda name: trim(name)), '(no touch)')"
     valued = "value" if "value" in loaded.aliases else "0.0"
     nulls = "nulls" if "nulls" in loaded.aliases else "0.0"
     where = "SELECT source_row FROM rows WHERE {} ORDER BY 1 LIMIT 1000"
     rules = (
         (
-            "len(list_filter(string_split(path, '>'), lambda name: trim(name) = '')) > 0",
+            f"regexp_matches(path, '{blank}')",
             "a step of the path is blank; channels are joined by ' > '",
             "blank-step",
+            "path",
+        ),
+        (
+            f"path <> '{NO_TOUCH}' AND {step}",
+            f"'{NO_TOUCH}' stands alone: it is no channel",
+            "reserved-name",
             "path",
         ),
         (f"{valued} > 0 AND conversions = 0", "there is value and no conversion", "value-without-conversion", "value"),

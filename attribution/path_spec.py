@@ -1,6 +1,7 @@
 """PathSpec: every choice that turns an event log into paths and rule-based credit; its hash travels along."""
 
 import json
+import tomllib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -106,20 +107,22 @@ class PathSpec(BaseModel):
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """From a JSON file of one object.
+        """From a JSON file of one object, or a TOML file.
 
         Raises:
-            DataError: Where the file is missing, no JSON object, or holds what `from_dict` refuses.
+            DataError: Where the file is missing, cannot be read as such, or holds what `from_dict` refuses.
         """
         name = str(path)
         try:
-            raw = json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=_no_twins)
+            text = Path(path).read_text(encoding="utf-8-sig")
+            is_toml = Path(path).suffix.lower() == ".toml"
+            raw = tomllib.loads(text) if is_toml else json.loads(text, object_pairs_hook=_no_twins)
         except OSError as error:
             raise DataError([Problem(f"cannot be read ({error.strerror})", name, code="unreadable")]) from None
         except json.JSONDecodeError as error:
             raise DataError([Problem(f"is no JSON: {error.msg}", name, error.lineno, code="json")]) from None
         except (ValueError, RecursionError) as error:
-            raise DataError([Problem(f"cannot be read as JSON: {shown(error, 200)}", name, code="json")]) from None
+            raise DataError([Problem(f"cannot be read: {shown(error, 200)}", name, code="unreadable")]) from None
         if not isinstance(raw, dict):
             raise DataError([Problem('is no JSON object of settings, such as {"repeats": "keep"}', name, code="json")])
         return cls.from_dict(raw, name)
