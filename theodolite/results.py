@@ -107,11 +107,13 @@ def save_view(store: "Store", view: "View", actor: str) -> None:
 
 
 def load_view(store: "Store") -> "View | None":
-    """The last unified view, or ``None``."""
+    """The last unified view, or ``None`` where there is none or it is older than the last fit or attribution."""
     from calibration import View
 
-    payload = last(store, VIEW)
-    return None if payload is None else View.from_dict(json.loads(store.get(payload["artifacts"]["view"])))
+    newest = [event for event in store.events() if event.kind in (FIT, ATTRIBUTION, VIEW)][-1:]
+    if not newest or newest[0].kind != VIEW:
+        return None
+    return View.from_dict(json.loads(store.get(newest[0].payload["artifacts"]["view"])))
 
 
 def last(store: "Store", kind: str) -> dict[str, Any] | None:
