@@ -49,7 +49,7 @@ def _fit(m: Material) -> Section:
         )
     )
     chart = ChartBlock(
-        charts.fit(m.frames.fit, m.unit).to_dict(),
+        charts.fit(m.frames.fit, m.unit).to_dict(validate=False),
         title="The model against what happened",
         caption=f"Dots: actual, all markets together. Line and band: the model's median and 90 % interval.{m.caveat}",
         height=280,
@@ -134,7 +134,7 @@ def _data(m: Material) -> Section:
     else:
         lead = "Nothing was found: no gaps, no duplicates, no channel that a model could not tell apart."
     calendar = ChartBlock(
-        charts.spend_calendar(m.spend, m.currency).to_dict(),
+        charts.spend_calendar(m.spend, m.currency).to_dict(validate=False),
         title="When each channel spent",
         caption="Darker: nearer to the channel's own maximum, all markets together. Channels that are dark at the same "
         "times are hard to tell apart; one that never changes cannot be told from the baseline.",

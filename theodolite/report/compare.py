@@ -36,7 +36,7 @@ def _tests(m: Material) -> Section:
     if against:
         lead = joined(lead, " In question: ", names([c.experiment_id for c in against]), ".")
     before = ChartBlock(
-        charts.before_after(m.view.to_frame(), m.view.break_even, m.truth or None).to_dict(),
+        charts.before_after(m.view.to_frame(), m.view.break_even, m.truth or None).to_dict(validate=False),
         title="The model before and after the tests",
         caption="Where a test says less than the model alone, the model had taken demand for effect. The fit with "
         f"tests weighs the two by how certain they are.{m.caveat}",
@@ -44,7 +44,7 @@ def _tests(m: Material) -> Section:
         file="before-after.csv",
     )
     widening = ChartBlock(
-        charts.waterfall(_widening(m), m.unit).to_dict(),
+        charts.waterfall(_widening(m), m.unit).to_dict(validate=False),
         title="From the reported error to the one that is used",
         caption="A test counts for less where placebo runs spread wider than its stated error, where its design can "
         "mislead (grade), and as it ages.",
@@ -136,7 +136,7 @@ def _attribution(m: Material) -> Section:
         "sale: buyers who would have bought anyway count in full, and ads without a trace count for nothing."
     )
     chart = ChartBlock(
-        charts.attribution_against(m.view.to_frame(), m.view.break_even, m.view.primary).to_dict(),
+        charts.attribution_against(m.view.to_frame(), m.view.break_even, m.view.primary).to_dict(validate=False),
         title=f"How far attribution ({m.view.primary}) lies from the model and from the unified view",
         caption=f"Journeys of {m.credit_window or 'an unknown time'}; the rest covers the whole window.{m.caveat}",
         height=90 + 30 * sum(bool(c.attribution) for c in m.view.channels),

@@ -45,14 +45,14 @@ def _sources(m: Material) -> Section:
     if m.truth:
         legend += " Tick across the rows: the known truth."
     forest = ChartBlock(
-        charts.forest(frame, m.view.break_even, m.truth or None).to_dict(),
+        charts.forest(frame, m.view.break_even, m.truth or None).to_dict(validate=False),
         title="What every source says",
         caption=f"{legend}{m.caveat}",
         height=110 + 95 * len(states),
         file="sources.csv",
     )
     weights = ChartBlock(
-        charts.weights(frame).to_dict(),
+        charts.weights(frame).to_dict(validate=False),
         title="What each unified number rests on",
         caption="How far the number would move if a source moved. The rest comes from the other channels and from what "
         f"was believed before the data.{m.caveat}",
@@ -71,7 +71,7 @@ def _sources(m: Material) -> Section:
 
 def _curves(m: Material) -> Section:
     chart = ChartBlock(
-        drawn.response_curves(m.frames.curves, m.frames.now, m.currency).to_dict(),
+        drawn.response_curves(m.frames.curves, m.frames.now, m.currency).to_dict(validate=False),
         title="Revenue by spend, channel by channel",
         caption=f"The dot is today's average {m.period}, all spend scaled alike; the band is the 90 % interval. Dashed "
         f"and pale: more than any {m.period} has ever seen, so the curve is a guess there. These curves are the model's"
@@ -100,14 +100,14 @@ def _where(m: Material) -> Section:
     low, middle, high = (x / m.outcome for x in m.frames.media)
     lead = f"Media brought {percent(middle)} of it ({span(low, high, percent)}); the rest would have come anyway."
     shares = ChartBlock(
-        drawn.contributions(frame).to_dict(),
+        drawn.contributions(frame).to_dict(validate=False),
         title="Share of each channel",
         caption=f"Over all {m.period}s and markets, by the model, with 90 % intervals.{m.caveat}",
         height=70 + 26 * len(frame),
         file="contributions.csv",
     )
     layers = ChartBlock(
-        drawn.decomposition(m.frames.decomposition, m.unit, m.frames.parts).to_dict(),
+        drawn.decomposition(m.frames.decomposition, m.unit, m.frames.parts).to_dict(validate=False),
         title="Period by period",
         caption="The grey layer is what would have been sold without advertising: level, season, prices, and demand "
         f"that spend follows.{m.caveat}",

@@ -24,7 +24,7 @@ def _plain(value: float) -> str:
     size = abs(value)
     digits = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
     text = f"{value:.{digits}f}"
-    text = text.rstrip("0").rstrip(".") if digits == 2 and float(text) == round(value) else text
+    text = text.partition(".")[0] if float(text) == round(value) else text
     return "0" if float(text) == 0 else text.replace("-", "−")
 
 
