@@ -18,6 +18,7 @@ NEAR_CONSTANT = 0.05
 CORRELATED = 0.9
 INFLATED, HARD = 10.0, 5.0
 OUTLYING = 6.0
+SHARED = 1.5
 SLIPPED = 8.0
 UNFINISHED = 0.75
 LEAKING = 0.95
@@ -125,7 +126,7 @@ def outcome_values(panel: Panel) -> Iterator[Problem]:
 
 
 def outcome_outliers(panel: Panel) -> Iterator[Problem]:
-    """Code ``outlier``: beyond 3 interquartile ranges and 6 robust deviations from the running median.
+    """Code ``outlier``: beyond 3 interquartile ranges and 6 robust deviations from the neighbours' median.
 
     What all geos share is judged once, on their sum, and forgiven where the same season of another year had it too.
     """
@@ -134,7 +135,10 @@ def outcome_outliers(panel: Panel) -> Iterator[Problem]:
         return
     everywhere, _ = _unusual(panel, panel.outcome.sum(axis=0, keepdims=True), window)
     _, distance = _unusual(panel, panel.outcome, window)
-    local = distance - np.median(distance, axis=0) if len(panel.geos) > 2 else distance
+    common = np.median(distance, axis=0) if len(panel.geos) > 2 else np.zeros(len(panel.dates))
+    if len(panel.geos) > 2:
+        everywhere &= np.abs(common) > SHARED
+    local = distance - common
     odd = (np.abs(local) > OUTLYING) & series.beyond_fences(local) & ~everywhere
     odd[:, -1] = False  # the last period has a check of its own
     what = f"the KPI '{shown(panel.kpi)}' is far from its neighbours"
@@ -148,7 +152,7 @@ def outcome_outliers(panel: Panel) -> Iterator[Problem]:
 
 def _unusual(panel: Panel, values: Floats, window: int) -> tuple[Bools, Floats]:
     """Which values of (series, periods) are unusual in no other year, and all distances in robust deviations."""
-    rest = values - series.rolling_median(values, window)
+    rest = values - series.neighbours(values, window)
     if panel.period == "day":
         rest = series.seasonless(rest.T, panel.dates).T
     distance = series.robust_z(rest)

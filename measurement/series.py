@@ -13,9 +13,10 @@ def within_geo(values: Floats) -> Floats:
 
     What is left is the variation over time that a model learns from; a geo with mean 0 has none.
     """
+    geos, periods, columns = values.shape
     mean = values.mean(axis=1, keepdims=True)
     relative = np.divide(values, mean, out=np.ones_like(values), where=mean != 0) - 1.0
-    return np.asarray(relative.reshape(-1, values.shape[-1]))
+    return np.asarray(relative.reshape(geos * periods, columns))
 
 
 def seasonless(values: Floats, dates: Dates) -> Floats:
@@ -49,15 +50,23 @@ def beyond_fences(values: Floats, times: float = 3.0) -> Bools:
     return np.asarray((values < low - spread) | (values > high + spread))
 
 
-def rolling_median(values: Floats, window: int) -> Floats:
-    """Centred running median along the last axis; the ends are reflected."""
+def neighbours(values: Floats, window: int) -> Floats:
+    """Median of the values around each one, itself left out, along the last axis; the ends are reflected.
+
+    Args:
+        values: At least ``window`` of them along the last axis.
+        window: An odd number of values, the middle one included.
+    """
     half = window // 2
     padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(half, half)], mode="reflect")
-    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=-1), axis=-1))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=-1)
+    return np.asarray(np.median(np.delete(windows, half, axis=-1), axis=-1))
 
 
 def correlations(values: Floats) -> Floats:
     """Correlation matrix of the columns of (rows, series); 0 with a column that does not vary."""
+    if values.size == 0:
+        return np.zeros((values.shape[1], values.shape[1]))
     centred = values - values.mean(axis=0)
     norm = np.sqrt((centred**2).sum(axis=0))
     unit = np.divide(centred, norm, out=np.zeros_like(centred), where=norm > 0)
