@@ -26,12 +26,14 @@ class FitQuality:
     """How close the model comes to what happened, on the sum of all markets.
 
     Attributes:
-        r2: Share of the variance over periods that the model explains.
+        r2: Share of the variance over periods that the model follows, the national demand that it infers included.
+        r2_known: The same without that demand: by media, trend, season, holidays and controls alone.
         error: Sum of absolute errors / sum of the outcome.
         inside: Share of periods within the model's 90 % predictive interval.
     """
 
     r2: float
+    r2_known: float
     error: float
     inside: float
 
@@ -73,8 +75,9 @@ def model_frames(posterior: Posterior, panel: Panel, *, draws: int = MOST_DRAWS,
         seed: Seed of the draws of the linear terms and of the predictive noise.
     """
     post = thinned(posterior, draws)
-    effects = mmm.effects(post, panel)  # (draws, channels, periods)
-    mean = mmm.fitted(post, panel, seed=seed)
+    terms = mmm.decomposition(post, panel, seed=seed)
+    mean = np.asarray(sum(terms.values()))
+    effects = np.stack([terms[f"media: {name}"] for name in panel.channels], axis=1)  # (draws, channels, periods)
     fit = _fit_frame(post, panel, mean, seed)
     parts, decomposition = _decomposition(panel, mean, effects)
     curves, now = _curves(post, panel)
@@ -82,7 +85,7 @@ def model_frames(posterior: Posterior, panel: Panel, *, draws: int = MOST_DRAWS,
     media = np.quantile(effects.sum(axis=(1, 2)) * panel.kpi_value, TAILS)
     return ModelFrames(
         fit=fit,
-        quality=_quality(fit),
+        quality=_quality(fit, np.median(mean - terms.get("demand", 0.0), axis=0)),
         decomposition=decomposition,
         parts=parts,
         contributions=_contributions(panel, effects.sum(axis=2)),
@@ -126,8 +129,9 @@ def _dates(panel: Panel) -> Floats:
 
 
 def _fit_frame(post: Posterior, panel: Panel, mean: Floats, seed: int) -> pd.DataFrame:
-    """Cells err independently by ``sigma`` times their geo's size, so the sum errs by the root of their squares."""
-    spread = post.draws["sigma"] * post.scales.outcome * np.sqrt(np.sum(post.scales.size**2))
+    """The band adds the cells' own noise, independent between geos, to the uncertainty of the mean."""
+    own = np.sqrt(np.sum((post.scales.size * post.noise.relative) ** 2))
+    spread = post.draws["sigma"] * post.scales.outcome * own
     noise = np.random.default_rng(seed).standard_normal(mean.shape)
     low, _, high = np.quantile(mean + spread[:, None] * noise, TAILS, axis=0)
     return pd.DataFrame(
@@ -141,11 +145,16 @@ def _fit_frame(post: Posterior, panel: Panel, mean: Floats, seed: int) -> pd.Dat
     )
 
 
-def _quality(fit: pd.DataFrame) -> FitQuality:
+def _quality(fit: pd.DataFrame, known: Floats) -> FitQuality:
     actual, fitted = fit["actual"].to_numpy(), fit["fitted"].to_numpy()
     around = float(((actual - actual.mean()) ** 2).sum())
+
+    def explained(by: Floats) -> float:
+        return 1.0 - float(((actual - by) ** 2).sum()) / around if around > 0 else float("nan")
+
     return FitQuality(
-        r2=1.0 - float(((actual - fitted) ** 2).sum()) / around if around > 0 else float("nan"),
+        r2=explained(fitted),
+        r2_known=explained(known),
         error=float(np.abs(actual - fitted).sum() / actual.sum()),
         inside=float(np.mean((fit["low"] <= actual) & (actual <= fit["high"]))),
     )

@@ -104,7 +104,7 @@ def frames(names: tuple[str, ...]) -> ModelFrames:
     ]
     return ModelFrames(
         fit=pd.DataFrame({"date": dates, "actual": level, "fitted": level, "low": level - 50, "high": level + 50}),
-        quality=FitQuality(0.93, 0.02, 0.9),
+        quality=FitQuality(0.93, 0.8, 0.02, 0.9),
         decomposition=pd.DataFrame(
             [{"date": d, "part": p, "value": 100.0, "order": i} for i, p in enumerate(("Base", *names)) for d in dates]
         ),

@@ -38,7 +38,11 @@ def _fit(m: Material) -> Section:
     what += "That is what the tests are for." if m.evidence else "Only a test could tell."
     facts = Facts(
         (
-            Fact("Explained", percent(q.r2), f"of the differences between {m.period}s"),
+            Fact(
+                "Followed",
+                percent(q.r2),
+                f"of the differences between {m.period}s; {percent(q.r2_known)} without the demand it infers",
+            ),
             Fact("Typical miss", percent(q.error, 1), f"of a {m.period}'s outcome"),
             Fact(
                 "Inside the band",
