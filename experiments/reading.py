@@ -103,7 +103,7 @@ def _checked(raw: _Raw, results: bool) -> tuple[dict[str, Any], list[rules.Fault
         if name not in given:
             faulty.append((name, "is missing", "missing-field"))
     hidden = {field for field, _, _ in faulty}
-    faulty += [fault for fault in rules.together(record, results) if fault[0] not in hidden]
+    faulty += [fault for fault in rules.together(record, given, results) if fault[0] not in hidden]
     return record, faulty
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from datetime import date
 from typing import Any
 
@@ -163,18 +163,19 @@ _CHECKS: Mapping[str, Callable[[Any], Checked]] = {
 }
 
 
-def together(record: Mapping[str, Any], results: bool) -> Iterator[Fault]:
+def together(record: Mapping[str, Any], given: Set[str], results: bool) -> Iterator[Fault]:
     """What is wrong between the sound fields of a record.
 
     Args:
         record: Fields that passed `field`.
+        given: Names of all fields that were given, sound or not.
         results: Whether the record must say what was measured.
     """
     yield from _window(record)
     yield from _arms(record)
-    yield from _spend(record, results)
+    yield from _spend(record, results and "estimate" in given)
     yield from _off_panel(record)
-    yield from _result(record, results)
+    yield from _result(record, given, results)
 
 
 def _window(record: Mapping[str, Any]) -> Iterator[Fault]:
@@ -197,7 +198,7 @@ def _arms(record: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _spend(record: Mapping[str, Any], results: bool) -> Iterator[Fault]:
     delta, usual, method = record.get("spend_delta"), record.get("counterfactual_spend"), record.get("method")
-    if delta is None and results and "estimate" in record:
+    if delta is None and results:
         yield (
             "spend_delta",
             "is missing; a result needs the money moved (negative where spend was taken away)",
@@ -230,26 +231,26 @@ def _off_panel(record: Mapping[str, Any]) -> Iterator[Fault]:
             yield name, "is for a test outside the panel; say off_panel: true, or leave it out", "off-panel-field"
 
 
-def _result(record: Mapping[str, Any], results: bool) -> Iterator[Fault]:
-    if "estimate" not in record:
+def _result(record: Mapping[str, Any], given: Set[str], results: bool) -> Iterator[Fault]:
+    if "estimate" not in given:
         if results:
             yield "estimate", "is missing; without it the record is a plan, not a result", "missing-field"
         for name in ("std_error", "ci_lower", "ci_upper"):
-            if name in record and not results:
+            if name in given and not results:
                 yield name, "stands there without an estimate", "missing-field"
         return
-    if "estimand" not in record:
+    if "estimand" not in given:
         words = f"is missing; say what the estimate is: {', '.join(ESTIMANDS)}"
         yield "estimand", words, "missing-field"
-    estimate = record["estimate"]
-    if record.get("estimand") == "icpa" and estimate <= 0:
+    estimate = record.get("estimate")
+    if estimate is not None and record.get("estimand") == "icpa" and estimate <= 0:
         yield "estimate", f"is {estimate:g}, and a cost per outcome is above 0; give outcome_change instead", "icpa"
-    if record.get("estimand") == "relative_lift" and estimate <= -1:
+    if estimate is not None and record.get("estimand") == "relative_lift" and estimate <= -1:
         yield "estimate", f"is {estimate:g}, and no more than everything (-1) can be lost", "relative-lift"
     yield from _uncertainty(record, estimate)
 
 
-def _uncertainty(record: Mapping[str, Any], estimate: float) -> Iterator[Fault]:
+def _uncertainty(record: Mapping[str, Any], estimate: float | None) -> Iterator[Fault]:
     error, lower, upper = (record.get(name) for name in ("std_error", "ci_lower", "ci_upper"))
     level = record.get("ci_level", CI_LEVEL)
     if error is not None and error <= 0:
@@ -261,11 +262,11 @@ def _uncertainty(record: Mapping[str, Any], estimate: float) -> Iterator[Fault]:
         lacking, other = ("ci_lower", "ci_upper") if lower is None else ("ci_upper", "ci_lower")
         yield lacking, f"is missing, and {other} is there; an interval has both", "missing-field"
     elif lower is None or upper is None:
-        if error is None and "std_error" not in record:
+        if error is None:
             yield "std_error", "is missing; give it, or ci_lower and ci_upper", "missing-field"
     elif lower >= upper:
         yield "ci_lower", f"is {lower:g} and ci_upper {upper:g}; the lower end comes first", "reversed-interval"
-    elif not lower <= estimate <= upper:
+    elif estimate is not None and not lower <= estimate <= upper:
         yield "estimate", f"is {estimate:g}, outside its own interval {lower:g} to {upper:g}", "outside-interval"
     elif error is not None and error > 0:
         implied = std_error_of(lower, upper, level)
