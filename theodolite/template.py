@@ -1,5 +1,6 @@
 """The text of a new, commented theodolite.toml."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from theodolite.config import parse
@@ -43,6 +44,10 @@ def quoted(text: str) -> str:
     return f'"{body}"'
 
 
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
+
+
 def template(
     *,
     name: str,
@@ -80,7 +85,7 @@ def template(
         text += f"{key} = {quoted(data[key])}\n" if key in data else f"# {key} = {quoted(_NOT_GIVEN[key])}\n"
     text += _CHANNELS
     for channel in channels:
-        text += f"\n[channels.{quoted(channel)}]\n"
+        text += f"\n[channels.{_key(channel)}]\n"
         text += f"demand_driven = {quoted((demand_driven or {}).get(channel, 'some'))}\n"
         for seen in (exposures or {}).get(channel, ()):
             text += f"# exposure = {quoted(seen)}  # there, and not used: the model sees spend\n"

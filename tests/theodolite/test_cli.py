@@ -83,7 +83,7 @@ def test_init_splits_a_wide_table_into_tidy_ones(run, tmp_path: Path) -> None:
 
 def test_a_misspelt_channel_in_the_configuration_is_named_with_the_nearest(run, workspace: Path) -> None:
     config = workspace / "theodolite.toml"
-    config.write_text(config.read_text().replace('[channels."social"]', '[channels."socail"]'))
+    config.write_text(config.read_text().replace("[channels.social]", "[channels.socail]"))
     ended = run("check", "-w", workspace)
     assert ended.code == 2
     assert "socail" in ended.err
