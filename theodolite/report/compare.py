@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from attribution import charts as credit_charts
 from calibration import charts
 from calibration.view import Quantity
 from experiments.records import Experiment
@@ -192,7 +193,15 @@ def _credits(m: Material) -> Fold:
         ]
         rows.append((Cell(channel), *cells))
     caption = "Each model's shares add up to all conversions, those without any touch included."
-    return Fold("Every attribution model side by side", (TableBlock(columns, tuple(rows), caption, "credits.csv"),))
+    chart = ChartBlock(
+        credit_charts.models(frame).to_dict(validate=False),
+        title="Conversions that each model credits",
+        caption="Where the models differ much, the credit hangs on a convention and not on the journeys.",
+        height=360,
+        file="credits-by-model.csv",
+    )
+    table = TableBlock(columns, tuple(rows), caption, "credits.csv")
+    return Fold("Every attribution model side by side", (chart, table))
 
 
 def _share(share: float | None) -> Cell:
