@@ -1,6 +1,7 @@
 """The joint model of what three methods say about one truth (statistics.md, section 5).
 
-The truth is ``theta[c](t) = mu + a[c] + d[c](t)``, the log iROAS of channel c at time t, with d a random walk. Given
+The truth is ``theta[c](t) = mu + k[c] + a[c] + d[c](t)``, the log iROAS of channel c at time t, with k the level of the
+channel's kind (how far its spend follows demand), a its own and d a random walk. Given
 five spreads (`Spreads`) everything but the tests' read-outs is Gaussian and linear in it:
 
 - the MMM says ``m[c] = mean of theta[c] over the panel (by spend) + beta + b[c] + error``,
@@ -27,27 +28,29 @@ class MethodPriors:
 
     Attributes:
         truth: Mean and sd of the mean log iROAS of all channels.
-        channel_sd: Scale of the half-normal spread of channels around it.
+        kind_sd: Sd of the kinds of channels (spend follows demand: no, some, strong) around it.
+        channel_sd: Scale of the half-normal spread of channels around their kind.
         drift: Scale of the half-normal drift per square root of a year.
         mmm_bias: Scale of the half-normal spread of the MMM's bias between channels.
         mmm_common: Sd of the bias that the MMM has in all channels.
-        demand_driven: That spread, as a factor, for channels whose spend follows demand: no, some, strong.
-        incrementality: Mean and sd of the log incrementality factor of a new channel.
+        demand_driven: Both biases, as a factor, for channels whose spend follows demand: no, some, strong.
+        incrementality: Mean and sd of the log incrementality factor of a new channel that does not follow demand.
         incrementality_spread: Scale of the half-normal spread of it between channels; the rest of the sd is common.
-        demand_driven_shift: Mean and sd of the further log factor of channels whose spend follows demand strongly.
+        demand_driven_shift: Mean and sd of what it is lower by where spend follows demand strongly; half where some.
         correlation: Largest correlation of the MMM's and attribution's errors of one channel (uniform from 0).
         degrees: Degrees of freedom of the tests' errors.
     """
 
     truth: tuple[float, float] = (0.0, 1.0)
+    kind_sd: float = 0.7
     channel_sd: float = 1.0
     drift: float = 0.3
     mmm_bias: float = 0.3
-    mmm_common: float = 0.15
-    demand_driven: tuple[float, float, float] = (0.5, 1.0, 1.5)
-    incrementality: tuple[float, float] = (-0.5, 0.6)
+    mmm_common: float = 0.2
+    demand_driven: tuple[float, float, float] = (0.5, 1.0, 2.0)
+    incrementality: tuple[float, float] = (-0.4, 0.6)
     incrementality_spread: float = 0.4
-    demand_driven_shift: tuple[float, float] = (-0.3, 0.4)
+    demand_driven_shift: tuple[float, float] = (-1.0, 0.6)
     correlation: float = 0.9
     degrees: float = 6.0
 
@@ -166,9 +169,10 @@ class Looks:
     """Rows that look at the truth: the MMM's, attribution's, the tests' pairs; then the cells themselves.
 
     Each row is a weighted mean of one channel's path over the time points, with weights that sum to 1, so the prior
-    covariance of rows i and j is ``sd_mu² + same[i,j] (tau² + omega² walk[i,j])``.
+    covariance of rows i and j is ``sd_mu² + sd_kind² kind[i,j] + same[i,j] (tau² + omega² walk[i,j])``.
 
     Attributes:
+        kind: 1 where two rows look at channels of the same kind, shape (rows, rows).
         same: 1 where two rows look at the same channel, shape (rows, rows).
         walk: Covariance of the rows under a random walk of unit variance per year, shape (rows, rows).
         mmm: Channels of the MMM's rows.
@@ -177,6 +181,7 @@ class Looks:
         cells: Number of cells (channels × periods, by channel).
     """
 
+    kind: Floats
     same: Floats
     walk: Floats
     mmm: Ints
@@ -192,7 +197,8 @@ class Looks:
     def without_cells(self) -> "Looks":
         """The rows that are observed, and the pairs."""
         end = self.observed + self.pairs
-        return Looks(self.same[:end, :end], self.walk[:end, :end], self.mmm, self.attribution, self.pairs, 0)
+        kind, same = self.kind[:end, :end], self.same[:end, :end]
+        return Looks(kind, same, self.walk[:end, :end], self.mmm, self.attribution, self.pairs, 0)
 
     @classmethod
     def of(cls, sources: Sources) -> "Looks":
@@ -213,8 +219,10 @@ class Looks:
             ]
         )
         channel = np.concatenate([mmm, attribution, tests.channel, cell_of])
+        demand = sources.demand_driven[channel]
+        kind = (demand[:, None] == demand[None, :]).astype(np.float64)
         same = (channel[:, None] == channel[None, :]).astype(np.float64)
-        return cls(same, same * (weights @ kernel @ weights.T), mmm, attribution, tests.time.size, cell_of.size)
+        return cls(kind, same, same * (weights @ kernel @ weights.T), mmm, attribution, tests.time.size, cell_of.size)
 
 
 def prior_moments(sources: Sources, looks: Looks, spreads: Spreads, priors: MethodPriors) -> tuple[Floats, Floats]:
@@ -227,22 +235,24 @@ def prior_moments(sources: Sources, looks: Looks, spreads: Spreads, priors: Meth
     rows = looks.same.shape[0]
     covariance = (
         priors.truth[1] ** 2
+        + priors.kind_sd**2 * looks.kind
         + spreads.channel[:, None, None] ** 2 * looks.same
         + spreads.drift[:, None, None] ** 2 * looks.walk
     )
     mean = np.full(rows, priors.truth[0])
     ours = np.arange(first)
-    factor = np.asarray(priors.demand_driven)[sources.demand_driven]
-    bias = spreads.mmm[:, None] * factor[looks.mmm]
-    covariance[:, :first, :first] += sources.mmm_cov[np.ix_(looks.mmm, looks.mmm)] + priors.mmm_common**2
+    factor = np.asarray(priors.demand_driven)[sources.demand_driven[looks.mmm]]
+    bias = spreads.mmm[:, None] * factor
+    shared_bias = priors.mmm_common**2 * np.outer(factor, factor)
+    covariance[:, :first, :first] += sources.mmm_cov[np.ix_(looks.mmm, looks.mmm)] + shared_bias
     covariance[:, ours, ours] += bias**2
     theirs = np.arange(first, second)
-    strong = (sources.demand_driven[looks.attribution] == 2).astype(np.float64)
+    demand = sources.demand_driven[looks.attribution] / 2
     level, total = priors.incrementality
     common = max(total**2 - priors.incrementality_spread**2, 0.0)
     shift, shift_sd = priors.demand_driven_shift
-    mean[first:second] -= level + shift * strong
-    covariance[:, first:second, first:second] += common + shift_sd**2 * strong[:, None] * strong[None, :]
+    mean[first:second] -= level + shift * demand
+    covariance[:, first:second, first:second] += common + shift_sd**2 * np.outer(demand, demand)
     covariance[:, theirs, theirs] += (
         spreads.incrementality[:, None] ** 2 + sources.attribution_sd[looks.attribution] ** 2
     )
