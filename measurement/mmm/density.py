@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import gammaln
 
+from measurement.mmm.fast_forms import FAST
 from measurement.mmm.lifts import Rows, delta
 from measurement.mmm.noise import local_precision
 from measurement.mmm.priors import Forms, Layout, unpack
@@ -67,7 +68,7 @@ class ModelData(NamedTuple):
         log_root: `noise.Precision.log_root`.
         count: Number of cells that count.
         cells: Number of real cells (geos × periods), masked ones included.
-        exposure: Lag tensor, shape (channels, lags, geos, periods).
+        exposure: Lag tensor, shape (channels, lags, geos × periods).
         size: Relative sizes, shape (geos,).
         forms: The channels' forms.
         prior_mean: Shape (dimension,).
@@ -123,11 +124,9 @@ def media(layout: Layout, data: ModelData, values: dict[str, Any]) -> tuple[Arra
     weights = adstock_weights(
         values["decay"], values["delay"] * data.forms.peak, data.forms.delayed, data.forms.present
     )
-    carried = jnp.einsum("clgt,cl->cgt", data.exposure, weights)
-    column = (slice(None), None, None)
-    saturated = saturate(
-        layout.kinds, data.forms.code[column], carried, values["half_saturation"][column], values["slope"][column]
-    )
+    carried = jnp.einsum("cln,cl->cn", data.exposure, weights)
+    half, slope, code = values["half_saturation"][:, None], values["slope"][:, None], data.forms.code[:, None]
+    saturated = saturate(layout.kinds, code, carried, half, slope, FAST).reshape(layout.channels, layout.geos, -1)
     coefficient = coefficients(values, saturated.sum(-1), data.size, data.cells)
     return jnp.einsum("cg,cgt->gt", coefficient, saturated), coefficient
 
@@ -160,7 +159,7 @@ def lift_log_density(layout: Layout, data: ModelData, values: dict[str, Any], co
         return jnp.zeros(())
     outside = (coefficient * data.size).sum(-1, keepdims=True) / data.size.sum()
     forms: Forms = data.forms  # type: ignore[assignment]
-    parts = delta(layout.kinds, forms, values, jnp.concatenate([coefficient, outside], -1), tests.rows)
+    parts = delta(layout.kinds, forms, values, jnp.concatenate([coefficient, outside], -1), tests.rows, FAST)
     effect = jnp.zeros(layout.tests).at[tests.rows.test].add(parts) / tests.std_error
     bias: Any = 0.0
     if layout.groups:

@@ -26,6 +26,7 @@ LOCAL_INTERCEPT, LOCAL_TREND, LOCAL_FOURIER = 0.5, 0.1, 0.05
 # moves beyond trend, season, holidays and controls (`noise.Noise.swing`).
 CONFOUNDING = {"no": 0.0, "some": 0.4, "strong": 1.0}
 LOCAL_CONFOUNDING = 0.5
+LOG_FLOOR = 0.05  # added to spend in means, so that weeks without spend have a logarithm
 
 Label = tuple[str, str]
 Column = tuple[Floats, Label]
@@ -151,7 +152,12 @@ def _controls(panel: Panel, scales: Scales) -> list[Column]:
 
 
 def _confounding(spec: Spec, panel: Panel, scales: Scales, noise: Noise) -> tuple[list[Column], list[Column]]:
-    """The confounding term: the channel's own spend, nationally and (less suspect) as local deviations."""
+    """The confounding term: the channel's own spend, nationally and (less suspect) as local deviations.
+
+    The shape is the logarithm of spend per head. Demand moves budgets and sales by percentages, so what it adds to
+    both is linear in log spend; against raw spend, a saturating effect would fit the confounded part better than this
+    term does, and take it.
+    """
     shared: list[Column] = []
     own: list[Column] = []
     share = scales.size / scales.size.sum()
@@ -160,10 +166,11 @@ def _confounding(spec: Spec, panel: Panel, scales: Scales, noise: Noise) -> tupl
         if scale == 0.0:
             continue
         spend = panel.spend[..., c] / scales.size[:, None]
-        country = share @ spend
+        shape = np.log(spend / spend[spend > 0].mean() + LOG_FLOOR)
+        country = share @ shape
         if country.std() > 0:
             shared.append((scale * noise.swing * _standard(country), ("confounding", name)))
-        deviation = spend - spend.mean(1, keepdims=True) - (country - country.mean())
+        deviation = shape - shape.mean(1, keepdims=True) - (country - country.mean())
         if len(panel.geos) > 1 and deviation.std() > 0:
             own.append((LOCAL_CONFOUNDING * scale * noise.local_swing * _standard(deviation), ("confounding", name)))
     return shared, own

@@ -5,7 +5,7 @@ with the exposures of its carry-over, once as they were and once as they would h
 the difference of two full model runs (`naive_exposure` gives the second run's input); a test holds that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from measurement.errors import DataError, Problem, shown
 from measurement.lift import Lift
 from measurement.mmm.priors import Forms
 from measurement.mmm.scaling import Scales
-from measurement.mmm.transforms import adstock_weights, saturate
+from measurement.mmm.transforms import SATURATIONS, Form, adstock_weights, saturate
 from measurement.panel import Panel
 from measurement.typing import Bools, Floats, Ints
 
@@ -104,7 +104,14 @@ def rows_of(lifts: Sequence[Lift], panel: Panel, scales: Scales, lags: int) -> R
     return Rows(*(np.concatenate([part[i] for part in parts]) for i in range(len(Rows._fields))))
 
 
-def delta(kinds: tuple[str, ...], forms: Forms, values: Any, coefficient: Any, rows: Rows) -> Any:
+def delta(
+    kinds: tuple[str, ...],
+    forms: Forms,
+    values: Any,
+    coefficient: Any,
+    rows: Rows,
+    table: Mapping[str, Form] = SATURATIONS,
+) -> Any:
     """Effect under actual minus counterfactual exposure, per row, in KPI units.
 
     Args:
@@ -113,6 +120,7 @@ def delta(kinds: tuple[str, ...], forms: Forms, values: Any, coefficient: Any, r
         values: Named parameters (`priors.unpack`), of one draw or with draws as the leading axis.
         coefficient: Coefficients, shape (..., channels, geos + 1); the last column is the market outside.
         rows: The cells.
+        table: The saturation functions.
 
     Returns:
         Shape (..., rows).
@@ -120,8 +128,8 @@ def delta(kinds: tuple[str, ...], forms: Forms, values: Any, coefficient: Any, r
     at = rows.channel
     weights = adstock_weights(values["decay"], values["delay"] * forms.peak, forms.delayed, forms.present)[..., at, :]
     half, slope, code = values["half_saturation"][..., at], values["slope"][..., at], forms.code[at]
-    actual = saturate(kinds, code, (rows.actual * weights).sum(-1), half, slope)
-    counterfactual = saturate(kinds, code, (rows.counterfactual * weights).sum(-1), half, slope)
+    actual = saturate(kinds, code, (rows.actual * weights).sum(-1), half, slope, table)
+    counterfactual = saturate(kinds, code, (rows.counterfactual * weights).sum(-1), half, slope, table)
     return rows.unit * coefficient[..., at, rows.geo] * (actual - counterfactual)
 
 

@@ -80,7 +80,7 @@ def prepare(panel: Panel, spec: Spec, lifts: Sequence[Lift] = (), *, pad: bool =
         log_root=precision.log_root,
         count=float(counts.sum()),
         cells=float(counts.size),
-        exposure=exposure,
+        exposure=exposure.reshape(*exposure.shape[:2], -1),
         size=scales.size,
         forms=FormArrays(forms.delayed, forms.peak, forms.present, forms.code),
         prior_mean=mean,
@@ -142,7 +142,8 @@ def _padded_tests(tests: Tests, count: int, cells: int) -> Tests:
 
 def _padded(data: ModelData) -> ModelData:
     """Pad periods and design columns; a padded cell does not count, a padded column is 0."""
-    periods = bucket_of_periods(data.outcome.shape[1])
+    shape = data.outcome.shape
+    periods = bucket_of_periods(shape[1])
     first, each = data.national.shape[1], data.each.shape[0]
     middle = data.local.shape[1] * len(data.outcome)
     national, cells = _bucket(first, 8), _bucket(each, 4)
@@ -156,7 +157,9 @@ def _padded(data: ModelData) -> ModelData:
         own=_grown(data.own, 1, periods),
         lag=_grown(data.lag, 1, periods),
         demand=_grown(_grown(data.demand, 0, periods), 1, periods),
-        exposure=_grown(data.exposure, 3, periods),
+        exposure=_grown(data.exposure.reshape(*data.exposure.shape[:2], *shape), 3, periods).reshape(
+            *data.exposure.shape[:2], -1
+        ),
         national=_grown(_grown(data.national, 0, periods), 1, national),
         local=_grown(data.local, 0, periods),
         each=_grown(_grown(data.each, 2, periods), 0, cells),

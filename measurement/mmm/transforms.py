@@ -5,6 +5,7 @@ increasing, and one half at ``half``. Which form a channel has is an array of co
 `SATURATIONS`), so that one compiled program serves every assignment of forms to channels.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from measurement.typing import Floats
 
 ADSTOCKS = ("geometric", "delayed", "none")
+Form = Callable[[Any, Any, Any], Any]
 LN3 = 1.0986122886681098
 
 
@@ -57,10 +59,12 @@ def linear(x: Any, half: Any, slope: Any) -> Any:
     return x
 
 
-SATURATIONS = {"hill": hill, "logistic": logistic, "none": linear}
+SATURATIONS: dict[str, Form] = {"hill": hill, "logistic": logistic, "none": linear}
 
 
-def saturate(kinds: tuple[str, ...], code: Any, x: Any, half: Any, slope: Any) -> Any:
+def saturate(
+    kinds: tuple[str, ...], code: Any, x: Any, half: Any, slope: Any, table: Mapping[str, Form] = SATURATIONS
+) -> Any:
     """Apply to every element the form that its code names.
 
     Args:
@@ -69,12 +73,13 @@ def saturate(kinds: tuple[str, ...], code: Any, x: Any, half: Any, slope: Any) -
         x: Adstocked exposure.
         half: Half-saturation, broadcastable.
         slope: Slope, broadcastable.
+        table: The forms' functions (the JAX engine has quicker ones of the same values).
     """
     xp = x.__array_namespace__()
-    out = SATURATIONS[kinds[0]](x, half, slope)
+    out = table[kinds[0]](x, half, slope)
     names = list(SATURATIONS)
     for kind in kinds[1:]:
-        out = xp.where(code == names.index(kind), SATURATIONS[kind](x, half, slope), out)
+        out = xp.where(code == names.index(kind), table[kind](x, half, slope), out)
     return out
 
 
