@@ -16,9 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from measurement import store_database as database
 from measurement.errors import StoreError
-from measurement.store import Entry, Store
+from measurement.store import Entry, Store, database
 
 
 def entry(token: str) -> Entry:

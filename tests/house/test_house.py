@@ -33,7 +33,7 @@ OWNERS = {
     "duckdb": (
         "measurement/source.py",
         "measurement/tables.py",
-        "measurement/store*.py",
+        "measurement/store/*.py",
         "attribution/paths*.py",
     ),
     "typer": ("theodolite/cli/*",),
@@ -295,6 +295,6 @@ def test_the_wheel_holds_every_file_of_them(wheel: list[str]) -> None:
     in_wheel = {name for name in wheel if name.split("/")[0] in PACKAGES}
     assert in_wheel == on_disk
     assert {f"{package}/py.typed" for package in PACKAGES} <= in_wheel
-    assert "measurement/migrations/0001_events.sql" in in_wheel
+    assert "measurement/store/migrations/0001_events.sql" in in_wheel
     for name in pkgutil.iter_modules([str(ROOT / package) for package in PACKAGES]):
         assert not name.name.startswith("test"), "tests stay out of the packages"

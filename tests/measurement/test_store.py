@@ -15,11 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from measurement import store_database as database
 from measurement.errors import DataError, StoreError
-from measurement.store import Entry, Head, Store
-from measurement.store_chain import GENESIS, Row, broken_links, link, wrong_end
-from measurement.store_files import locked
+from measurement.store import Entry, Head, Store, database
+from measurement.store.chain import GENESIS, Row, broken_links, link, wrong_end
+from measurement.store.files import locked
 
 ROOT = Path(__file__).parents[2]
 

@@ -23,13 +23,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from measurement import store_database as database
-from measurement import store_setup
 from measurement.errors import Problem, StoreError, shown
-from measurement.store_artifacts import Artifacts
-from measurement.store_chain import Entry, Event, Head, Row, broken_links, event, link
-from measurement.store_files import locked, named
-from measurement.store_session import Session, landed, opened, reading
+from measurement.store import database, setup
+from measurement.store.artifacts import Artifacts
+from measurement.store.chain import Entry, Event, Head, Row, broken_links, event, link
+from measurement.store.files import locked, named
+from measurement.store.session import Session, landed, opened, reading
 
 __all__ = ["Entry", "Event", "Head", "Store", "utc_now"]
 
@@ -58,7 +57,7 @@ class Store:
     @classmethod
     def exists(cls, folder: Path | str) -> bool:
         """Whether a workspace has a store, damaged or not."""
-        return store_setup.exists(cls.home_of(folder))
+        return setup.exists(cls.home_of(folder))
 
     @classmethod
     def create(cls, folder: Path | str, *, clock: Callable[[], datetime] = utc_now, wait: float = 30.0) -> Self:
@@ -73,7 +72,7 @@ class Store:
             StoreError: When it cannot be written there, or the one that is there is damaged or newer.
         """
         store = cls(cls.home_of(folder), clock, wait)
-        store_setup.begin(store.home, wait)
+        setup.begin(store.home, wait)
         return cls.open(folder, clock=clock, wait=wait)
 
     @classmethod
@@ -92,8 +91,8 @@ class Store:
         store = cls(cls.home_of(folder), clock, wait)
         if not cls.exists(store.home):
             raise StoreError(f"there is no store in {named(store.home)}")
-        store_setup.build(store.home, store._now, wait)
-        store_setup.upgrade(store.home, store._now, wait)
+        setup.build(store.home, store._now, wait)
+        setup.upgrade(store.home, store._now, wait)
         store.head()
         store._artifacts.sweep()
         return store

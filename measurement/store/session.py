@@ -1,0 +1,140 @@
+"""One operation on the store: the database and the head file together, compared before anything is believed.
+
+A write is noted in the head file, committed, then confirmed there. So the chain ends at the head, or (when its writer
+died) at the head to come; `Session.settle` finishes or forgets that write. Every other end is damage.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from measurement.errors import Problem, StoreError
+from measurement.store import database
+from measurement.store.chain import Event, Head, Row, broken_links, event, wrong_end
+from measurement.store.files import HeadFile, locked, named
+
+
+def database_path(home: Path) -> Path:
+    """Where the database lies."""
+    return home / "store.duckdb"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open database and the head file beside it.
+
+    Attributes:
+        home: The store's folder.
+        connection: The open database.
+    """
+
+    home: Path
+    connection: database.Connection
+
+    @property
+    def heads(self) -> HeadFile:
+        """The head file."""
+        return HeadFile(self.home)
+
+    def version(self) -> int:
+        """Return the version of the tables.
+
+        Raises:
+            StoreError: When it is newer than this program.
+        """
+        found, known = database.version(self.connection), len(database.migrations())
+        if found > known:
+            message = f"the store {named(self.home)} has version {found}; this Theodolite knows up to version {known}"
+            raise StoreError(f"{message}: install the newer one that wrote it")
+        return found
+
+    def end(self) -> Head:
+        """Return where the chain ends.
+
+        Raises:
+            StoreError: When it is neither the head nor the head to come.
+        """
+        last, count = database.tail(self.connection)
+        wrong = wrong_end(last, count, self.heads.read(), self.heads.coming())
+        if wrong:
+            raise self._damaged(wrong)
+        return last.head if last else Head()
+
+    def settle(self) -> Head:
+        """Return where the chain ends, after finishing or forgetting a write whose process died. For writers only."""
+        end = self.end()
+        if self.heads.coming() == end:
+            self.heads.promote()
+        else:
+            self.heads.withdraw()
+        return end
+
+    def events(self) -> list[Event]:
+        """Return all events.
+
+        Raises:
+            StoreError: When the chain is broken anywhere.
+        """
+        found = database.rows(self.connection)
+        broken = broken_links(found)
+        if broken:
+            raise self._damaged(broken[0])
+        return [event(row) for row in found]
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add rows that follow from the end."""
+        self.heads.announce(rows[-1].head)
+        database.add(self.connection, rows)
+        self.heads.promote()
+
+    def _damaged(self, problem: Problem) -> StoreError:
+        return StoreError(f"the store {named(self.home)} is damaged: {problem.message}; run `theodolite doctor`")
+
+
+@contextmanager
+def opened(home: Path, *, read_only: bool, wait: float) -> Iterator[Session]:
+    """Open the database for one operation; the caller holds the lock.
+
+    Raises:
+        StoreError: When it is missing, newer, damaged or busy.
+    """
+    path = database_path(home)
+    if not path.exists():  # DuckDB would make an empty one
+        raise StoreError(f"the store's database {named(path)} is missing")
+    with database.connected(path, read_only=read_only, wait=wait) as connection:
+        session = Session(home, connection)
+        session.version()
+        yield session
+
+
+@contextmanager
+def reading(home: Path, wait: float) -> Iterator[Session]:
+    """Open for reading, together with other readers.
+
+    Before that, settle what a dead writer left. Where the folder may not be written, it stays as it was left: the
+    chain is whole either way.
+    """
+    if HeadFile(home).coming_path.exists():
+        with suppress(StoreError), writing(home, wait) as session:
+            session.settle()
+    with locked(home / "lock", exclusive=False, wait=wait), opened(home, read_only=True, wait=wait) as session:
+        yield session
+
+
+@contextmanager
+def writing(home: Path, wait: float) -> Iterator[Session]:
+    """Open for writing, alone."""
+    with locked(home / "lock", exclusive=True, wait=wait), opened(home, read_only=False, wait=wait) as session:
+        yield session
+
+
+def landed(home: Path, coming: Head, wait: float) -> bool:
+    """Find out whether a write that failed was committed all the same; then confirm it, else forget it."""
+    with suppress(StoreError), opened(home, read_only=True, wait=wait) as session:
+        last, _ = database.tail(session.connection)
+        if last is not None and last.head == coming:
+            session.heads.promote()
+            return True
+        session.heads.withdraw()
+    return False
