@@ -92,14 +92,16 @@ def calibrate(
     """
     chosen = spec or Spec.default(panel)
     runs = 2 if lifts else 1
-    sibling = fit(panel, chosen, (), seed=seed, sampling=sampling, progress=_part(progress, 0, runs))
+    # The sibling must know nothing of the tests, or model and tests would share sales and each would count twice.
+    sibling = fit(panel, chosen, (), held_back=lifts, seed=seed, sampling=sampling, progress=_part(progress, 0, runs))
     if not lifts:
         return Calibration(sibling, None, ())
     calibrated = fit(panel, chosen, lifts, seed=seed, sampling=sampling, progress=_part(progress, 1, runs))
 
     def without(e: int) -> Floats:
         others = [lift for i, lift in enumerate(lifts) if i != e]
-        return lift_delta(fit(panel, chosen, others, seed=seed, sampling=sampling), panel, lifts[e])
+        refitted = fit(panel, chosen, others, held_back=[lifts[e]], seed=seed, sampling=sampling)
+        return lift_delta(refitted, panel, lifts[e])
 
     conflicts = judge(
         lifts,

@@ -22,6 +22,7 @@ def fit(
     spec: Spec | None = None,
     lifts: Sequence[Lift] = (),
     *,
+    held_back: Sequence[Lift] = (),
     seed: int = 0,
     sampling: Sampling | None = None,
     progress: ProgressCallback | None = None,
@@ -32,6 +33,8 @@ def fit(
         panel: The data.
         spec: The model; `Spec.default` of the panel when not given.
         lifts: Lift tests that enter the joint likelihood.
+        held_back: Lift tests of which the fit must know nothing: their cells are left out of the series as those of
+            ``lifts`` are, and their results stay outside. What is fitted so can be compared with them.
         seed: Seed; the same data, settings and seed give the same draws on the same machine.
         sampling: How long to sample.
         progress: Told how far it has come, from this thread; raising in it (Ctrl-C does) stops the fit.
@@ -46,13 +49,20 @@ def fit(
     length = sampling or Sampling()
     if progress is not None:
         progress(Progress("prepare", 0, length.chains * (length.warmup + length.draws), None))
-    ready = prepare(panel, chosen, lifts)
+    ready = prepare(panel, chosen, lifts, held_back)
     drawn = sample(ready.layout, ready.data, length, seed, progress)
-    return _posterior(panel, chosen, lifts, seed, length, ready, drawn)
+    return _posterior(panel, chosen, lifts, held_back, seed, length, ready, drawn)
 
 
 def _posterior(
-    panel: Panel, spec: Spec, lifts: Sequence[Lift], seed: int, sampling: Sampling, ready: Prepared, drawn: Draws
+    panel: Panel,
+    spec: Spec,
+    lifts: Sequence[Lift],
+    held_back: Sequence[Lift],
+    seed: int,
+    sampling: Sampling,
+    ready: Prepared,
+    drawn: Draws,
 ) -> Posterior:
     values = unpack(ready.layout, ready.data.prior_mean + ready.data.prior_sd * drawn.z)
     contribution = np.exp(values.pop("log_contribution")) * panel.outcome.sum()
@@ -83,6 +93,7 @@ def _posterior(
                 "spec": spec.to_dict(),
                 "sampling": sampling.model_dump(),
                 "lifts": sha256_of([_plain(lift) for lift in lifts]),
+                "held_back": [lift.experiment_id for lift in held_back],
             },
             seed=seed,
             versions=versions("numpy", "jax", "jaxlib", "numpyro"),

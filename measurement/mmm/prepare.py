@@ -39,13 +39,16 @@ class Prepared:
     noise: Noise
 
 
-def prepare(panel: Panel, spec: Spec, lifts: Sequence[Lift] = (), *, pad: bool = True) -> Prepared:
+def prepare(
+    panel: Panel, spec: Spec, lifts: Sequence[Lift] = (), held_back: Sequence[Lift] = (), *, pad: bool = True
+) -> Prepared:
     """Check and build everything that the density reads.
 
     Args:
         panel: The data.
         spec: The model.
         lifts: Lift tests for the joint likelihood.
+        held_back: Lift tests whose cells are left out and whose results are not used.
         pad: Whether to pad shapes to buckets, so that a compiled program is found again next month.
 
     Raises:
@@ -55,7 +58,7 @@ def prepare(panel: Panel, spec: Spec, lifts: Sequence[Lift] = (), *, pad: bool =
     scales = Scales.of(panel)
     counts = np.ones(panel.shape[:2])
     if spec.mask_tests == "yes" or (spec.mask_tests == "auto" and len(panel.geos) > 1):
-        counts = np.where(masked_cells(lifts, panel), 0.0, counts)
+        counts = np.where(masked_cells((*lifts, *held_back), panel), 0.0, counts)
     if counts.mean() < 0.5:
         refuse([Problem("the tests cover more than half of the panel: set mask_tests to 'no'", code="mask")])
     forms = forms_of(spec, panel.channels)
