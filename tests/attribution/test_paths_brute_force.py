@@ -18,7 +18,7 @@ ORDER = {"click": 0, "impression": 1}
 events = st.lists(
     st.tuples(
         st.sampled_from(["u1", "u2", "u3", None]),
-        st.integers(0, 24 * 50),
+        st.integers(0, 90).map(lambda half_day: 12 * half_day),  # coarse, so that lookbacks end on events
         st.sampled_from(["Direct", "a", "b"]),
         st.sampled_from(["click", "impression", "conversion"]),
         st.sampled_from([1.0, 2.5, 40.0]),
