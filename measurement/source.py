@@ -27,7 +27,8 @@ In parquet files "line" is the row, counted from 1.
 import hashlib
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from glob import escape
 from itertools import batched
@@ -82,13 +83,12 @@ def header(source: str | Path) -> tuple[str, ...]:
     """
     file = files.find(source)[0]
     if file.kind == "csv":
-        layout = files.layout(file, ("date", "geo", "channel"))
+        with _readable(file, []):
+            layout = files.layout(file, ("date", "geo", "channel"))
         refuse(layout.problems)
         return layout.header
-    try:
+    with _readable(file, []):
         return tuple(parquet.read_schema(file.path).names)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError([_unreadable(file, error)]) from None
 
 
 def read(contract: Contract, source: str | Path, rules: Callable[[Loaded], list[Problem]] | None = None) -> Table:
@@ -104,11 +104,16 @@ def read(contract: Contract, source: str | Path, rules: Callable[[Loaded], list[
     """
     with connect() as connection:
         loaded = load(connection, contract, source, "rows")
+        return _read(loaded, rules)
+
+
+def _read(loaded: Loaded, rules: Callable[[Loaded], list[Problem]] | None) -> Table:
+    with _readable(loaded.parts[0].file, loaded.problems):
         if rules and loaded.complete:
             loaded.problems += rules(loaded)
         if not any(problem.level == "error" for problem in loaded.problems):
             frame = _frame(loaded)
-            keys = [name for name in contract.key if name in frame.columns]
+            keys = [name for name in loaded.contract.key if name in frame.columns]
             repeated = (frame[keys] == frame[keys].shift()).all(axis=1).any() if keys else False
             if not repeated:
                 return Table(frame, tuple(ordered(loaded.problems)), fingerprint(frame))
@@ -133,9 +138,10 @@ def load(connection: duckdb.DuckDBPyConnection, contract: Contract, source: str 
         raise ValueError(f"{relation!r} is no identifier")
     loaded = Loaded(connection, relation, contract)
     found = files.find(source)
-    try:
-        for file in found:
+    for file in found:
+        with _readable(file, loaded.problems):
             _open(loaded, file)
+    with _readable(found[0], loaded.problems):
         columns = _agreed(loaded)
         if not columns:
             raise DataError(ordered(loaded.problems))
@@ -144,9 +150,18 @@ def load(connection: duckdb.DuckDBPyConnection, contract: Contract, source: str 
         else:
             _into_table(loaded, columns)
         _judge(loaded, columns)
-    except duckdb.Error as error:
-        raise DataError(ordered([*loaded.problems, _unreadable(found[0], error)])) from None
     return loaded
+
+
+@contextmanager
+def _readable(file: TableFile, problems: list[Problem]) -> Iterator[None]:
+    """Turn what damaged files raise into problems, beside those found so far."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        first = str(error).strip().partition("\n")[0]
+        words = f"cannot be read as {file.kind}: {shown(first, 200)}"
+        raise DataError(ordered([*problems, file.problem(words, "unreadable-file")])) from None
 
 
 def _open(loaded: Loaded, file: TableFile) -> None:
@@ -159,18 +174,14 @@ def _open(loaded: Loaded, file: TableFile) -> None:
         names, types, view, rows = layout.header, ["VARCHAR"] * len(layout.header), "", 0
     else:
         layout, view = Layout(), f"{loaded.relation}_file{len(loaded.parts)}"
-        try:
-            with parquet.ParquetFile(file.path) as opened:
-                names, rows = tuple(opened.schema_arrow.names), opened.metadata.num_rows
-            places = ", ".join(f"c{i}" for i in range(len(names)))
-            raw = loaded.connection.read_parquet(escape(str(file.path)), file_row_number=True, hive_partitioning=False)
-            raw.create_view(f"{view}_raw", replace=True)
-            select = f"SELECT * FROM {view}_raw AS raw({places}, file_row)"  # noqa: S608
-            loaded.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {select}")
-            types = [kind for _, kind, *_ in loaded.connection.execute(f"DESCRIBE {view}").fetchall()][:-1]
-        except (pa.ArrowException, duckdb.Error, OSError) as error:
-            loaded.problems.append(_unreadable(file, error))
-            return
+        with parquet.ParquetFile(file.path) as opened:
+            names, rows = tuple(opened.schema_arrow.names), opened.metadata.num_rows
+        places = ", ".join(f"c{i}" for i in range(len(names)))
+        raw = loaded.connection.read_parquet(escape(str(file.path)), file_row_number=True, hive_partitioning=False)
+        raw.create_view(f"{view}_raw", replace=True)
+        select = f"SELECT * FROM {view}_raw AS raw({places}, file_row)"  # noqa: S608
+        loaded.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {select}")
+        types = [kind for _, kind, *_ in loaded.connection.execute(f"DESCRIBE {view}").fetchall()][:-1]
     bound, problems = bind(loaded.contract, names, types, file)
     loaded.problems += problems
     loaded.parts.append(Part(file, layout, bound, len(names), rows=rows, view=view))
@@ -300,11 +311,6 @@ def _judge(loaded: Loaded, columns: Sequence[Bound]) -> None:
     view = f"CREATE OR REPLACE TEMP VIEW {loaded.relation} AS SELECT {chosen} FROM {loaded.relation}_judged"  # noqa: S608
     loaded.connection.execute(view)
     loaded.problems += problems + verdicts.zones(loaded, columns)
-
-
-def _unreadable(file: TableFile, error: Exception) -> Problem:
-    first = str(error).strip().partition("\n")[0]
-    return file.problem(f"cannot be read as {file.kind}: {shown(first, 200)}", "unreadable-file")
 
 
 def _frame(loaded: Loaded) -> pd.DataFrame:

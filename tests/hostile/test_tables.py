@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from experiments import records
@@ -201,6 +201,7 @@ def test_order_of_rows_and_columns_does_not_change_the_hash(
 
 @settings(max_examples=25, deadline=None)
 @given(changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=3))
+@example(changes=[(0.1953125, 128)])  # a column's name that is no UTF-8
 def test_damaged_parquet_is_refused_or_sound(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[float, int]]
 ) -> None:
