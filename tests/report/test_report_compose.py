@@ -255,10 +255,10 @@ def test_the_lead_says_what_to_change_and_what_it_should_bring() -> None:
 def test_a_step_is_a_tenth_of_the_spend_and_its_profit_is_margin_less_spend() -> None:
     page = usual()
     tv, social = (row(page, "steps.csv", name) for name in ("tv", "social"))
-    step = "10\u00a0% of spend"
-    assert (tv[step].value, tv["Revenue then"].value, tv["Profit then"].value) == pytest.approx((10.0, 30.0, 2.0))
-    assert (social[step].value, social["Revenue then"].value) == pytest.approx((-20.0, -20.0))
-    assert social["Profit then"].value == pytest.approx(20.0 - 8.0)
+    step = "A step of 10\u00a0%"
+    assert (tv[step].value, tv["Revenue change"].value, tv["Profit change"].value) == pytest.approx((10.0, 30.0, 2.0))
+    assert (social[step].value, social["Revenue change"].value) == pytest.approx((-20.0, -20.0))
+    assert social["Profit change"].value == pytest.approx(20.0 - 8.0)
     assert tv["Chance"].text.replace("\u00a0", " ") == "95 %"
     assert [r[0].text for r in table(page, "steps.csv").rows] == ["social", "tv"], "what moves most profit comes first"
 

@@ -40,8 +40,8 @@ def _fit(m: Material) -> Section:
         (
             Fact(
                 "Followed",
-                percent(q.r2),
-                f"of the differences between {m.period}s; {percent(q.r2_known)} without the demand it infers",
+                percent(q.r2, 1),
+                f"of the differences between {m.period}s; {percent(q.r2_known, 1)} without the demand it infers",
             ),
             Fact("Typical miss", percent(q.error, 1), f"of a {m.period}'s outcome"),
             Fact(
@@ -127,7 +127,7 @@ def _tone(good: bool) -> Tone:
 
 
 def _data(m: Material) -> Section:
-    found = [*m.problems, *m.findings]
+    found = list(m.problems)
     counts = {level: sum(p.level == level for p in found) for level in LEVELS}
     if found:
         said = [count(n, level) for level, n in counts.items() if n]

@@ -7,8 +7,10 @@ import pandas as pd
 
 from attribution import charts as credit_charts
 from calibration import charts
+from calibration.conflict import Conflict
 from calibration.view import Quantity
 from experiments.records import Experiment
+from measurement.typing import Json
 from theodolite.report.cells import joined, names, quantity
 from theodolite.report.material import Material
 from theodolite.report.page import Cell, ChartBlock, Column, Fold, Section, TableBlock, Text
@@ -66,38 +68,16 @@ def _tests_table(m: Material) -> TableBlock:
         Column("Test"),
         Column("Channel"),
         Column("When", wide=True),
-        Column("Change of spend", numeric=True),
-        Column("What it measured", f"change of {m.unit}", True),
-        Column("Its iROAS", f"{m.currency} per {m.currency}", True),
-        Column("Error widened", "reported to used", True),
-        Column("Chance of such a result", "if the model is right", True),
+        Column("Its iROAS", m.ratio_unit, True),
         Column("Verdict"),
+        Column("Chance of such a result", "if the model is right", True),
+        Column("What it measured", f"change of {m.unit}", True),
+        Column("Change of spend", numeric=True),
+        Column("Error widened", "reported to used", True),
     )
     records = {test.experiment_id: test for test in m.tests}
     judged = {c.experiment_id: c for c in m.conflicts}
-    rows = []
-    for e in m.evidence:
-        test, verdict = records.get(e["experiment_id"]), judged.get(e["experiment_id"])
-        steps = e["waterfall"]
-        rows.append(
-            (
-                Cell(e["experiment_id"], detail=f"grade {e['grade']}"),
-                Cell(", ".join(e["channels"])),
-                _when(test) if test else Cell(NOTHING),
-                Cell(money(sum(e["spend_delta"]), m.currency), detail=_usual(e), value=sum(e["spend_delta"])),
-                Cell(number(e["outcome_change"]), detail=f"± {number(e['std_error'])}", value=e["outcome_change"]),
-                quantity(Quantity.from_dict(e["iroas"]), "several channels"),
-                Cell(f"× {ratio(_factor(steps))}", value=_factor(steps)),
-                Cell(NOTHING, tone="muted") if verdict is None else Cell(_chance(verdict.p), value=verdict.p),
-                Cell(NOTHING)
-                if verdict is None
-                else Cell(
-                    {"agrees": "agrees", "conflict": "contradicts the model"}.get(verdict.verdict, "tests disagree"),
-                    detail=", ".join(verdict.against),
-                    tone="caution" if verdict.withholds else "good",
-                ),
-            )
-        )
+    rows = [_test_row(m, e, records.get(e["experiment_id"]), judged.get(e["experiment_id"])) for e in m.evidence]
     caption = (
         "The chance is a p-value: how often the model, fitted without this test, would see a result at least as far "
         f"off. Below 1 % the channel's number is withheld until someone decides which of the two to believe.{m.caveat}"
@@ -105,7 +85,31 @@ def _tests_table(m: Material) -> TableBlock:
     return TableBlock(columns, tuple(rows), caption, "tests.csv")
 
 
-def _when(test: Experiment) -> Cell:
+def _test_row(m: Material, e: Json, test: Experiment | None, verdict: Conflict | None) -> tuple[Cell, ...]:
+    spend, factor = sum(e["spend_delta"]), _factor(e["waterfall"])
+    return (
+        Cell(e["experiment_id"], detail=f"grade {e['grade']}"),
+        Cell(", ".join(e["channels"])),
+        _when(test),
+        quantity(Quantity.from_dict(e["iroas"]), "several channels"),
+        _verdict(verdict),
+        Cell(NOTHING, tone="muted") if verdict is None else Cell(_chance(verdict.p), value=verdict.p),
+        Cell(number(e["outcome_change"]), detail=f"± {number(e['std_error'])}", value=e["outcome_change"]),
+        Cell(money(spend, m.currency), detail=_usual(e), value=spend),
+        Cell(f"× {ratio(factor)}", value=factor),
+    )
+
+
+def _verdict(verdict: Conflict | None) -> Cell:
+    if verdict is None:
+        return Cell(NOTHING, tone="muted")
+    words = {"agrees": "agrees", "conflict": "contradicts the model"}.get(verdict.verdict, "tests disagree")
+    return Cell(words, detail=", ".join(verdict.against), tone="caution" if verdict.withholds else "good")
+
+
+def _when(test: Experiment | None) -> Cell:
+    if test is None:
+        return Cell(NOTHING, tone="muted")
     return Cell(f"{test.start_date} to {test.end_date}", detail=test.method.replace("_", " "))
 
 

@@ -98,9 +98,9 @@ def _steps(m: Material) -> TableBlock:
         Column("Advice"),
         Column("The next unit brings", m.ratio_unit, True, _next_scale(m), m.view.break_even),
         Column("Chance", "that it pays", True),
-        Column(f"{percent(STEP)} of spend", per, True),
-        Column("Revenue then", per, True),
-        Column("Profit then", per, True),
+        Column(f"A step of {percent(STEP)}", per, True),
+        Column("Revenue change", per, True),
+        Column("Profit change", per, True),
     )
     rows = []
     for c, p in planned:

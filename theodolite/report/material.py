@@ -131,8 +131,7 @@ class Material:
         conflicts: The judgement on each test.
         credit: Attribution as a frame (`Attribution.to_frame`); ``None`` without journeys.
         credit_window: First and last day of the journeys, in words.
-        findings: What was odd about the journeys.
-        problems: Remarks on the data.
+        problems: Remarks on the data, journeys included.
         head: Hash of the newest event in the store.
         truth: True iROAS per channel, where known.
     """
@@ -155,7 +154,6 @@ class Material:
     conflicts: "Sequence[Conflict]" = ()
     credit: pd.DataFrame | None = None
     credit_window: str = ""
-    findings: Sequence[Problem] = ()
     problems: Sequence[Problem] = ()
     head: str | None = None
     truth: Mapping[str, float] = field(default_factory=dict)
@@ -217,7 +215,6 @@ def gather(study: Reportable, truth: Mapping[str, float] | None = None) -> Mater
         conflicts=fitted.conflicts,
         credit=None if attribution is None else attribution.to_frame(),
         credit_window=_window(attribution),
-        findings=() if attribution is None else attribution.findings,
         problems=study.check(),
         head=study.head,
         truth=dict(truth or {}),

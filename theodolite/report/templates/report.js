@@ -4,6 +4,7 @@
   const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
   const CATEGORY = ["#2f74b5", "#cf6239", "#3a9480", "#ab8420", "#a06bb0", "#4a9cc2", "#b5496b", "#6f8f3a",
     "#7a6fd0", "#9c6b4e", "#5f8a99", "#bf7fa5"];
+  const NARROW = 560;
   const INK = "var(--ink)", MUTED = "var(--muted)", LINE = "var(--line)";
 
   /* CSS variables as colours: a chart follows the page from light to dark and onto paper without being drawn again. */
@@ -30,7 +31,7 @@
   };
 
   function configFor(width) {
-    const narrow = width < 560;
+    const narrow = width < NARROW;
     const labelLimit = narrow ? 120 : 170;
     return { ...CONFIG, axis: { ...CONFIG.axis, labelLimit }, legend: { ...CONFIG.legend, labelLimit, columns: narrow ? 2 : 4 } };
   }
@@ -72,10 +73,24 @@
     return { ...spec, columns, spec: { ...spec.spec, width: Math.max(120, Math.floor(room)) } };
   }
 
+  /* A legend of several columns does not fit a telephone. */
+  function narrowed(value) {
+    if (Array.isArray(value)) return value.map(narrowed);
+    if (value === null || typeof value !== "object") return value;
+    const copy = {};
+    for (const [key, item] of Object.entries(value)) {
+      if (key === "datasets" || key === "data") copy[key] = item;
+      else if (key === "legend" && item?.columns > 2) copy[key] = { ...item, columns: 2 };
+      else copy[key] = narrowed(item);
+    }
+    return copy;
+  }
+
   const waiting = new Map();
   function draw(canvas) {
     if (waiting.has(canvas)) return waiting.get(canvas);
-    const spec = JSON.parse(document.getElementById(canvas.dataset.chart).textContent);
+    const whole = JSON.parse(document.getElementById(canvas.dataset.chart).textContent);
+    const spec = canvas.clientWidth < NARROW ? narrowed(whole) : whole;
     const done = window.theodoliteEmbed(canvas, fitted(spec, canvas.clientWidth), {
       mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, logLevel: 1, config: configFor(canvas.clientWidth), tooltip: showTip,
     }).then(() => canvas.classList.add("drawn"), (error) => {
