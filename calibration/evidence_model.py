@@ -233,12 +233,9 @@ def prior_moments(sources: Sources, looks: Looks, spreads: Spreads, priors: Meth
     """
     first, second = looks.mmm.size, looks.observed
     rows = looks.same.shape[0]
-    covariance = (
-        priors.truth[1] ** 2
-        + priors.kind_sd**2 * looks.kind
-        + spreads.channel[:, None, None] ** 2 * looks.same
-        + spreads.drift[:, None, None] ** 2 * looks.walk
-    )
+    covariance = spreads.channel[:, None, None] ** 2 * looks.same
+    covariance += spreads.drift[:, None, None] ** 2 * looks.walk
+    covariance += priors.truth[1] ** 2 + priors.kind_sd**2 * looks.kind
     mean = np.full(rows, priors.truth[0])
     ours = np.arange(first)
     factor = np.asarray(priors.demand_driven)[sources.demand_driven[looks.mmm]]
