@@ -126,9 +126,11 @@ def _read(
         connection.execute(f"SET memory_limit = {_quoted(memory)}")
         try:
             return _from_log(connection, log, spec, channels)
-        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        except (duckdb.BinderException, duckdb.CatalogException, duckdb.InternalException, duckdb.ParserException):
+            raise  # ours to mend
+        except duckdb.Error as error:  # a full disk, too little memory, damaged pages
             first = shown(str(error).partition("\n")[0], 300)
-            raise DataError([Problem(f"could not be worked through: {first}", str(log), code="resources")]) from None
+            raise DataError([Problem(f"could not be worked through: {first}", str(log), code="unreadable")]) from None
 
 
 def _quoted(text: object) -> str:

@@ -1,5 +1,6 @@
 """What is refused in an event log, with its place, and what is counted and kept."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -241,6 +242,44 @@ def test_nothing_is_left_behind(csv, tmp_path, monkeypatch):
     read_paths(csv(HEADER + SOUND))
     refused(csv(HEADER + "u,x,tv,click,\n"))
     assert list(folder.iterdir()) == []
+
+
+def test_damaged_pages_are_refused(tmp_path):
+    random = np.random.default_rng(0)
+    size = 20_000
+    frame = pd.DataFrame(
+        {
+            "user_id": [f"u{i}" for i in random.integers(0, 5_000, size)],
+            "timestamp": pd.Timestamp("2024-01-01") + pd.to_timedelta(random.integers(0, 10**7, size), unit="s"),
+            "channel": random.choice(["a", "b"], size),
+            "event": random.choice(["click", "conversion"], size),
+        }
+    )
+    file = tmp_path / "log.parquet"
+    frame.to_parquet(file)
+    sound = file.read_bytes()
+    refusals = []
+    for at in range(500, len(sound) - 5_000, len(sound) // 12):
+        file.write_bytes(sound[:at] + bytes(b ^ 0x5A for b in sound[at : at + 64]) + sound[at + 64 :])
+        try:
+            read_paths(file)  # values may change without a trace: parquet has no checksums by default
+        except DataError as error:
+            refusals.append(str(error))
+    assert len(refusals) >= 3
+    assert all("log.parquet" in text for text in refusals)
+    file.write_bytes(sound[: len(sound) // 2])
+    with pytest.raises(DataError, match=r"log\.parquet"):
+        read_paths(file)
+
+
+def test_too_little_memory_is_told(tmp_path):
+    size = 400_000
+    frame = pd.DataFrame({"user_id": [f"user number {i}" for i in range(size)], "channel": "a", "event": "click"})
+    frame["timestamp"] = pd.Timestamp("2024-01-01 10:00")
+    file = tmp_path / "log.parquet"
+    frame.to_parquet(file)
+    with pytest.raises(DataError, match="Memory"):
+        read_paths(file, memory="6MB")
 
 
 def test_reserved_name(csv):

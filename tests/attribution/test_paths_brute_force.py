@@ -144,7 +144,7 @@ def not_empty(log: list[tuple], spec: PathSpec) -> bool:
     return not ((spec.start and spec.start > max(days)) or (spec.end and spec.end < min(days)))
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=35, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(log=events, spec=specs, order=st.randoms(use_true_random=False))
 def test_equal_to_a_walk_event_by_event(log, spec, order):
     if not not_empty(log, spec):
@@ -207,6 +207,41 @@ def test_one_user_may_be_larger_than_a_portion(size, monkeypatch):
     log += [("v", 10, "b", "click", 0.0), ("v", 11, "", "conversion", 2.0)]
     paths = read_paths(as_frame(log))
     assert as_dict(paths) == {("a", "b") * 25: [1, 3.0, 0], ("b",): [1, 2.0, 0]}
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"),
+    [
+        (48, {("a", "b"): [1, 0, 0]}),  # as old as the lookback allows
+        (49, {("b",): [1, 0, 0]}),  # older: expired
+    ],
+)
+def test_a_touch_counts_up_to_its_lookback(hours, expected):
+    log = [("u", 0, "a", "impression", 0.0), ("u", 10, "b", "click", 0.0), ("u", hours, "", "conversion", 0.0)]
+    spec = PathSpec(click_lookback_days=30, impression_lookback_days=2)
+    assert as_dict(read_paths(as_frame(log), spec)) == expected
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"),
+    [
+        (72, {("a", "b"): [1, 0, 0]}),  # a silence as long as the lookback
+        (73, {("a",): [0, 0, 1], ("b",): [1, 0, 0]}),  # longer: another journey
+    ],
+)
+def test_a_silence_longer_than_the_lookback_ends_a_journey(hours, expected):
+    log = [("u", 0, "a", "click", 0.0), ("u", hours, "b", "click", 0.0), ("u", hours, "", "conversion", 0.0)]
+    spec = PathSpec(click_lookback_days=3, impression_lookback_days=3)
+    assert as_dict(read_paths(as_frame(log), spec)) == expected
+
+
+@pytest.mark.parametrize(("hours", "unfinished"), [(71, 1), (72, 0)])
+def test_a_tail_is_null_once_it_is_as_old_as_the_lookback(hours, unfinished):
+    log = [("u", 0, "a", "click", 0.0), ("v", hours, "b", "click", 0.0), ("v", hours, "", "conversion", 0.0)]
+    spec = PathSpec(click_lookback_days=3, impression_lookback_days=3)
+    paths = read_paths(as_frame(log), spec)
+    assert paths.counts["unfinished"] == unfinished
+    assert paths.nulls.sum() == 1 - unfinished
 
 
 def test_offsets_are_instants():
