@@ -23,7 +23,7 @@ from calibration.evidence_model import MethodPriors, Sources
 from calibration.integrate import Fusion, integrate
 from calibration.side_by_side import SideBySide, by_channel
 from calibration.sources import Attributed, Blocks, attribution_source, gaussian, tests_of
-from calibration.verdict import in_words, move, state_of
+from calibration.verdict import Verdict, in_words, move, state_of
 from calibration.view import ChannelView, View
 from measurement import mmm
 from measurement.lift import Lift
@@ -246,21 +246,12 @@ def _channel(
 ) -> ChannelView:
     name = panel.channels[c]
     own = [item for item in evidence if name in item.lift.channels]
-    credit = shown.attribution.get(name, {})
-    heard = {
-        "mmm": shown.mmm.get(name),
-        "experiments": shown.tests.get(name),
-        "attribution": next(iter(credit.values()), None),
-    }
     youngest = min((item.age for item in own), default=None)
-    state = state_of(
-        {source: quantity for source, quantity in heard.items() if quantity is not None},
-        break_even,
-        youngest,
-        reasons.get(name),
-    )
     spend = float(panel.spend[:, window, c].sum())
     known = spend > 0 and name not in reasons
+    verdict = state_of(shown.heard(name), break_even, youngest, reasons.get(name))
+    if not spend > 0:
+        verdict = Verdict("not comparable", "nothing was spent on it in this window")
     iroas, mroas = (by_channel(draws[:, [c]], [name]).get(name) for draws in (numbers.iroas, numbers.mroas))
     pays = float(np.mean(numbers.mroas[:, c] > break_even)) if mroas is not None else None
     action = "resolve the conflict before moving money" if name in reasons else "nothing was spent"
@@ -274,7 +265,7 @@ def _channel(
         mmm=shown.mmm.get(name),
         mmm_calibrated=shown.calibrated.get(name),
         experiments=shown.tests.get(name),
-        attribution=credit,
+        attribution=shown.attribution.get(name, {}),
         platform=shown.platform.get(name),
         weights=gain | {"prior": max(0.0, 1.0 - sum(gain.values()))},
         incrementality_factor=by_channel(numbers.factor[:, [c]], [name]).get(name) if known else None,
@@ -283,8 +274,8 @@ def _channel(
         evidence_age=youngest,
         above_break_even=float(np.mean(numbers.iroas[:, c] > break_even)) if known else None,
         next_above_break_even=pays if known else None,
-        state=state.state,
-        reason=state.reason,
+        state=verdict.state,
+        reason=verdict.reason,
         action=action,
     )
 

@@ -22,6 +22,16 @@ class SideBySide:
     tests: Mapping[str, Quantity]
     attribution: Mapping[str, Mapping[str, Quantity]]
     platform: Mapping[str, Quantity]
+    primary: str = ""
+
+    def heard(self, channel: str) -> dict[str, Quantity]:
+        """What the methods that can be compared say of a channel: model, tests and the primary attribution model."""
+        said = {
+            "mmm": self.mmm.get(channel),
+            "experiments": self.tests.get(channel),
+            "attribution": self.attribution.get(channel, {}).get(self.primary),
+        }
+        return {source: quantity for source, quantity in said.items() if quantity is not None}
 
     @classmethod
     def of(
@@ -56,6 +66,7 @@ class SideBySide:
             {name: pooled for name in panel.channels if (pooled := pool(evidence, name)) is not None},
             credit,
             _platform(platform, panel, window),
+            attributed.primary if attributed is not None else "",
         )
 
 

@@ -127,6 +127,7 @@ def test_view_holds_every_source(view, evidence):
     assert set(view["social"].attribution) == {"markov:1", "last", "linear"}
     assert view["social"].platform is not None
     assert view.primary == "markov:1"
+    assert f"attribution: {view['social'].attribution['markov:1'].median:.2f}" in view["social"].reason
     assert view.break_even == 2.0
     assert View.from_dict(view.to_dict(full=True)) == view
 
@@ -183,6 +184,16 @@ def test_a_window_has_its_own_spend_and_number(panel, calibration, evidence):
     assert part.window == (str(start), str(end))
     whole = reconcile(panel, calibration.sibling, evidence, seed=2)
     assert part["social"].iroas.median == pytest.approx(whole["social"].iroas.median, rel=0.5)
+
+
+def test_a_window_without_spend_says_so(panel, calibration):
+    tv = panel.channels.index("tv")
+    off = np.flatnonzero(panel.spend[..., tv].sum(axis=0) == 0)[0]
+    day = panel.dates[off].astype("datetime64[D]").item()
+    silent = reconcile(panel, calibration.sibling, start=day, end=day, seed=2)["tv"]
+    assert silent.iroas is None
+    assert (silent.state, silent.spend) == ("not comparable", 0.0)
+    assert "nothing was spent" in silent.to_dict()["state"]
 
 
 def test_journeys_of_another_time_are_not_compared(panel, credit):
