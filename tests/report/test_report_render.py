@@ -123,7 +123,7 @@ def test_hostile_names_are_text_and_nothing_else(name: str) -> None:
     assert hostile.text.count(name) == harmless.text.count("tv") > 10
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(min_size=1, max_size=40).filter(lambda text: text.isprintable()))
 def test_any_name_leaves_the_structure_of_the_page_alone(name: str) -> None:
     assert read(render(page(name, with_chart=False))).tags == read(render(page("tv", with_chart=False))).tags

@@ -33,7 +33,7 @@ def sections(material: Material) -> tuple[Section, ...]:
 
 def _fit(m: Material) -> Section:
     q = m.frames.quality
-    well = 0.8 <= q.inside <= 0.97
+    narrow = q.inside < 0.8
     what = "A close fit alone proves little: a model can follow sales closely and still credit the wrong channel. "
     what += "That is what the tests are for." if m.evidence else "Only a test could tell."
     facts = Facts(
@@ -48,7 +48,7 @@ def _fit(m: Material) -> Section:
                 "Inside the band",
                 percent(q.inside),
                 f"of {m.period}s; it should be about 90\u00a0%",
-                tone="plain" if well else "caution",
+                tone="caution" if narrow else "plain",
             ),
         )
     )
@@ -60,18 +60,13 @@ def _fit(m: Material) -> Section:
         file="fit.csv",
     )
     blocks: list[Block] = [facts, chart]
-    if not well:
-        blocks.append(Prose((_band_words(q.inside),), tone="caution"))
-    return Section("fit", "Does the model follow the outcome?", "check", lead=what, blocks=tuple(blocks))
-
-
-def _band_words(inside: float) -> str:
-    if inside < 0.9:
-        return (
+    if narrow:
+        words = (
             "The model is surer of itself than it should be: more periods than one in ten fall outside its band. "
             "Take its intervals as too narrow."
         )
-    return "The model's band is wider than it need be."
+        blocks.append(Prose((words,), tone="caution"))
+    return Section("fit", "Does the model follow the outcome?", "check", lead=what, blocks=tuple(blocks))
 
 
 def _convergence(m: Material) -> Section:

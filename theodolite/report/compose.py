@@ -8,18 +8,16 @@ from theodolite.report import truth as known
 from theodolite.report.material import Material, Reportable, gather
 from theodolite.report.page import Name, Page
 from theodolite.report.render import write_page
-from theodolite.report.words import count
 
 
 def compose(material: Material) -> Page:
     """The report's page: to decide, to understand, to check."""
     m = material
     first, last = m.view.window
-    markets = count(len(m.geos), "market") if len(m.geos) > 1 else "national"
     every = {"day": "daily", "week": "weekly", "month": "monthly"}[m.period]
     return Page(
         title=(Name(m.name),),
-        subtitle=f"What advertising brings, {first} to {last} · {every} · {markets} · {m.currency}",
+        subtitle=f"What advertising brings, {first} to {last} · {every} · {m.markets} · {m.currency}",
         sections=(*decide.sections(m), *known.sections(m), *understand.sections(m), *check.sections(m)),
         notice="" if m.converged else _notice(m),
         meta={

@@ -67,7 +67,7 @@ def _facts(m: Material) -> Facts:
     left = len(m.view.channels) - tested
     return Facts(
         (
-            Fact("Spend", money(spend, m.currency), f"{count(m.periods, m.period)}, {count(len(m.geos), 'market')}"),
+            Fact("Spend", money(spend, m.currency), f"{count(m.periods, m.period)}, {m.markets}"),
             Fact(
                 "Revenue that media brought",
                 money(middle, m.currency),

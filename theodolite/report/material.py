@@ -164,6 +164,11 @@ class Material:
         return self.view.currency
 
     @property
+    def markets(self) -> str:
+        """How many markets there are, in words."""
+        return f"{len(self.geos)} markets" if len(self.geos) > 1 else "national"
+
+    @property
     def ratio_unit(self) -> str:
         """Unit of a return."""
         return f"{self.currency} per {self.currency}"

@@ -98,7 +98,7 @@ def _curves(m: Material) -> Section:
 def _where(m: Material) -> Section:
     frame = m.frames.contributions
     low, middle, high = (x / m.outcome for x in m.frames.media)
-    lead = f"Media brought {percent(middle)} of it ({span(low, high, percent)}); the rest would have come anyway."
+    lead = f"Media brought {percent(middle)} of them ({span(low, high, percent)}); the rest would have come anyway."
     shares = ChartBlock(
         drawn.contributions(frame).to_dict(validate=False),
         title="Share of each channel",
@@ -114,5 +114,4 @@ def _where(m: Material) -> Section:
         height=320,
         file="decomposition.csv",
     )
-    title = "Where revenue came from" if m.kpi_is_money else "Where the KPI came from"
-    return Section("where", title, "understand", lead=lead, blocks=(shares, layers))
+    return Section("where", "Where sales came from", "understand", lead=lead, blocks=(shares, layers))
