@@ -22,6 +22,9 @@ from attribution.sums import Prepared, Solution, Term
 from measurement.errors import DataError
 from measurement.typing import Floats, Ints
 
+MOST_CHANNELS = 2_000
+"""Beyond this, one inverse takes longer than a second."""
+
 
 def first_order(paths: Paths) -> Prepared:
     """Removal effects of the chain whose next touch depends on the present one.
@@ -38,6 +41,10 @@ def first_order(paths: Paths) -> Prepared:
             "(longer than the lookback) or a column 'nulls' of aggregated paths, or set null_journeys to 'optional'"
         )
     channels = len(paths.channels)
+    if channels > MOST_CHANNELS:
+        raise DataError(
+            f"an exact chain over {channels:,} channels is out of reach, {MOST_CHANNELS:,} are not; alias them"
+        )
     heads = _one(paths.touches[paths.offsets[:-1]], channels)
     tails = _one(paths.touches[paths.offsets[1:] - 1], channels)
     steps, source, target = _steps(paths)
@@ -62,7 +69,7 @@ def first_order(paths: Paths) -> Prepared:
         worth, _ = _removal(begin, reach, inverse, money / seen)
         return Solution(conversions.T, (_shares(worth) * money.sum(axis=1)[:, None]).T, effect.T, probability)
 
-    return Prepared(tuple(terms), solve)
+    return Prepared(tuple(terms), solve, cells=channels**2)
 
 
 def _one(column: NDArray[np.int32], width: int) -> sparse.csr_matrix:

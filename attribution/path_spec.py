@@ -25,7 +25,8 @@ def _pairs(raw: Any) -> Any:
 type Aliases = Annotated[
     tuple[tuple[str, str], ...], BeforeValidator(_pairs), PlainSerializer(lambda pairs: dict(pairs), return_type=dict)
 ]
-type Days = Annotated[float, Field(gt=0, le=1_100, allow_inf_nan=False)]
+type Days = Annotated[float, Field(strict=True, gt=0, le=1_100, allow_inf_nan=False)]
+type Weight = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
 
 class PathSpec(BaseModel):
@@ -59,20 +60,20 @@ class PathSpec(BaseModel):
     direct: Literal["keep", "drop_unless_only"] = "keep"
     duplicates: Literal["drop", "keep"] = "drop"
     bots: Literal["keep", "drop"] = "keep"
-    bot_touches: Annotated[int, Field(ge=1)] = 1_000
+    bot_touches: Annotated[int, Field(strict=True, ge=1)] = 1_000
     start: date | None = None
     end: date | None = None
     null_journeys: Literal["needed", "optional"] = "needed"
     half_life_days: Days = 7.0
-    position_weights: tuple[float, float, float] = (0.4, 0.2, 0.4)
+    position_weights: tuple[Weight, Weight, Weight] = (0.4, 0.2, 0.4)
     aliases: Aliases = ()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if self.start is not None and self.end is not None and self.end < self.start:
             raise ValueError(f"end {self.end} lies before start {self.start}")
-        if not all(0 <= weight < float("inf") for weight in self.position_weights) or sum(self.position_weights) == 0:
-            raise ValueError(f"position_weights are at least 0 and not all 0, found {self.position_weights}")
+        if sum(self.position_weights) == 0:
+            raise ValueError("position_weights cannot all be 0")
         return self
 
     @property

@@ -60,10 +60,12 @@ class Prepared:
     Attributes:
         terms: Its sums.
         solve: From the sums, each of shape (features, draws), to credit.
+        cells: Numbers that solving needs per draw, beyond the sums.
     """
 
     terms: tuple[Term, ...]
     solve: Callable[[Sequence[Floats]], Solution]
+    cells: int = 1
 
 
 def estimate(paths: Paths, models: Sequence[Prepared]) -> list[Solution]:
@@ -74,7 +76,7 @@ def estimate(paths: Paths, models: Sequence[Prepared]) -> list[Solution]:
 
 def bootstrap(paths: Paths, models: Sequence[Prepared], draws: int, seed: int) -> Iterator[list[Solution]]:
     """Joint draws of all models, block by block: in a block, column ``k`` of every model saw the same journeys."""
-    widest = max((term.matrix.shape[1] for model in models for term in model.terms), default=1)
+    widest = max((max(model.cells, *(t.matrix.shape[1] for t in model.terms)) for model in models), default=1)
     block = int(np.clip(CELLS // widest, 1, draws)) if draws else 1
     rows = max(1, CELLS // block // 2)
     for first in range(0, draws, block):

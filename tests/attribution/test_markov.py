@@ -121,6 +121,12 @@ def test_refused_without_lost_journeys_unless_asked_for():
     np.testing.assert_allclose(credit.removal_effect, [0.75, 1.0], atol=1e-12)
 
 
+def test_too_many_channels_are_refused(monkeypatch):
+    monkeypatch.setattr("attribution.markov.MOST_CHANNELS", 2)
+    with pytest.raises(DataError, match="over 3 channels"):
+        attribute(read_paths(table([("a > b", 1, 1, 1), ("c", 0, 0, 1)])), ["markov:1"])
+
+
 def test_five_hundred_channels():
     random = np.random.default_rng(5)
     names = [f"channel {i}" for i in range(500)]

@@ -39,8 +39,11 @@ def test_all_faults_of_a_file_are_told_together(tmp_path):
         ("[1]", "no JSON object"),
         ("{", "no JSON"),
         ('{"start": "2024-02-01", "end": "2024-01-01"}', "before start"),
-        ('{"position_weights": [0, 0, 0]}', "not all 0"),
+        ('{"position_weights": [0, 0, 0]}', "cannot all be 0"),
         ('{"click_lookback_days": NaN}', "finite"),
+        ('{"click_lookback_days": "7"}', "valid number"),
+        ('{"bot_touches": true}', "valid integer"),
+        ('{"position_weights": [-1, 1, 1]}', "greater than or equal to 0"),
     ],
 )
 def test_what_it_refuses(tmp_path, text, said):
