@@ -151,7 +151,7 @@ def bind(
 
 def _absent(contract: Contract, column: Column, header: Sequence[str], spare: list[str], file: TableFile) -> Problem:
     names = {plain(name): name for name in spare}
-    near = difflib.get_close_matches(plain(column.name), names, n=1)
+    near = difflib.get_close_matches(plain(column.name), names, n=1, cutoff=0.7)
     have = ", ".join(f"'{shown(name, 30)}'" for name in header[:12]) + (", ..." if len(header) > 12 else "")
     if column in contract.named:
         hint = f" (did you mean '{shown(names[near[0]])}'?)" if near else f"; it has {have}"

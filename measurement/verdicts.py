@@ -12,6 +12,9 @@ from measurement.loaded import Loaded
 MOST = 1_000
 """Faults of one kind that are put into words; the rest are counted."""
 
+A_FEW = 3
+"""Repeated rows that are shown where a whole key column is missing."""
+
 MASK = 62
 """Columns whose soundness fits into one BIGINT ``faults<n>`` of the judged relation."""
 
@@ -118,6 +121,12 @@ def duplicates(loaded: Loaded) -> list[Problem]:
         where = f"line {first_line}" if file == first_file else f"{shown(first_file)}:{first_line}"
         words = f"{what} stands in {where} already; one row is allowed"
         problems.append(Problem(words, file, line, None, "error", "duplicate-row"))
+    absent = [name for name in loaded.contract.key if name not in loaded.aliases]
+    if len(problems) > A_FEW and absent:
+        words = (
+            f"the {loaded.contract.table} table has no such column, and its rows repeat without it; which column is it?"
+        )
+        return [Problem(words, loaded.parts[0].file.name, 1, absent[0], "error", "missing-column"), *problems[:A_FEW]]
     return problems
 
 

@@ -259,6 +259,20 @@ def test_repeated_keys_name_the_first(tmp_path: Path) -> None:
     assert "line 2 already" in found.message
 
 
+def test_a_geo_column_of_another_name_is_asked_for(tmp_path: Path) -> None:
+    rows = "".join(f"2024-01-01,g{i},tv,1\n" for i in range(30))
+    found = problems(tmp_path, HEADER.replace("geo", "location") + rows)
+    assert [p.code for p in found].count("missing-column") == 1
+    assert len(found) == 4
+    assert next(p for p in found if p.code == "missing-column").column == "geo"
+
+
+def test_a_column_is_not_found_again_in_any_other(tmp_path: Path) -> None:
+    found = one(tmp_path, GOOD.replace("date", "State"))
+    assert (found.column, found.code) == ("date", "missing-column")
+    assert "it has 'State', 'geo'" in found.message
+
+
 def test_several_files_are_one_table(tmp_path: Path) -> None:
     whole = read(tmp_path, GOOD, name="whole.txt")
     (tmp_path / "p1.csv").write_text(HEADER + "2024-01-08,a,tv,2.5\n")
