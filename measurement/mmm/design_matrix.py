@@ -25,7 +25,7 @@ LOCAL_INTERCEPT, LOCAL_TREND, LOCAL_FOURIER = 0.5, 0.1, 0.05
 # Prior standard deviation of the confounding coefficient, per standard deviation of spend, as a share of what the KPI
 # moves beyond trend, season, holidays and controls (`noise.Noise.swing`).
 CONFOUNDING = {"no": 0.0, "some": 0.4, "strong": 1.0}
-LOCAL_CONFOUNDING = 0.5
+LOCAL_CONFOUNDING = 0.3
 LOG_FLOOR = 0.05  # added to spend in means, so that weeks without spend have a logarithm
 
 Label = tuple[str, str]

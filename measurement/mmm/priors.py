@@ -18,7 +18,7 @@ from measurement.panel import Panel
 from measurement.typing import Bools, Floats, Ints
 
 SIGMA = PositivePrior(median=0.1, low=0.01, high=1.0)
-LIFT_SPREAD = PositivePrior(median=0.3, low=0.06, high=1.5)
+LIFT_SPREAD = PositivePrior(median=0.3, low=0.04, high=2.4)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def unpack(layout: Layout, raw: Any) -> dict[str, Any]:
     at = 0
     for name, shape in layout.sizes.items():
         length = int(np.prod(shape, dtype=int))
-        part = raw[..., at : at + length].reshape(*raw.shape[:-1], *shape)
+        part = raw[..., at : at + length].reshape((*raw.shape[:-1], *shape))
         at += length
         if name in ("decay", "delay"):
             values[name] = 0.5 + 0.5 * xp.tanh(0.5 * part)

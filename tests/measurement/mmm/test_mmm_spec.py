@@ -1,0 +1,117 @@
+"""The spec is data: it round-trips, refuses what it does not know, and says why a panel cannot be fitted."""
+
+import math
+import tomllib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from measurement.errors import DataError
+from measurement.mmm.calendar import holiday_columns
+from measurement.mmm.design_matrix import design_of
+from measurement.mmm.scaling import Scales
+from measurement.mmm.spec import PositivePrior, Spec, UnitPrior, check_spec
+
+
+def toml(value) -> str:
+    """Enough of a TOML writer for a test: inline tables all the way."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f'"{name}" = {toml(item)}' for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def test_round_trip_through_toml(panel_of):
+    panel, _ = panel_of(2, 60, 2)
+    spec = Spec.default(
+        panel, holidays=("DE", "FR"), trend="piecewise", channels={"channel 1": {"demand_driven": "strong"}}
+    )
+    assert Spec.read(tomllib.loads(f"spec = {toml(spec.to_dict())}")["spec"]) == spec
+
+
+def test_priors_keep_their_median_and_interval():
+    mean, sd = PositivePrior(median=1.0, low=0.2, high=5.0).normal
+    np.testing.assert_allclose(np.exp(mean + sd * np.array([-1.6449, 0, 1.6449])), [0.2, 1.0, 5.0], rtol=1e-3)
+    mean, sd = UnitPrior(median=0.5, low=0.1, high=0.9).normal
+    assert mean == pytest.approx(0)
+    assert 1 / (1 + math.exp(-sd * 1.6449)) == pytest.approx(0.9, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"channels": {"chanel 1": {}}}, "did you mean 'channel 1'"),
+        ({"channels": {"channel 1": {"adstok": "none"}}}, "Extra inputs"),
+        ({"channels": {"channel 1": {"roi": {"median": 1, "low": 2, "high": 3}}}}, "low < median < high"),
+        ({"channels": {"channel 1": {"demand_driven": "very"}}}, "'no', 'some' or 'strong'"),
+        ({"trend": "cubic"}, "'none', 'linear' or 'piecewise'"),
+        ({"seasonality": 3}, "seasonality"),
+    ],
+)
+def test_settings_that_are_not_allowed(panel_of, settings, message):
+    with pytest.raises(DataError, match=message):
+        Spec.default(panel_of(1, 60, 2)[0], **settings)
+
+
+def test_every_reason_against_a_fit_is_named(panel_of):
+    panel, _ = panel_of(1, 60, 2)
+    spec = Spec.default(panel)
+    spend = panel.spend.copy()
+    spend[..., 0] = 0.0
+    silent = replace(panel, spend=spend, exposure=spend, kpis={"revenue": np.full((1, 60), -1.0)})
+    messages = " ".join(problem.message for problem in check_spec(spec, silent))
+    assert "'channel 0' was never on" in messages
+    assert "positive on average" in messages
+    long = Spec.default(panel, channels={"channel 0": {"l_max": 100}})
+    assert "l_max 100" in check_spec(long, panel)[0].message
+    short = panel_of(1, 10, 2)[0]
+    assert "too few" in check_spec(Spec.default(short), short)[0].message
+    others = replace(panel, channels=("channel 0", "tv"))
+    assert {problem.code for problem in check_spec(spec, others)} == {"unknown-channel", "missing-channel"}
+
+
+def test_a_kpi_without_a_price_gets_a_prior_of_its_own_size(panel_of):
+    panel, _ = panel_of(1, 60, 2)
+    orders = replace(panel, kpis={"revenue": panel.outcome / 100.0})
+    prior = Spec.default(orders).channels["channel 0"].roi
+    implied = prior.median * panel.spend.sum() / orders.outcome.sum()
+    assert 0.1 < implied < 0.5
+    assert Spec.default(panel).channels["channel 0"].roi.median == 1.0
+
+
+def test_holidays_count_their_days_in_each_period():
+    dates = np.datetime64("2023-12-04") + 7 * np.arange(6)
+    columns = {label[1]: column for column, label in holiday_columns(("DE",), dates, "week")}
+    christmas = next(column for name, column in columns.items() if "Christmas" in name)
+    assert christmas[3] > 0  # the week of 25 December
+    assert (christmas[[0, 1, 2, 4]] == 0).all()
+    with pytest.raises(DataError, match="unknown country 'XX'"):
+        holiday_columns(("XX",), dates, "week")
+
+
+def test_confounding_columns_follow_the_setting(panel_of, posterior_of):
+    panel, _ = panel_of(3, 60, 3)
+    driven = {f"channel {c}": {"demand_driven": level} for c, level in enumerate(("no", "some", "strong"))}
+    spec = Spec.default(panel, channels=driven)
+    design = design_of(spec, panel, Scales.of(panel), posterior_of(panel, spec).noise)
+
+    def size(labels, columns, name):
+        return [np.std(columns[i]) for i, label in enumerate(labels) if label == ("confounding", name)]
+
+    national = [size(design.national_labels, design.national.T, f"channel {c}") for c in range(3)]
+    own = [size(design.cells_labels, design.cells, f"channel {c}") for c in range(3)]
+    assert [len(found) for found in national] == [0, 1, 1]
+    assert [len(found) for found in own] == [0, 1, 1]
+    assert national[2][0] == pytest.approx(2.5 * national[1][0])
+    assert own[1][0] < national[1][0]
+
+
+def test_piecewise_trend_is_continuous_and_bends(panel_of):
+    panel, _ = panel_of(1, 104, 1)
+    design = design_of(Spec.default(panel, trend="piecewise", fourier_order=0), panel, Scales.of(panel))
+    bends = design.national[:, [label[1] == "bend" for label in design.national_labels]]
+    assert bends.shape[1] == 3
+    assert np.abs(np.diff(bends, axis=0)).max() < 0.02
+    assert ((np.abs(np.diff(bends, 2, axis=0)) > 1e-12).sum(0) == 1).all()
