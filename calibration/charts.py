@@ -132,7 +132,13 @@ def weights(frame: pd.DataFrame) -> alt.Chart:
         .mark_bar(height=16)
         .encode(
             y=alt.Y("channel:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False)),
-            x=alt.X("median:Q", title="Share of the unified number", stack="zero", axis=alt.Axis(format="%")),
+            x=alt.X(
+                "median:Q",
+                title="Share of the unified number",
+                stack="zero",
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(format="%"),
+            ),
             color=alt.Color(
                 "label:N",
                 sort=None,
