@@ -53,7 +53,9 @@ def _left_out(loaded: Loaded, name: str, count: int) -> Problem:
     if count == loaded.rows:
         words = "holds no numbers; it is left out"
     else:
-        words = f"holds {count} {'value' if count == 1 else 'values'} that are no numbers; it is left out"
+        words = (
+            f"holds {count} {'value that is no number' if count == 1 else 'values that are no numbers'}; it is left out"
+        )
     return Problem(words, loaded.parts[0].file.name, None, name, "note", "left-out")
 
 
