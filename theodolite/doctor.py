@@ -102,7 +102,7 @@ def cache(folder: Path | None = None) -> Finding:
     Args:
         folder: The cache folder; the one in use by default.
     """
-    from theodolite.report.bundle import cache_folder
+    from measurement.cache import cache_folder
 
     place = folder or cache_folder()
     try:

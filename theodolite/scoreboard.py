@@ -26,7 +26,7 @@ class Score:
 
     Attributes:
         method: Its name, in words.
-        channels: How many channels it has a number for.
+        channels: How many channels both it and the unified view have a number for.
         error: Root mean square of ``log(estimate / truth)`` over those channels.
         unified_error: The unified view's error on the same channels.
         covered: How many of its 90 % intervals hold the truth; ``None`` where it gives no interval.
@@ -75,15 +75,15 @@ def scoreboard(view: "View", truth: Mapping[str, float]) -> tuple[Score, ...]:
 def _score(
     source: str, found: "Mapping[str, Quantity]", unified: "Mapping[str, Quantity]", truth: Mapping[str, float]
 ) -> Score:
-    shared = {name: unified[name] for name in found if name in unified}
-    ranges = [name for name, q in found.items() if q.low < q.high]
+    own = {name: quantity for name, quantity in found.items() if name in unified}
+    ranges = [name for name, q in own.items() if q.low < q.high]
     kind, _, model = source.partition(" ")
     return Score(
         method=f"{LABELS[kind]}, {model}" if model else LABELS[kind],
-        channels=len(found),
-        error=_error(found, truth),
-        unified_error=_error(shared, truth),
-        covered=sum(found[name].low <= truth[name] <= found[name].high for name in ranges) if ranges else None,
+        channels=len(own),
+        error=_error(own, truth),
+        unified_error=_error({name: unified[name] for name in own}, truth),
+        covered=sum(own[name].low <= truth[name] <= own[name].high for name in ranges) if ranges else None,
     )
 
 

@@ -8,14 +8,12 @@ shape and is kept in JAX's persistent cache.
 """
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -23,12 +21,12 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer.hmc import hmc
 
+from measurement.cache import cache_folder
 from measurement.mmm.density import ModelData, log_density_fn, media
 from measurement.mmm.priors import Layout, unpack
 from measurement.mmm.sampling import Progress, ProgressCallback, Sampling
 from measurement.typing import Bools, Floats, Ints
 
-CACHE_ENV = "THEODOLITE_CACHE"
 STRETCH = 25
 STRETCH_SECONDS = 0.3
 TREE_DEPTH = (8, 10)
@@ -57,22 +55,11 @@ class Draws:
     compile_seconds: float
 
 
-def cache_folder() -> Path:
-    """The user's cache folder for compiled programs; the environment's ``THEODOLITE_CACHE`` moves it."""
-    if moved := os.environ.get(CACHE_ENV):
-        return Path(moved) / "jax"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "theodolite" / "jax"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "theodolite" / "jax"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "theodolite" / "jax"
-
-
 def use_cache() -> None:
     """Turn JAX's persistent compilation cache on, unless the user has set one."""
     if jax.config.jax_compilation_cache_dir is not None:
         return
-    folder = cache_folder()
+    folder = cache_folder() / "jax"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
