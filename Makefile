@@ -20,7 +20,7 @@ demo: $(READY) ## run the whole product on a simulated company whose truth is kn
 	@$(BIN)/theodolite demo $(DEMO)
 
 test: $(READY) ## run the tests (under 10 minutes on 2 cores)
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 study: $(READY) ## run the slow statistical studies
 	@$(BIN)/python -m pytest -m slow

@@ -45,7 +45,7 @@ class Problem:
     @property
     def place(self) -> str:
         """Where it stands, as ``file:line, column 'x'``; empty when unknown."""
-        where = shown(self.file) if self.file else ""
+        where = _tail(self.file) if self.file else ""
         if self.line is not None:
             where += f":{self.line}" if where else f"line {self.line}"
         if self.column is not None:
@@ -108,6 +108,11 @@ def shown(text: object, longest: int = 80) -> str:
     raw = str(text)
     cut = raw if len(raw) <= longest else raw[: longest - 3] + "..."
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+
+
+def _tail(file: str, longest: int = 200) -> str:
+    """A path, cut at its front where it is very long: the file's own name is at the end."""
+    return shown(file if len(file) <= longest else "..." + file[3 - longest :], longest)
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:

@@ -27,6 +27,10 @@ def test_a_problem_names_file_line_and_column() -> None:
     assert str(problem) == "error: media.csv:3, column 'spend': found 'abc', a number is needed"
 
 
+def test_a_very_long_path_keeps_the_name_of_the_file() -> None:
+    assert "/media.csv:3" in str(Problem("is blank", file="/a" * 400 + "/media.csv", line=3))
+
+
 def test_twenty_problems_are_shown_and_the_rest_counted() -> None:
     text = listed([Problem(f"problem number {i}") for i in range(1, 51)])
     assert "problem number 20" in text
