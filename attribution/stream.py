@@ -88,9 +88,9 @@ def _settled(rows: Rows, kinds: NDArray[np.uint8], bits: int) -> Rows:
         user, key, twin, value = user[order], key[order], twin[order], value[order]
         opens = np.concatenate([[True], (user[1:] != user[:-1]) | (twin[1:] != twin[:-1])])
         return np.where(user == NO_USER, user, np.cumsum(opens).astype(np.uint64)), key, twin, value
-    ties = same_user & (key[1:] == key[:-1]) & (value[1:] != value[:-1])
+    ties = same_user & (key[1:] == key[:-1])
     ties &= kinds[key[1:] & ((1 << bits) - 1)] == CONVERSION
-    if ties.any():
+    if (ties & (value[1:] != value[:-1])).any():
         at = np.flatnonzero(_either_side(ties))
         value = value.copy()
         value[at] = value[at][np.lexsort((value[at], key[at], user[at]))]

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -242,6 +243,43 @@ def test_a_tail_is_null_once_it_is_as_old_as_the_lookback(hours, unfinished):
     paths = read_paths(as_frame(log), spec)
     assert paths.counts["unfinished"] == unfinished
     assert paths.nulls.sum() == 1 - unfinished
+
+
+def test_a_period_holds_its_first_and_last_instant():
+    log = [("u", 1, "a", "click", 0.0)]
+    log += [("u", hour, "", "conversion", float(hour)) for hour in (47, 48, 95, 96)]  # days 2 | 3 ... 4 | 5
+    spec = PathSpec(start=EPOCH.date() + timedelta(days=2), end=EPOCH.date() + timedelta(days=3))
+    paths = read_paths(as_frame(log), spec)
+    assert paths.total_conversions == 2
+    assert paths.no_touch[1] == 48 + 95
+
+
+@pytest.mark.parametrize("order", list(permutations([5.0, 0.1, 5.0, 0.7])))
+def test_conversions_of_one_instant_share_a_path_in_any_order(order):
+    log = [("u", 0, "a", "click", 0.0)] + [("u", 5, "", "conversion", value) for value in order]
+    once = read_paths(as_frame(log))
+    assert as_dict(once) == {("a",): [3, 0.1 + 0.7 + 5.0, 0]}
+    assert once.counts["duplicate_conversions"] == 1
+    assert as_dict(read_paths(as_frame(log), PathSpec(duplicates="keep"))) == {("a",): [4, 0.1 + 0.7 + 5.0 + 5.0, 0]}
+
+
+@pytest.mark.parametrize(("touches", "bots"), [(5, 0), (6, 1)])
+def test_the_limit_itself_is_no_bot(touches, bots):
+    log = [("u", hour, "a", "click", 0.0) for hour in range(touches)] + [("v", 0, "a", "click", 0.0)]
+    assert read_paths(as_frame(log), PathSpec(bot_touches=5)).counts["bot_users"] == bots
+
+
+def test_what_users_are_called_does_not_matter():
+    random = np.random.default_rng(8)
+    log = [
+        (f"u{random.integers(40)}", int(random.integers(2000)), "abc"[random.integers(3)], kind, 1.0)
+        for kind in random.choice(["click", "conversion"], 400)
+    ]
+    renamed = [(f"somebody {user[1:]}", *rest) for user, *rest in log]
+    one, other = read_paths(as_frame(renamed)), read_paths(as_frame(log))
+    assert len(one) > 20
+    for name in ("touches", "offsets", "conversions", "nulls"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
 def test_offsets_are_instants():
