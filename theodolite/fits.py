@@ -16,9 +16,9 @@ def summary(fitted: "Fitted", panel: "Panel") -> Json:
     from measurement import mmm
 
     best = fitted.best
-    alone, both = mmm.iroas(fitted.sibling, panel), mmm.iroas(best, panel)
+    alone, both = fitted.sibling.draws["iroas"], best.draws["iroas"]
     marginal = mmm.mroas(best, panel)
-    contribution = mmm.contribution(best, panel) * panel.kpi_value
+    contribution = best.draws["contribution"] * panel.kpi_value
     diagnostics = best.diagnostics
     judged = {q.channel: q for q in diagnostics.quantities if q.name == "iroas"}
     return {
@@ -35,6 +35,7 @@ def summary(fitted: "Fitted", panel: "Panel") -> Json:
             }
             for c, name in enumerate(panel.channels)
         ],
+        "calibrated": fitted.calibrated is not None,
         "converged": fitted.converged,
         "why_not_converged": [*fitted.sibling.diagnostics.reasons, *diagnostics.reasons],
         "r_hat": float(diagnostics.rhat),

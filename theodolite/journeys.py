@@ -1,44 +1,22 @@
 """Journeys from files or from a study: to paths, to credit."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from measurement.errors import DataError, Problem
+from measurement.errors import DataError
 from measurement.typing import Json
 
 if TYPE_CHECKING:
-    from attribution import Attribution, Paths, PathSpec
+    from attribution import Attribution, Paths
     from measurement import Panel
 
 
 def read_journeys(source: str, spec: Path | None = None, aliases: Mapping[str, str] | None = None) -> "Paths":
     """A log of journeys, or a table of aggregated paths, as distinct paths."""
-    from attribution import read_paths
+    from attribution import PathSpec, read_paths
 
-    return read_paths(source, read_spec(spec), aliases or {})
-
-
-def read_spec(file: Path | None) -> "PathSpec":
-    """A path specification from toml or json; the default where no file is named."""
-    import json
-
-    from pydantic import ValidationError
-
-    from attribution import PathSpec
-
-    if file is None:
-        return PathSpec()
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        raw: dict[str, Any] = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
-        return PathSpec.model_validate(raw)
-    except ValidationError as error:
-        found = [Problem(e["msg"], str(file), column=".".join(map(str, e["loc"]))) for e in error.errors()]
-        raise DataError(found) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError([Problem(f"cannot be read: {error}", str(file))]) from None
+    return read_paths(source, PathSpec.read(spec) if spec else None, aliases or {})
 
 
 def overview(paths: "Paths", top: int) -> Json:

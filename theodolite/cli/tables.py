@@ -44,19 +44,15 @@ def unified(view: "View") -> None:
 
 def fit_summary(found: Plain) -> None:
     """A fit: iROAS calibrated and not, then conflicts and convergence."""
-    rows = [
-        [
-            row["channel"],
-            output.interval(row["iroas_uncalibrated"]),
-            output.interval(row["iroas"]),
-            f"{row['r_hat']:.3f}",
-            f"{row['ess_bulk']:.0f}",
-        ]
-        for row in found["channels"]
-    ]
-    output.table(
-        "iROAS (median and 90 % interval)", ["channel", "MMM alone", "MMM with the tests", "R-hat", "ESS"], rows
-    )
+    both = found["calibrated"]
+    rows = []
+    for row in found["channels"]:
+        alone = [output.interval(row["iroas_uncalibrated"])] if both else []
+        quality = [f"{row['r_hat']:.3f}", f"{row['ess_bulk']:.0f}"]
+        rows.append([row["channel"], *alone, output.interval(row["iroas"]), output.interval(row["mroas"]), *quality])
+    names = ["MMM alone", "with the tests"] if both else ["MMM (no tests yet)"]
+    columns = ["channel", *names, "the next unit (mROAS)", "R-hat", "ESS"]
+    output.table("iROAS (median and 90 % interval)", columns, rows)
     if found["conflicts"]:
         judged = [[c["experiment_id"], c["channel"], f"{c['p']:.3f}", c["verdict"]] for c in found["conflicts"]]
         output.table("Does the model without the test predict the test?", ["test", "channel", "p", "verdict"], judged)
