@@ -142,7 +142,7 @@ def lift_delta(post: Posterior, panel: Panel, lift: Lift) -> Floats:
     outside = (coefficient * post.scales.size).sum(-1, keepdims=True) / post.scales.size.sum()
     coefficient = np.concatenate([coefficient, outside], axis=-1)
     kinds = _kinds(post)
-    size = max(1, BATCH_CELLS // rows.actual.size)
+    size = max(1, BATCH_CELLS // rows.exposure.size)
     parts = []
     for at in range(0, post.size, size):
         batch = {name: values[at : at + size] for name, values in post.draws.items()}

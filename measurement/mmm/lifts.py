@@ -5,7 +5,7 @@ with the exposures of its carry-over, once as they were and once as they would h
 the difference of two full model runs (`naive_exposure` gives the second run's input); a test holds that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from measurement.errors import DataError, Problem, shown
 from measurement.lift import Lift
 from measurement.mmm.priors import Forms
 from measurement.mmm.scaling import Scales
-from measurement.mmm.transforms import SATURATIONS, Form, adstock_weights, saturate
+from measurement.mmm.transforms import adstock_weights, saturate
 from measurement.panel import Panel
 from measurement.typing import Bools, Floats, Ints
 
@@ -24,16 +24,14 @@ class Rows(NamedTuple):
     """The cells of all tests, one row per (test, geo, period, channel).
 
     Attributes:
-        actual: Scaled exposures at the lags, shape (rows, lags).
-        counterfactual: The same under business as usual.
+        exposure: Scaled exposures at the lags, as they were and under business as usual, shape (2, rows, lags).
         channel: Channel of the row, shape (rows,).
         geo: Geo of the row; ``geos`` (one past the last) stands for a market outside the panel.
         test: Test of the row.
         unit: KPI units of one scaled unit in the row's market, shape (rows,).
     """
 
-    actual: Any
-    counterfactual: Any
+    exposure: Any
     channel: Any
     geo: Any
     test: Any
@@ -101,17 +99,11 @@ def rows_of(lifts: Sequence[Lift], panel: Panel, scales: Scales, lags: int) -> R
         _outside(e, lift, panel, scales, lags) if lift.off_panel else _inside(e, lift, panel, scales, lags)
         for e, lift in enumerate(lifts)
     ]
-    return Rows(*(np.concatenate([part[i] for part in parts]) for i in range(len(Rows._fields))))
+    first = np.concatenate([part.exposure for part in parts], axis=1)
+    return Rows(first, *(np.concatenate([part[i] for part in parts]) for i in range(1, len(Rows._fields))))
 
 
-def delta(
-    kinds: tuple[str, ...],
-    forms: Forms,
-    values: Any,
-    coefficient: Any,
-    rows: Rows,
-    table: Mapping[str, Form] = SATURATIONS,
-) -> Any:
+def delta(kinds: tuple[str, ...], forms: Forms, values: Any, coefficient: Any, rows: Rows) -> Any:
     """Effect under actual minus counterfactual exposure, per row, in KPI units.
 
     Args:
@@ -120,17 +112,30 @@ def delta(
         values: Named parameters (`priors.unpack`), of one draw or with draws as the leading axis.
         coefficient: Coefficients, shape (..., channels, geos + 1); the last column is the market outside.
         rows: The cells.
-        table: The saturation functions.
 
     Returns:
         Shape (..., rows).
     """
     at = rows.channel
     weights = adstock_weights(values["decay"], values["delay"] * forms.peak, forms.delayed, forms.present)[..., at, :]
-    half, slope, code = values["half_saturation"][..., at], values["slope"][..., at], forms.code[at]
-    actual = saturate(kinds, code, (rows.actual * weights).sum(-1), half, slope, table)
-    counterfactual = saturate(kinds, code, (rows.counterfactual * weights).sum(-1), half, slope, table)
-    return rows.unit * coefficient[..., at, rows.geo] * (actual - counterfactual)
+    half, slope = values["half_saturation"][..., at], values["slope"][..., at]
+    return coefficient[..., at, rows.geo] * row_change(kinds, forms.code[at], weights, half, slope, rows)
+
+
+def row_change(kinds: tuple[str, ...], code: Any, weights: Any, half: Any, slope: Any, rows: Rows) -> Any:
+    """Saturated exposure as it was minus as it would have been, times the market's unit, per row.
+
+    Args:
+        kinds: Saturation forms that occur.
+        code: The row's form, shape (rows,).
+        weights: Carry-over weights of the row's channel, shape (..., rows, lags).
+        half: Half-saturation, shape (..., rows).
+        slope: Slope, same shape.
+        rows: The cells.
+    """
+    carried = weights.__array_namespace__().einsum("kml,...ml->...km", rows.exposure, weights)
+    saturated = saturate(kinds, code, carried, half[..., None, :], slope[..., None, :])
+    return rows.unit * (saturated[..., 0, :] - saturated[..., 1, :])
 
 
 def masked_cells(lifts: Sequence[Lift], panel: Panel) -> Bools:
@@ -160,8 +165,7 @@ def _inside(test: int, lift: Lift, panel: Panel, scales: Scales, lags: int) -> R
     g, t, c = actual.shape[:3]
     geo = np.broadcast_to(place.geos[:, None, None], (g, t, c)).ravel()
     return Rows(
-        actual.reshape(-1, lags),
-        counterfactual.reshape(-1, lags),
+        np.stack([actual.reshape(-1, lags), counterfactual.reshape(-1, lags)]),
         np.broadcast_to(place.channels, (g, t, c)).ravel(),
         geo,
         np.full(g * t * c, test, dtype=np.int64),
@@ -185,8 +189,7 @@ def _outside(test: int, lift: Lift, panel: Panel, scales: Scales, lags: int) -> 
         both.append(windows.reshape(-1, lags))
     rows = len(both[0])
     return Rows(
-        both[0],
-        both[1],
+        np.stack(both),
         np.tile(channels, rows // len(channels)),
         np.full(rows, len(panel.geos), dtype=np.int64),
         np.full(rows, test, dtype=np.int64),

@@ -106,32 +106,41 @@ def precision_of(noise: Noise, counts: Floats) -> Precision:
     return Precision(root, lag, (demand + demand.T) / 2, float(np.log(root[root > 0]).sum() - log_det / 2))
 
 
-def estimate_noise(outcome: Floats, columns: Floats, media: Floats) -> Noise:
+def estimate_noise(outcome: Floats, national: Floats, local: Floats, cells: Floats, media: Floats) -> Noise:
     """Estimate the residual's fixed parts.
 
     Args:
         outcome: Scaled KPI less the offset, shape (geos, periods).
-        columns: Prior-scaled linear terms, shape (columns, geos, periods).
+        national: Prior-scaled linear terms that all geos share, shape (periods, columns).
+        local: Those with a coefficient per geo, shape (periods, columns).
+        cells: Those that differ by geo and period, shape (columns, geos, periods).
         media: Effects at the priors' medians, shape (channels, geos, periods); their size is known to about a factor.
     """
-    outcome, columns = outcome[:, -MOST_PERIODS:], columns[..., -MOST_PERIODS:]
-    terms = np.concatenate([columns, 1.5 * media[..., -MOST_PERIODS:]])
+    recent = slice(-MOST_PERIODS, None)
+    outcome, national, local = outcome[:, recent], national[recent].T, local[recent].T
+    cells, media = cells[..., recent], 1.5 * media[..., recent]
     if len(outcome) == 1:
-        sigma, ratio, persistence = _grid(outcome[0], terms[:, 0], None)
-        return Noise(sigma, ratio, persistence, 0.0, _swing(outcome[0], columns[:, 0]), 0.0, np.ones(1))
-    relative, sigma, local = _between(outcome, terms)
+        terms = np.concatenate([national, cells[:, 0]])
+        sigma, ratio, persistence = _grid(outcome[0], np.concatenate([terms, media[:, 0]]), None)
+        return Noise(sigma, ratio, persistence, 0.0, _swing(outcome[0], terms), 0.0, np.ones(1))
+    own_terms = np.concatenate(
+        [cells, np.einsum("gh,kt->gkht", np.eye(len(outcome)), local).reshape(-1, *outcome.shape)]
+    )
+    relative, sigma, persistence_local = _between(outcome, np.concatenate([own_terms, media]), len(local) + len(media))
     share = relative**-2.0 / (relative**-2.0).sum()
-    together = np.einsum("g,pgt->pt", share, terms)
-    own = sigma / np.sqrt((relative**-2.0).sum())
-    _, ratio, persistence = _grid(share @ outcome, together, own)
-    deviations = (columns - together[: len(columns), None]).reshape(len(columns), -1)
+    mean = share @ outcome
+    # Over geos, independent local coefficients average to one with a smaller prior standard deviation.
+    terms = np.concatenate([national, np.sqrt((share**2).sum()) * local, np.einsum("g,pgt->pt", share, cells)])
+    own = sigma / float(np.sqrt((relative**-2.0).sum()))
+    _, ratio, persistence = _grid(mean, np.concatenate([terms, np.einsum("g,cgt->ct", share, media)]), own)
+    deviations = own_terms - np.einsum("g,pgt->pt", share, own_terms)[:, None]
     return Noise(
         sigma=sigma,
         ratio=ratio * (own / sigma) ** 2,
         persistence=persistence,
-        local_persistence=local,
-        swing=_swing(share @ outcome, together[: len(columns)]),
-        local_swing=_swing((outcome - share @ outcome).ravel(), deviations),
+        local_persistence=persistence_local,
+        swing=_swing(mean, terms),
+        local_swing=_swing((outcome - mean).ravel(), deviations.reshape(len(deviations), -1)),
         relative=relative,
     )
 
@@ -145,20 +154,26 @@ def _ridge(y: Floats, terms: Floats) -> Floats:
     return np.asarray(np.linalg.solve(gram + 1e-3 * np.eye(len(gram)), terms @ y) @ terms)
 
 
-def _between(outcome: Floats, terms: Floats) -> tuple[Floats, float, float]:
-    """Relative noise of each geo, its common size and its persistence, from what differs between geos in one period."""
+def _between(outcome: Floats, terms: Floats, each: int) -> tuple[Floats, float, float]:
+    """Relative noise of each geo, its common size and its persistence, from what differs between geos in one period.
+
+    Args:
+        outcome: Shape (geos, periods).
+        terms: Shape (terms, geos, periods).
+        each: How many of them bear on one geo.
+    """
     geos, periods = outcome.shape
     y = outcome - outcome.mean(0)
     x = (terms - terms.mean(1, keepdims=True)).reshape(len(terms), -1)
     residual = y - _ridge(y.ravel(), x).reshape(y.shape)
-    free = max(0.3, 1.0 - np.linalg.matrix_rank(x @ x.T, tol=1e-3) / y.size) * (1.0 - 1.0 / geos)
+    free = max(0.3, 1.0 - each / periods) * (1.0 - 1.0 / geos)
     variance = (residual**2).mean(1) / free
     variance = (variance * periods + variance.mean() * SHRINK) / (periods + SHRINK)
     common = float(np.exp(np.log(variance).mean()))
     scaled = residual / np.sqrt(variance)[:, None]
     lag = float((scaled[:, 1:] * scaled[:, :-1]).sum() / (scaled**2).sum())
     # A fitted series of n periods with k terms looks less persistent than it is, by about (1 + k) / n.
-    local = float(np.clip(lag + (1 + len(terms) / geos) / periods, 0.0, MOST_LOCAL))
+    local = float(np.clip(lag + (1 + each) / periods, 0.0, MOST_LOCAL))
     return np.sqrt(variance / common), max(float(np.sqrt(common)), 1e-4), local
 
 

@@ -68,9 +68,8 @@ def prepare(
     layout = layout_of(spec, panel, 0 if tests is None else len(tests.used), groups)
     plain = design_of(spec, panel, scales)
     outcome = scales.scaled_outcome(panel) - plain.offset
-    columns = plain.matrix().T.reshape(-1, *outcome.shape)
     typical = _typical_media(layout, spec, panel, scales, exposure, forms)
-    noise = estimate_noise(outcome, columns, typical)
+    noise = estimate_noise(outcome, plain.national, plain.local, plain.cells, typical)
     precision = precision_of(noise, counts)
     design = design_of(spec, panel, scales, noise)
     spectrum = decompose(design, precision)
@@ -113,6 +112,8 @@ def tests_of(
     std_error = np.array([lift.std_error for lift in lifts])
     tests = Tests(
         rows=rows,
+        channels=np.eye(len(panel.channels))[rows.channel],
+        members=(np.arange(len(lifts))[:, None] == rows.test).astype(np.float64),
         measured=np.array([lift.outcome_change for lift in lifts]) / std_error,
         std_error=std_error,
         relative_sd=np.array([lift.relative_sd for lift in lifts]),
@@ -122,7 +123,7 @@ def tests_of(
     )
     groups = len(shared)
     if pad:
-        tests = _padded_tests(tests, _bucket(len(lifts), 4), 2 ** int(np.ceil(np.log2(max(len(rows.test), 64)))))
+        tests = _padded_tests(tests, _bucket(len(lifts), 4), _bucket(len(rows.test), 64))
         groups = _bucket(groups, 2)
     return tests, groups
 
@@ -137,9 +138,13 @@ def _bucket(n: int, step: int) -> int:
 
 
 def _padded_tests(tests: Tests, count: int, cells: int) -> Tests:
-    rows = Rows(*(_grown(array, 0, cells) for array in tests.rows))
-    grown = [_grown(array, 0, count) for array in tests[1:]]
-    out = Tests(rows, *grown)
+    """A padded row belongs to no test; a padded test is not used."""
+    rows = Rows(_grown(tests.rows.exposure, 1, cells), *(_grown(array, 0, cells) for array in tests.rows[1:]))
+    channels = _grown(tests.channels, 0, cells)
+    channels[len(tests.channels) :, 0] = 1.0  # a half-saturation of 0 would have no logarithm
+    members = _grown(_grown(tests.members, 0, count), 1, cells)
+    grown = [_grown(array, 0, count) for array in tests[3:]]
+    out = Tests(rows, channels, members, *grown)
     return out._replace(std_error=np.where(out.used > 0, out.std_error, 1.0))
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from measurement.mmm import fast_forms
 from measurement.mmm.fast_forms import FAST
 from measurement.mmm.transforms import SATURATIONS, adstock_weights, lagged, saturate
 
@@ -98,6 +99,12 @@ def test_engine_forms_have_the_same_values_and_the_right_gradient(form):
                     moved[i][place] += step
                     values.append(float(total(*map(jnp.array, moved))))
                 assert gradient[place] == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5, abs=1e-7)
+
+
+def test_the_engines_logarithm_is_the_logarithm():
+    x = np.concatenate([np.geomspace(1e-200, 1e200, 4001), 1 + np.linspace(-1e-3, 1e-3, 1001), [2**0.5, 0.5**0.5]])
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(fast_forms.log(jnp.array(x)), np.log(x), rtol=1e-15, atol=1e-16)
 
 
 def test_gradient_of_adstock_matches_finite_differences():
