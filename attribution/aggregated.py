@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from attribution import findings
 from attribution.path_spec import DIRECT_NAMES, PathSpec
 from attribution.path_table import NO_TOUCH, SEPARATOR, Paths
-from measurement import source
 from measurement.errors import DataError, Problem
-from measurement.source import Column, Contract, Loaded
+from measurement.reading import source
+from measurement.reading.source import Column, Contract, Loaded
 
 PATHS = Contract(
     "paths",

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 from attribution.journeys import Tally
 from attribution.path_spec import SECONDS_PER_DAY, PathSpec
 from attribution.path_table import NO_TOUCH, SEPARATOR
-from measurement.columns import plain
 from measurement.errors import Level, Problem, did_you_mean, shown
+from measurement.reading.columns import plain
 
 PAUSE = 30
 """Days without any event that part stray clocks from the log."""

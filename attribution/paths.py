@@ -25,9 +25,9 @@ from attribution.journeys import CLICK, CONVERSION, IMPRESSION, Clock, Events, T
 from attribution.path_spec import DIRECT_NAMES, SECONDS_PER_DAY, PathSpec
 from attribution.path_table import NO_TOUCH, Paths
 from attribution.stream import whole_users
-from measurement import source
 from measurement.errors import DataError, Problem, refuse, shown
-from measurement.source import Column, Contract, Loaded
+from measurement.reading import source
+from measurement.reading.source import Column, Contract, Loaded
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

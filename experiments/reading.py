@@ -8,9 +8,9 @@ from typing import Any
 
 from experiments import record_rules as rules
 from experiments.experiment import Experiment
-from measurement import faults, files
 from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
-from measurement.files import TableFile
+from measurement.reading import faults, files
+from measurement.reading.files import TableFile
 
 LARGEST = 50 << 20
 """Bytes of a file of records; every real one is far smaller."""

@@ -8,8 +8,8 @@ from datetime import date
 from typing import Any
 
 from experiments.experiment import CI_LEVEL, ESTIMANDS, GRADES, METHODS, Experiment, std_error_of
-from measurement import faults
 from measurement.errors import did_you_mean, shown
+from measurement.reading import faults
 
 type Fault = tuple[str, str, str]  # field, message, code
 type Checked = tuple[Any, str | None]  # value, or what is wrong with it

@@ -8,12 +8,12 @@ What breaks the contract is a `DataError` that carries every problem with file, 
 from collections.abc import Sequence
 from pathlib import Path
 
-from measurement import completeness, source
-from measurement.columns import Column, Contract
 from measurement.errors import Problem
-from measurement.loaded import Loaded
 from measurement.periods import Period
-from measurement.source import Table
+from measurement.reading import completeness, source
+from measurement.reading.columns import Column, Contract
+from measurement.reading.loaded import Loaded
+from measurement.reading.source import Table
 
 __all__ = ["Table", "read_media", "read_outcome", "read_platform"]
 

@@ -23,11 +23,11 @@ from typing import Any
 
 import pandas as pd
 
-from measurement import source
-from measurement.columns import Column, Contract, plain
 from measurement.errors import DataError, Problem, did_you_mean, shown
 from measurement.panel import Panel
 from measurement.periods import Period, period_of
+from measurement.reading import source
+from measurement.reading.columns import Column, Contract, plain
 
 _SPEND = ("_spend", "_cost")
 _EXPOSURES = {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from experiments import Experiment
     from measurement import Panel
     from measurement.mmm import Spec
-    from measurement.source import Table
+    from measurement.reading.source import Table
 
 
 @dataclass(frozen=True, eq=False)

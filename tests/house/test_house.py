@@ -31,7 +31,7 @@ OWNERS = {
     "numpyro": ("measurement/mmm/*",),
     "pymc": ("measurement/mmm/*",),
     "duckdb": (
-        "measurement/source.py",
+        "measurement/reading/*.py",
         "measurement/tables.py",
         "measurement/store/*.py",
         "attribution/paths*.py",

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from measurement import faults, files, source
-from measurement.columns import Bound, Column, Contract, judged
 from measurement.errors import DataError, Problem
-from measurement.source import Table
+from measurement.reading import faults, files, source
+from measurement.reading.columns import Bound, Column, Contract, judged
+from measurement.reading.source import Table
 
 MEDIA = Contract(
     "media",

@@ -4,10 +4,10 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from measurement import faults
-from measurement.columns import Bound, Column
 from measurement.errors import Problem, shown
-from measurement.loaded import Loaded
+from measurement.reading import faults
+from measurement.reading.columns import Bound, Column
+from measurement.reading.loaded import Loaded
 
 MOST = 1_000
 """Faults of one kind that are put into words; the rest are counted."""

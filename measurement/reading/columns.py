@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from measurement.errors import Problem, shown
-from measurement.files import TableFile
+from measurement.reading.files import TableFile
 
 type Kind = Literal["date", "timestamp", "text", "number", "flag"]
 

@@ -19,8 +19,8 @@ Two doors:
 
 `load` raises where nothing can be read (no such file, another format or encoding) and otherwise returns with the errors
 of the values in ``problems``; only `read` looks for rows that share the contract's key. Values are judged in SQL, all
-at once; only the refused ones come to Python to be put into words (`measurement.faults`). Names of the user never
-become identifiers: columns go by position.
+at once; only the refused ones come to Python to be put into words (`measurement.reading.faults`). Names of the user
+never become identifiers: columns go by position.
 In parquet files "line" is the row, counted from 1.
 """
 
@@ -40,12 +40,12 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from measurement import files, verdicts
-from measurement.columns import SQL_TYPES, Bound, Column, Contract, bind, judged, naive
 from measurement.errors import DataError, Problem, refuse, shown
-from measurement.files import Layout, TableFile
-from measurement.loaded import Loaded, Part
-from measurement.verdicts import MASK, MOST, NAIVE, ZONED, ordered
+from measurement.reading import files, verdicts
+from measurement.reading.columns import SQL_TYPES, Bound, Column, Contract, bind, judged, naive
+from measurement.reading.files import Layout, TableFile
+from measurement.reading.loaded import Loaded, Part
+from measurement.reading.verdicts import MASK, MOST, NAIVE, ZONED, ordered
 
 __all__ = ["MOST", "Column", "Contract", "Loaded", "Table", "connect", "header", "load", "ordered", "read"]
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from measurement import files
-from measurement.columns import Bound, Contract
 from measurement.errors import Problem
-from measurement.files import Layout, TableFile
+from measurement.reading import files
+from measurement.reading.columns import Bound, Contract
+from measurement.reading.files import Layout, TableFile
 from measurement.typing import Ints
 
 if TYPE_CHECKING:

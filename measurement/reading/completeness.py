@@ -15,11 +15,11 @@ from itertools import islice, product
 
 import numpy as np
 
-from measurement.columns import plain
 from measurement.errors import SHOWN_IN_FULL, Problem, shown
-from measurement.loaded import Loaded
 from measurement.periods import Period, expected_dates, period_of
-from measurement.verdicts import MOST, more
+from measurement.reading.columns import plain
+from measurement.reading.loaded import Loaded
+from measurement.reading.verdicts import MOST, more
 
 
 def names(loaded: Loaded, columns: Sequence[str]) -> list[Problem]:
