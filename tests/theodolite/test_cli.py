@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints, what it writes, how it ends."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -172,6 +173,22 @@ def test_the_same_seed_gives_the_same_fit(run, workspace: Path) -> None:
     arguments = ("mmm", "fit", "-w", workspace, "--chains", 2, "--warmup", 150, "--draws", 100, "--seed", 3, "--json")
     first, second = (json.loads(run(*arguments).out) for _ in range(2))
     assert first | {"seconds": 0} == second | {"seconds": 0}
+
+
+def test_ctrl_c_stops_a_fit_at_once_and_leaves_the_store_as_it_was(run, workspace: Path) -> None:
+    before = run("doctor", "-w", workspace, "--json").out
+    command = [sys.executable, "-m", "theodolite", "mmm", "fit", "-w", str(workspace), "--draws", "20000"]
+    fit = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert fit.stderr is not None
+    for line in fit.stderr:
+        if "warm-up" in line:
+            break
+    fit.send_signal(signal.SIGINT)
+    out, err = fit.communicate(timeout=30)
+    assert (fit.returncode, out) == (130, "")
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert run("doctor", "-w", workspace, "--json").out == before
 
 
 def test_reconcile_prints_what_the_contract_promises(run, workspace: Path) -> None:

@@ -4,6 +4,8 @@ import sys
 
 __all__ = ["main"]
 
+INTERRUPTED = 130  # the exit code after Ctrl-C
+
 
 def main() -> None:
     """Run the command line; errors that a user can mend end with their message and exit code, without a traceback."""
@@ -15,3 +17,7 @@ def main() -> None:
     except TheodoliteError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            print("interrupted: what was under way is dropped, what was stored before stays", file=sys.stderr)
+        raise
