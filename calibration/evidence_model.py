@@ -35,7 +35,8 @@ class MethodPriors:
         mmm_common: Sd of the bias that the MMM has in all channels.
         demand_driven: Both biases, as a factor, for channels whose spend follows demand: no, some, strong.
         incrementality: Mean and sd of the log incrementality factor of a new channel that does not follow demand.
-        incrementality_spread: Scale of the half-normal spread of it between channels; the rest of the sd is common.
+        incrementality_floor: Sd between channels that is always there, however alike they look.
+        incrementality_spread: Scale of the half-normal spread beyond it; the rest of the sd is common to all channels.
         demand_driven_shift: Mean and sd of what it is lower by where spend follows demand strongly; half where some.
         correlation: Largest correlation of the MMM's and attribution's errors of one channel (uniform from 0).
         degrees: Degrees of freedom of the tests' errors.
@@ -49,8 +50,9 @@ class MethodPriors:
     mmm_common: float = 0.2
     demand_driven: tuple[float, float, float] = (0.5, 1.0, 2.0)
     incrementality: tuple[float, float] = (-0.4, 0.6)
+    incrementality_floor: float = 0.25
     incrementality_spread: float = 0.4
-    demand_driven_shift: tuple[float, float] = (-1.0, 0.6)
+    demand_driven_shift: tuple[float, float] = (-1.2, 0.7)
     correlation: float = 0.9
     degrees: float = 6.0
 
@@ -246,12 +248,13 @@ def prior_moments(sources: Sources, looks: Looks, spreads: Spreads, priors: Meth
     theirs = np.arange(first, second)
     demand = sources.demand_driven[looks.attribution] / 2
     level, total = priors.incrementality
-    common = max(total**2 - priors.incrementality_spread**2, 0.0)
+    floor = priors.incrementality_floor**2
+    common = max(total**2 - priors.incrementality_spread**2 - floor, 0.0)
     shift, shift_sd = priors.demand_driven_shift
     mean[first:second] -= level + shift * demand
     covariance[:, first:second, first:second] += common + shift_sd**2 * np.outer(demand, demand)
     covariance[:, theirs, theirs] += (
-        spreads.incrementality[:, None] ** 2 + sources.attribution_sd[looks.attribution] ** 2
+        spreads.incrementality[:, None] ** 2 + floor + sources.attribution_sd[looks.attribution] ** 2
     )
     both = [(i, j) for i, c in enumerate(looks.mmm) for j, k in enumerate(looks.attribution) if c == k]
     for i, j in both:

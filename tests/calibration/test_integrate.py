@@ -76,12 +76,13 @@ def brute_force(s, priors, draws=1_000_000, seed=3):
     for c in range(channels):
         log_weight += stats.norm.logpdf(s.mmm[c], mean[:, c], np.sqrt(s.mmm_cov[c, c]))
     residual = tau_if[:, None] * (rho[:, None] * z_b + np.sqrt(1 - rho[:, None] ** 2) * z_u)
-    common = np.sqrt(priors.incrementality[1] ** 2 - priors.incrementality_spread**2) * z(draws)
+    floor = priors.incrementality_floor**2
+    common = np.sqrt(priors.incrementality[1] ** 2 - priors.incrementality_spread**2 - floor) * z(draws)
     slope, slope_sd = priors.demand_driven_shift
     shift = (slope + slope_sd * z(draws))[:, None] * s.demand_driven / 2
     credited = (cells * s.attribution_share).sum(axis=2) - priors.incrementality[0] - common[:, None] - shift + residual
     for c in np.flatnonzero(np.isfinite(s.attribution)):
-        log_weight += stats.norm.logpdf(s.attribution[c], credited[:, c], s.attribution_sd[c])
+        log_weight += stats.norm.logpdf(s.attribution[c], credited[:, c], np.sqrt(s.attribution_sd[c] ** 2 + floor))
     for j in range(s.tests.outcome_change.size):
         v = np.sqrt(s.tests.log_scale_cov[j, j]) * z(draws)
         h = s.tests.scale[j] * np.exp(theta[:, s.tests.channel[j], periods + j] + v)
@@ -215,10 +216,8 @@ def test_own_worlds_are_covered():
         mmm = theta.mean(axis=1) + 0.2 * rng.standard_normal() + tau_b * z_b + 0.3 * rng.standard_normal(3)
         rho = 0.9 * rng.uniform()
         residual = tau_if * (rho * z_b + np.sqrt(1 - rho**2) * rng.standard_normal(3))
-        common = np.sqrt(0.6**2 - 0.4**2) * rng.standard_normal()
-        credit = (
-            theta[:, 1] + 0.4 + 0.5 - 0.3 * rng.standard_normal() - common + residual + 0.1 * rng.standard_normal(3)
-        )
+        common = np.sqrt(0.6**2 - 0.4**2 - 0.25**2) * rng.standard_normal() + 0.35 * rng.standard_normal()
+        credit = theta[:, 1] + 0.4 + 0.6 - common + residual + np.hypot(0.1, 0.25) * rng.standard_normal(3)
         effect = -100 * np.exp(theta[0, 0])
         seen = effect + np.hypot(20.0, 0.05 * effect) * rng.standard_t(6)
         s = sources(mmm, attribution=credit, tests=trials([seen], [20.0], [0], [0.25], [-100.0]))
