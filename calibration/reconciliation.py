@@ -83,7 +83,7 @@ def reconcile(
     numbers = _Numbers.of(panel, fit, fusion, attributed, blocks, window, np.random.default_rng(seed))
     reasons = withheld(conflicts, resolved)
     theirs = None if calibrated is None else _iroas(calibrated, panel, window)
-    shown = SideBySide.of(panel, fit.window, used, theirs, attributed, platform, window)
+    shown = SideBySide.of(panel, fit.window, used, sources.tests, theirs, attributed, platform, window)
     return View(
         channels=tuple(
             _channel(c, panel, numbers, shown, fusion, used, reasons, break_even_iroas(margin), window)

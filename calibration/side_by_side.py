@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from calibration.evidence import Evidence
+from calibration.evidence_model import Tests
 from calibration.sources import Z90, Attributed
 from calibration.view import Quantity
 from measurement.panel import Panel
@@ -39,6 +40,7 @@ class SideBySide:
         panel: Panel,
         iroas: Floats,
         evidence: Sequence[Evidence],
+        tests: Tests,
         calibrated: Floats | None,
         attributed: Attributed | None,
         platform: pd.DataFrame | None,
@@ -50,6 +52,7 @@ class SideBySide:
             panel: The study's panel.
             iroas: The window's iROAS by the fit without tests, shape (draws, channels).
             evidence: The tests.
+            tests: The same tests, mapped to iROAS.
             calibrated: The window's iROAS by the fit with tests.
             attributed: Attribution's credit.
             platform: ``date, channel, value``.
@@ -63,23 +66,33 @@ class SideBySide:
         return cls(
             by_channel(iroas, panel.channels),
             {} if calibrated is None else by_channel(calibrated, panel.channels),
-            {name: pooled for name in panel.channels if (pooled := pool(evidence, name)) is not None},
+            {name: pooled for c, name in enumerate(panel.channels) if (pooled := pool(evidence, tests, c)) is not None},
             credit,
             _platform(platform, panel, window),
             attributed.primary if attributed is not None else "",
         )
 
 
-def pool(evidence: Sequence[Evidence], channel: str) -> Quantity | None:
-    """The tests of one channel alone, as iROAS: the inverse-variance mean, its error stretched where they scatter.
+def pool(evidence: Sequence[Evidence], tests: Tests, channel: int) -> Quantity | None:
+    """The tests of one channel alone, as the channel's average iROAS: their inverse-variance mean.
 
-    Tests of several channels at once say nothing of one. The stretch is Birge's ratio, sqrt(chi² / (n - 1)) where
-    above 1 (Birge 1932, Physical Review 40).
+    A test compares two levels of spend, so its own return is that of the spend it moved: near saturation less than the
+    channel's average. The response curve carries it over (`calibration.sources.tests_of`), and what is not known of
+    the curve widens it. Where tests scatter, the error is stretched by Birge's ratio, sqrt(chi² / (n - 1)) where above
+    1 (Birge 1932, Physical Review 40). Tests of several channels at once say nothing of one.
+
+    Args:
+        evidence: The tests.
+        tests: The same tests, mapped to iROAS.
+        channel: The channel's position.
     """
-    own = [item.iroas for item in evidence if item.iroas is not None and item.lift.channels == (channel,)]
-    if not own:
+    pairs = [n for n in np.flatnonzero(tests.channel == channel) if len(evidence[tests.test[n]].lift.channels) == 1]
+    if not pairs:
         return None
-    mean, weight = np.array([x.mean for x in own]), np.array([x.sd**-2.0 for x in own])
+    own, scale = [evidence[tests.test[n]] for n in pairs], np.abs(tests.scale[pairs])
+    mean = tests.outcome_change[tests.test[pairs]] / tests.scale[pairs]
+    curve = np.abs(mean) * np.sqrt(np.diag(tests.log_scale_cov)[pairs])
+    weight = np.hypot([item.steps[-1].std_error for item in own] / scale, curve) ** -2.0
     centre = float(np.average(mean, weights=weight))
     se = float(weight.sum() ** -0.5)
     if len(own) > 1:

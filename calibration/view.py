@@ -54,7 +54,7 @@ class ChannelView:
         iroas: Unified iROAS; ``None`` where it is withheld or nothing is known.
         mmm: iROAS by the fit without tests.
         mmm_calibrated: iROAS by the fit with tests.
-        experiments: iROAS by the tests alone.
+        experiments: iROAS by the tests alone, carried from the spend they moved to the channel's average.
         attribution: ROAS by attribution model, over attribution's own window.
         platform: ROAS as the platform reports it.
         weights: How far the unified number moves, as a share, when a source's own number for this channel moves:

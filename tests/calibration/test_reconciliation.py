@@ -8,6 +8,7 @@ import pytest
 
 from attribution import attribute, read_paths
 from calibration import Conflict, View, calibrate, gather, reconcile
+from calibration.evidence_model import Tests
 from calibration.reconciliation import changes_by_channel
 from calibration.side_by_side import pool
 from calibration.sources import Attributed, Blocks, gaussian
@@ -218,17 +219,43 @@ def test_changes_by_channel_add_up(panel, calibration, evidence):
     assert parts[:, 0] == pytest.approx(lift_delta(calibration.sibling, panel, lift))
 
 
+def mapped(evidence, scale, log_sd=0.0):
+    """Tests of channel 0, all with the same ``scale`` KPI units per unit of iROAS."""
+    n = len(evidence)
+    return Tests(
+        outcome_change=np.array([item.lift.outcome_change for item in evidence]),
+        std_error=np.array([item.lift.std_error for item in evidence]),
+        relative_sd=np.zeros(n),
+        test=np.arange(n),
+        channel=np.zeros(n, dtype=np.int64),
+        time=np.zeros(n),
+        scale=np.full(n, scale),
+        log_scale_cov=log_sd**2 * np.eye(n),
+    )
+
+
+def test_tests_alone_are_carried_to_the_average_of_the_channel(evidence):
+    one = evidence[0]
+    change = one.lift.outcome_change
+    found = pool([one], mapped([one], change / 2.0), 0)
+    assert found.median == pytest.approx(2.0)
+    assert (found.high - found.low) / 2 == pytest.approx(1.6448536 * one.steps[-1].std_error / abs(change / 2.0))
+    vague = pool([one], mapped([one], change / 2.0, log_sd=0.5), 0)
+    assert vague.high - vague.low > found.high - found.low
+    assert pool([one], mapped([one], change / 2.0), 1) is None
+
+
 def test_pool_stretches_where_tests_scatter(evidence):
     one = evidence[0]
-    name = one.lift.channels[0]
-    again = [one, one, one]
+    scale = one.lift.outcome_change
     scattered = [
-        replace(one, iroas=replace(one.iroas, mean=one.iroas.mean + shift * one.iroas.sd)) for shift in (-4, 0, 4)
+        replace(one, lift=replace(one.lift, outcome_change=one.lift.outcome_change + shift * one.steps[-1].std_error))
+        for shift in (-4, 0, 4)
     ]
-    width = {len(x): pool(x, name).high - pool(x, name).low for x in ([one], again)}
+    width = {n: (q := pool([one] * n, mapped([one] * n, scale), 0)).high - q.low for n in (1, 3)}
     assert width[3] == pytest.approx(width[1] / np.sqrt(3))
-    assert pool(scattered, name).high - pool(scattered, name).low == pytest.approx(4 * width[3], rel=0.01)
-    assert pool(evidence, "nobody") is None
+    apart = pool(scattered, mapped(scattered, scale), 0)
+    assert apart.high - apart.low == pytest.approx(4 * width[3], rel=0.01)
 
 
 def test_quarters_cover_the_panel(panel):
