@@ -100,12 +100,13 @@ def move(probability: float, mroas: Quantity, break_even: float) -> Move:
 
 def in_words(decision: Move, probability: float, tested: bool) -> str:
     """The action as a sentence for people who decide."""
-    sure = f"{probability:.0%} sure that the next unit of spend pays"
+    chance = "under 1%" if probability < 0.01 else "over 99%" if probability > 0.99 else f"{probability:.0%}"
+    sure = f"{chance} sure that the next unit of spend pays"
     match decision:
         case "raise":
             return f"raise: {sure}"
         case "cut":
-            return f"cut: only {sure}"
+            return f"cut: {sure}" if probability < 0.01 else f"cut: only {sure}"
         case "hold":
             return f"hold: close to break-even, {sure}"
         case _:
