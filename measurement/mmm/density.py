@@ -20,7 +20,7 @@ from jax.scipy.special import gammaln
 from measurement.mmm.fast_forms import FAST
 from measurement.mmm.lifts import Rows, row_change
 from measurement.mmm.noise import local_precision
-from measurement.mmm.priors import Layout, unpack
+from measurement.mmm.priors import Layout, standardised, unpack
 from measurement.mmm.transforms import adstock_weights, saturate
 
 LIFT_DF = 6.0
@@ -181,12 +181,14 @@ def lift_log_density(layout: Layout, data: ModelData, values: dict[str, Any], co
 
 
 def log_density_fn(layout: Layout) -> Callable[[Array, ModelData], Array]:
-    """The log-density of the standardised flat vector, up to the normal prior's constant."""
+    """The log-density in the sampler's coordinates, up to the normal prior's constant."""
 
     def log_density(z: Array, data: ModelData) -> Array:
-        values = unpack(layout, data.prior_mean + data.prior_sd * z)
+        standard = standardised(layout, data.forms.code, data.prior_mean, data.prior_sd, z)
+        values = unpack(layout, data.prior_mean + data.prior_sd * standard)
         effect, coefficient = media(layout, data, values)
         series = collapsed(data, data.outcome - effect, values["sigma"])
-        return series + lift_log_density(layout, data, values, coefficient) - 0.5 * (z**2).sum()
+        lift = lift_log_density(layout, data, values, coefficient)
+        return jnp.asarray(series + lift - 0.5 * (standard**2).sum())
 
     return log_density

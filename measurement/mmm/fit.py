@@ -68,6 +68,9 @@ def _posterior(
     contribution = np.exp(values.pop("log_contribution")) * panel.outcome.sum()
     reported = {"iroas": contribution * panel.kpi_value / panel.spend.sum((0, 1)), "contribution": contribution}
     values.pop("geo_effect", None)
+    if "lift_spread" in values:  # drop the padding
+        values["lift_spread"] = values["lift_spread"][..., : ready.groups]
+        values["lift_bias"] = values["lift_bias"][..., : len(lifts)]
     values["coefficient"] = drawn.coefficient
     flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in (values | reported).items()}
     return Posterior(

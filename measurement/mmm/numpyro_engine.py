@@ -19,11 +19,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from numpyro.infer.hmc import hmc
 
 from measurement.cache import cache_folder
 from measurement.mmm.density import ModelData, log_density_fn, media
-from measurement.mmm.priors import Layout, unpack
+from measurement.mmm.priors import Layout, standardised, unpack
 from measurement.mmm.sampling import Progress, ProgressCallback, Sampling
 from measurement.typing import Bools, Floats, Ints
 
@@ -39,7 +40,7 @@ class Draws:
     """What the sampler returns.
 
     Attributes:
-        z: Draws of the standardised flat vector, shape (chains, draws, dimension).
+        z: Draws of the flat vector in standard normal coordinates, shape (chains, draws, dimension).
         coefficient: Coefficients of the saturated exposure, shape (chains, draws, channels, geos).
         divergent: Whether a draw's trajectory diverged, shape (chains, draws).
         steps: Leapfrog steps of each draw, shape (chains, draws).
@@ -77,6 +78,13 @@ class Program:
     stretch: Callable[..., Any]
 
 
+def first_mass(layout: Layout, data: ModelData) -> Array:
+    """Squared posterior scales to begin the warm-up with: those of the prior, and for sigma what n cells leave open."""
+    at = layout.start("sigma")
+    known = 1.0 / (2.0 * data.count * data.prior_sd[at] ** 2)
+    return jnp.ones(layout.dimension).at[at].set(jnp.minimum(known, 1.0))
+
+
 @lru_cache(maxsize=16)
 def program(layout: Layout, warmup: int, target_accept: float) -> Program:
     """The sampler's program; traced once per layout and shape of the data."""
@@ -88,6 +96,7 @@ def program(layout: Layout, warmup: int, target_accept: float) -> Program:
             z,
             warmup,
             step_size=FIRST_STEP,
+            inverse_mass_matrix=first_mass(layout, data),
             target_accept_prob=target_accept,
             max_tree_depth=TREE_DEPTH,
             model_args=(data,),
@@ -98,8 +107,9 @@ def program(layout: Layout, warmup: int, target_accept: float) -> Program:
         def one(i: Any, carry: Any) -> Any:
             state, out = carry
             state = step(state, (data,))
-            values = unpack(layout, data.prior_mean + data.prior_sd * state.z)
-            now = (state.z, media(layout, data, values)[1], state.diverging, state.num_steps)
+            z = standardised(layout, data.forms.code, data.prior_mean, data.prior_sd, state.z)
+            values = unpack(layout, data.prior_mean + data.prior_sd * z)
+            now = (z, media(layout, data, values)[1], state.diverging, state.num_steps)
             return state, tuple(buffer.at[i].set(value) for buffer, value in zip(out, now, strict=True))
 
         empty = (
@@ -138,6 +148,8 @@ def sample(
             included, stops all chains and is passed on.
     """
     began = time.perf_counter()
+    if progress is not None:
+        progress(Progress("compile", 0, sampling.chains * (sampling.warmup + sampling.draws), None))
     with jax.enable_x64(True):
         use_cache()
         arrays = jax.tree.map(jnp.asarray, data)
@@ -147,7 +159,7 @@ def sample(
         made.stretch(states[0], arrays, 0)  # compile once, before the chains need it
     run = _Run(sampling.chains * (sampling.warmup + sampling.draws), [0] * sampling.chains)
     compiled = run.began - began
-    workers = min(sampling.chains, os.cpu_count() or 1)
+    workers = min(sampling.chains, _cores())
     with ThreadPoolExecutor(workers, thread_name_prefix="chain") as pool:
         futures = [pool.submit(_chain, made, state, arrays, sampling, run, i) for i, state in enumerate(states)]
         try:
@@ -164,6 +176,11 @@ def sample(
     parts = [future.result() for future in futures]
     z, coefficient, divergent, steps = (np.stack([part[i] for part in parts]) for i in range(4))
     return Draws(z, coefficient, divergent, steps.astype(np.int64), time.perf_counter() - began, compiled)
+
+
+def _cores() -> int:
+    """Cores that this process may use; a container often gives fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _begin(made: Program, key: Any, layout: Layout, data: ModelData) -> Any:

@@ -30,6 +30,7 @@ class Prepared:
         scales: The scales that were used.
         counts: 1 for the cells of the series likelihood, 0 for those left out, shape (geos, periods).
         noise: What was fixed about the residual beforehand.
+        groups: How many groups of tests share a between-test spread, padding not counted.
     """
 
     layout: Layout
@@ -37,6 +38,7 @@ class Prepared:
     scales: Scales
     counts: Floats
     noise: Noise
+    groups: int
 
 
 def prepare(
@@ -65,7 +67,7 @@ def prepare(
     lags = forms.present.shape[1]
     exposure = np.ascontiguousarray(lagged(scales.scaled_exposure(panel.exposure), lags))
     tests, groups = tests_of(lifts, panel, spec, scales, lags, pad=pad)
-    layout = layout_of(spec, panel, 0 if tests is None else len(tests.used), groups)
+    layout = layout_of(spec, panel, 0 if tests is None else len(tests.used), _bucket(groups, 2) if pad else groups)
     plain = design_of(spec, panel, scales)
     outcome = scales.scaled_outcome(panel) - plain.offset
     typical = _typical_media(layout, spec, panel, scales, exposure, forms)
@@ -94,7 +96,7 @@ def prepare(
         values=spectrum.values,
         tests=tests,
     )
-    return Prepared(layout, _padded(data) if pad else data, scales, counts, noise)
+    return Prepared(layout, _padded(data) if pad else data, scales, counts, noise, groups)
 
 
 def tests_of(
@@ -121,11 +123,9 @@ def tests_of(
         spread=np.where([names in shared for names in sets], roi * change / panel.kpi_value, 0.0),
         group=group,
     )
-    groups = len(shared)
     if pad:
         tests = _padded_tests(tests, _bucket(len(lifts), 4), _bucket(len(rows.test), 64))
-        groups = _bucket(groups, 2)
-    return tests, groups
+    return tests, len(shared)
 
 
 def bucket_of_periods(periods: int) -> int:

@@ -21,7 +21,7 @@ class Sampling(BaseModel):
     chains: int = Field(default=4, ge=2, le=64)
     warmup: int = Field(default=300, ge=20)
     draws: int = Field(default=500, ge=10)
-    target_accept: float = Field(default=0.8, gt=0.5, lt=1.0)
+    target_accept: float = Field(default=0.75, gt=0.5, lt=1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,29 @@ def saturate(
     return out
 
 
+def log_elasticity(kinds: tuple[str, ...], code: Any, half: Any, slope: Any) -> Any:
+    """Logarithm of the elasticity ``d log f / d log x`` at ``x = 1``, the mean positive exposure.
+
+    Args:
+        kinds: The forms that occur.
+        code: Position of the form, shape (channels,).
+        half: Half-saturation, shape (..., channels).
+        slope: Slope, same shape.
+    """
+    xp = half.__array_namespace__()
+    rate = LN3 / half
+    forms = {
+        # slope * half^slope / (1 + half^slope), and rate / sinh(rate)
+        "hill": xp.log(slope) - xp.logaddexp(0.0 * slope, -slope * xp.log(half)),
+        "logistic": xp.log(2.0 * rate) - rate - xp.log1p(-xp.exp(-2.0 * rate)),
+        "none": xp.zeros_like(half),
+    }
+    out = forms[kinds[0]]
+    for kind in kinds[1:]:
+        out = xp.where(code == list(SATURATIONS).index(kind), forms[kind], out)
+    return out
+
+
 def lagged(x: Floats, lags: int) -> Floats:
     """The lag tensor ``out[..., l, g, t] = x[..., g, t - l]``, zero before the first period.
 

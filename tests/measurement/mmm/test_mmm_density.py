@@ -16,7 +16,7 @@ from measurement.mmm.design_matrix import decompose, design_of
 from measurement.mmm.linear_terms import conditional_draws, linear_draws
 from measurement.mmm.noise import Noise, precision_of
 from measurement.mmm.prepare import prepare
-from measurement.mmm.priors import unpack
+from measurement.mmm.priors import standardised, unpack
 from measurement.mmm.spec import Spec
 
 
@@ -72,7 +72,9 @@ def test_collapsed_density_is_the_marginal_normal(case):
     panel, spec, lifts = case
     ready = prepare(panel, spec, lifts, pad=False)
     z = at(ready)
-    values = unpack(ready.layout, ready.data.prior_mean + ready.data.prior_sd * z)
+    mean, sd = ready.data.prior_mean, ready.data.prior_sd
+    z0 = standardised(ready.layout, ready.data.forms.code, mean, sd, z)
+    values = unpack(ready.layout, mean + sd * z0)
     with jax.enable_x64(True):
         effect, coefficient = jax.jit(partial(media, ready.layout))(ready.data, values)
     design = design_of(spec, panel, ready.scales, ready.noise)
@@ -82,7 +84,7 @@ def test_collapsed_density_is_the_marginal_normal(case):
     mean = design.offset + np.asarray(effect).ravel()
     outcome = ready.scales.scaled_outcome(panel).ravel()
     expected = stats.multivariate_normal.logpdf(outcome[counts], mean[counts], covariance[np.ix_(counts, counts)])
-    expected -= 0.5 * z @ z
+    expected -= 0.5 * z0 @ z0
     if lifts:
         delta = own_delta(panel, ready, values, np.asarray(coefficient), lifts[0])
         scale = np.hypot(lifts[0].std_error, lifts[0].relative_sd * delta)
@@ -142,6 +144,20 @@ def test_an_roi_prior_is_the_prior_of_roi(panel_of):
     roi = np.quantile(np.exp(values["log_contribution"]) * money, [0.05, 0.5, 0.95], axis=0)
     np.testing.assert_allclose(roi[:, 0], [0.5, 2.0, 8.0], rtol=0.05)
     np.testing.assert_allclose(roi[:, 1], [0.2, 1.0, 5.0], rtol=0.05)
+
+
+def test_the_samplers_coordinates_keep_volume(case):
+    """The change of variables has Jacobian 1, so that the prior stays what it was."""
+    ready = prepare(*case, pad=False)
+    data, z = ready.data, at(ready)
+
+    def move(z):
+        return standardised(ready.layout, data.forms.code, data.prior_mean, data.prior_sd, z)
+
+    unit = 1e-5 * np.eye(len(z))
+    jacobian = np.stack([(move(z + step) - move(z - step)) / 2e-5 for step in unit])
+    assert np.linalg.det(jacobian) == pytest.approx(1.0, rel=1e-6)
+    assert (np.abs(jacobian - np.eye(len(z))) > 0.01).any()
 
 
 def test_contribution_is_what_the_coefficients_add_up_to():

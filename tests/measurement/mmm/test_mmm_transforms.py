@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from measurement.mmm import fast_forms
 from measurement.mmm.fast_forms import FAST
-from measurement.mmm.transforms import SATURATIONS, adstock_weights, lagged, saturate
+from measurement.mmm.transforms import SATURATIONS, adstock_weights, lagged, log_elasticity, saturate
 
 FULL = np.ones((1, 6), dtype=bool)
 
@@ -69,6 +69,14 @@ def test_each_channel_gets_its_own_form():
     x = np.array([[0.0, 2.0]] * 3)
     got = saturate(("hill", "logistic", "none"), code, x, 1.0, 1.0)
     np.testing.assert_allclose(got[:, 1], [2.0, 2 / 3, 0.8], rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", ["hill", "logistic", "none"])
+def test_elasticity_is_the_slope_on_log_scales(form):
+    half, slope = np.array([0.4, 1.5, 30.0]), np.array([0.8, 1.3, 2.0])
+    up, down = (np.log(SATURATIONS[form](np.full(3, x), half, slope)) for x in (1 + 1e-6, 1 - 1e-6))
+    got = log_elasticity((form,), np.zeros(3), half, slope)
+    np.testing.assert_allclose(np.exp(got), (up - down) / 2e-6, rtol=1e-6)
 
 
 def test_lag_tensor_shifts_and_starts_at_zero():
