@@ -54,11 +54,6 @@ class Design:
     cells_labels: tuple[Label, ...]
     offset: float = 0.8
 
-    @property
-    def columns(self) -> int:
-        """Number of coefficients."""
-        return len(self.labels())
-
     def matrix(self) -> Floats:
         """The whole design, shape (geos × periods, columns): for the one decomposition, and for tests."""
         _, geos, periods = self.cells.shape

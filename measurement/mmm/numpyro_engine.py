@@ -131,7 +131,6 @@ class _Run:
     done: list[int]
     stop: threading.Event = field(default_factory=threading.Event)
     began: float = field(default_factory=time.perf_counter)
-    first: float | None = None
 
 
 def sample(
