@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from experiments import Experiment, analyse
-from experiments.estimators.simplex import simplex_weights
+from experiments.geo.estimators.simplex import simplex_weights
 from measurement import Panel
 
 RESULTS = Path(__file__).parents[1] / "build" / "benchmarks" / "experiments.json"

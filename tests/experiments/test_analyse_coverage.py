@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from experiments.case import Case
-from experiments.estimators import DEFAULT, ESTIMATORS
-from experiments.inference import Inference, infer
+from experiments.geo.case import Case
+from experiments.geo.estimators import DEFAULT, ESTIMATORS
+from experiments.geo.inference import Inference, infer
 
 RUNS, GEOS, PERIODS, ONSET, END = 200, 24, 84, 63, 77
 INJECTED = 0.15

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.estimators import DEFAULT, ESTIMATORS, Block, difference_in_differences, sdid, synthetic_control
-from experiments.estimators.predictors import Predictors
-from experiments.estimators.simplex import simplex_weights
+from experiments.geo.estimators import DEFAULT, ESTIMATORS, Block, difference_in_differences, sdid, synthetic_control
+from experiments.geo.estimators.predictors import Predictors
+from experiments.geo.estimators.simplex import simplex_weights
 
 SEEDS = st.integers(0, 2**32 - 1)
 PLAIN = synthetic_control.Settings(scale=False, fixed_effect=False, weight_cap=1.0)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.case import Case
-from experiments.conformal import conformal_test, cross_fitted_gap
-from experiments.estimators import ESTIMATORS
-from experiments.placebo import (
+from experiments.geo.case import Case
+from experiments.geo.estimators import ESTIMATORS
+from experiments.geo.inference.conformal import conformal_test, cross_fitted_gap
+from experiments.geo.inference.placebo import (
     Placebos,
     PlaceboTest,
     critical_value,
@@ -21,7 +21,7 @@ from experiments.placebo import (
     pools,
     run,
 )
-from experiments.self_calibration import self_calibrate, wilson
+from experiments.geo.inference.self_calibration import self_calibrate, wilson
 
 SEEDS = st.integers(0, 2**32 - 1)
 LEVELS = st.sampled_from([0.05, 0.1, 0.2, 0.32])

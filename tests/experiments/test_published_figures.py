@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from experiments import Experiment, analyse
-from experiments.estimators import Block, difference_in_differences, sdid, synthetic_control
-from experiments.estimators.predictors import Predictors
+from experiments.geo.estimators import Block, difference_in_differences, sdid, synthetic_control
+from experiments.geo.estimators.predictors import Predictors
 from measurement import Panel
 
 OUTCOMES_ONLY = synthetic_control.Settings(scale=False, fixed_effect=False, whole_weeks=False, weight_cap=1.0)

@@ -344,3 +344,58 @@ def test_no_value_breaks_the_reader(changes: dict[str, Any]) -> None:
     except DataError:
         return
     assert records.parse(test.to_dict()) == [test]
+
+
+PLAN = {name: GOOD[name] for name in ("experiment_id", "channel", "start_date", "end_date")} | {"method": "geo_holdout"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"assignment": {"rule": "uniform", "seed": 7, "eligible": ["berlin", "hamburg", "bremen"]}},
+        {"assignment": {"rule": "near_best", "candidates": [["berlin"], ["bremen"]]}, "treatment_geos": ["berlin"]},
+        {"method": "switchback", "burn_in": 1, "schedule": [{"start": "2024-01-01", "end": "2024-01-07", "on": True}]},
+        {"method": "ghost_ads", "allocation": 0.5, "cell_of": "spring"},
+    ],
+)
+def test_how_a_test_was_drawn_survives_a_round_trip(more: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps({**PLAN, **more}))
+    [found] = records.read(file, results=False)
+    [again] = records.parse(found.to_dict(), results=False)
+    assert again == found
+    assert {key: found.to_dict()[key] for key in more} == more
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"assignment": "uniform"}, "an object is needed"),
+        ({"assignment": {"rule": "near-best"}}, "allowed are uniform"),
+        ({"assignment": {"rule": "near_best"}}, "names no candidates"),
+        ({"assignment": {"rule": "uniform", "sead": 1}}, "did you mean 'seed'"),
+        ({"assignment": {"rule": "uniform", "seed": 1.5}}, "a whole number"),
+        ({"assignment": {"rule": "pairs"}}, "names no pairs"),
+        (
+            {"assignment": {"rule": "near_best", "candidates": [["bremen"]]}, "treatment_geos": ["berlin"]},
+            "none of its",
+        ),
+        ({"allocation": 1.0}, "between 0 and 1"),
+        ({"burn_in": -1}, "a whole number from 0"),
+        ({"schedule": [{"start": "2024-01-01", "end": "2024-01-07"}]}, "start, end and on"),
+        ({"schedule": [{"start": "2024-01-08", "end": "2024-01-07", "on": True}]}, "before its start"),
+        ({"schedule": [{"start": "2019-01-01", "end": "2019-01-07", "on": True}]}, "outside the test"),
+    ],
+)
+def test_a_strange_draw_is_refused(more: dict[str, Any], words: str, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps({**PLAN, **more}))
+    with pytest.raises(DataError, match=words):
+        records.read(file, results=False)
+
+
+def test_a_key_twice_inside_an_object_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(PLAN)[:-1] + ', "assignment": {"rule": "uniform", "rule": "pairs"}}')
+    with pytest.raises(DataError, match="names a key twice"):
+        records.read(file, results=False)

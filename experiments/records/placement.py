@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from experiments.experiment import Experiment, resolved
+from experiments.records.experiment import Experiment, resolved
 from measurement.errors import Level, Problem, did_you_mean, shown
 from measurement.panel import Panel
 from measurement.periods import last_day

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from experiments.estimators import difference_in_differences, sdid, synthetic_control
-from experiments.estimators.block import Block, Fit
+from experiments.geo.estimators import difference_in_differences, sdid, synthetic_control
+from experiments.geo.estimators.block import Block, Fit
 
 DEFAULT = "synthetic_control"
 

@@ -2,36 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
-from experiments import placebo
-from experiments.case import Case
-from experiments.conformal import FEWEST_PERIODS, conformal_test, cross_fitted_gap
-from experiments.estimators import Estimator, Fit
-from experiments.self_calibration import SelfCalibration, self_calibrate
+from experiments.geo.case import Case
+from experiments.geo.estimators import Estimator, Fit
+from experiments.geo.inference import placebo
+from experiments.geo.inference.conformal import FEWEST_PERIODS, conformal_test, cross_fitted_gap
+from experiments.geo.inference.self_calibration import SelfCalibration, self_calibrate
+from experiments.two_sided import TwoSided
 from measurement.errors import DesignError
 from measurement.typing import Floats
 
 WAYS = ("in_space", "space_time")
-
-
-class TwoSided(Protocol):
-    """A two-sided test whose p-value and interval agree."""
-
-    @property
-    def estimate(self) -> float:
-        """The mean effect per treated geo and period."""
-        ...
-
-    def p_value(self, hypothesis: float = 0.0) -> float:
-        """The p-value of a hypothesised effect."""
-        ...
-
-    def interval(self, alpha: float) -> tuple[float, float]:
-        """All effects with a p-value of ``alpha`` or more."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

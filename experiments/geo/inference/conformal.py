@@ -11,44 +11,16 @@ With ``a_j`` the sum over the read-out moved by ``j`` periods and ``n_j`` its ov
 the estimate on either side and the interval is exact, without a grid.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from experiments.estimators import Block, Estimator
+from experiments.geo.estimators import Block, Estimator
+from experiments.two_sided import InvertedTest
 from measurement.typing import Floats
 
 FEWEST_PERIODS = 20
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ConformalTest:
-    """A two-sided test whose p-value and interval come from one set of numbers.
-
-    Attributes:
-        estimate: The mean effect over the read-out.
-        lows: Smallest effect that each cyclic shift speaks for, shape (shifts,).
-        highs: Largest one, same shape.
-    """
-
-    estimate: float
-    lows: Floats
-    highs: Floats
-
-    def p_value(self, hypothesis: float = 0.0) -> float:
-        """Share of the shifts that speak for the hypothesis, the unshifted one included."""
-        below = hypothesis <= self.estimate
-        return float(np.mean(self.lows <= hypothesis if below else self.highs >= hypothesis))
-
-    def interval(self, alpha: float) -> tuple[float, float]:
-        """All effects with a p-value of ``alpha`` or more; infinite where there are fewer than ``1/alpha`` shifts."""
-        count = self.lows.size
-        needed = max(int(np.argmax(np.arange(count + 1) / count >= alpha)), 1)
-        low, high = float(np.sort(self.lows)[needed - 1]), float(np.sort(self.highs)[count - needed])
-        return min(low, self.estimate), max(high, self.estimate)
-
-
-def conformal_test(gap: Floats, pre_length: int, first: int = 0, last: int | None = None) -> ConformalTest:
+def conformal_test(gap: Floats, pre_length: int, first: int = 0, last: int | None = None) -> InvertedTest:
     """Test the mean effect of read-out periods ``first`` to ``last`` (exclusive, counted from the onset).
 
     Args:
@@ -69,7 +41,7 @@ def conformal_test(gap: Floats, pre_length: int, first: int = 0, last: int | Non
     with np.errstate(divide="ignore", invalid="ignore"):
         one, two = (own - sums[1:]) / (length - overlap[1:]), (own + sums[1:]) / (length + overlap[1:])
     lows, highs = np.where(others, np.minimum(one, two), -np.inf), np.where(others, np.maximum(one, two), np.inf)
-    return ConformalTest(float(own / length), np.append(-np.inf, lows), np.append(np.inf, highs))
+    return InvertedTest(float(own / length), np.append(-np.inf, lows), np.append(np.inf, highs))
 
 
 def cross_fitted_gap(block: Block, estimator: Estimator) -> Floats:

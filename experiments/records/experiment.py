@@ -21,11 +21,44 @@ CI_LEVEL = 0.90
 """Level of a reported interval that does not name it."""
 
 
+class Assignment(BaseModel):
+    """How the treated geos were drawn, so that the null distribution is the design's own.
+
+    ``uniform``: any set of as many of the ``eligible`` geos (of all treated and control geos where none are named).
+    ``near_best``: one of the ``candidates``, each as likely. ``pairs``: one geo of each of the record's ``pairs``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    rule: Literal["uniform", "near_best", "pairs"]
+    seed: int | None = None
+    eligible: tuple[str, ...] = ()
+    candidates: tuple[tuple[str, ...], ...] = ()
+
+
+class Block(BaseModel):
+    """A stretch of a switchback's schedule: the days (inclusive) in which the treatment was on or off.
+
+    ``geo`` is empty where the whole market switches together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    start: date
+    end: date
+    on: bool
+    geo: str = ""
+
+
 class Experiment(BaseModel):
     """One test: what was changed, where and when, and (once known) what it measured.
 
     Money is in the study's currency, dates are inclusive, ``estimate`` is over the treated geos from ``start_date`` to
     ``cooldown_end_date``. A record without ``estimate`` is a plan that `experiments.analyse` turns into a result.
+
+    A test with several cells has one record per cell; those that share ``cell_of`` share their control geos, and none
+    of them serves another as a control. ``allocation`` is the planned share of users in treatment (user-level tests).
+    ``schedule`` holds the blocks of a switchback or on-off test, ``burn_in`` the periods dropped after each switch.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -53,6 +86,11 @@ class Experiment(BaseModel):
     market_share: float = 1.0
     adstock: Literal["steady_state", "cold_start"] = "steady_state"
     pairs: tuple[tuple[str, str], ...] = ()
+    assignment: Assignment | None = None
+    cell_of: str | None = None
+    allocation: float | None = None
+    schedule: tuple[Block, ...] = ()
+    burn_in: int | None = None
     source: str = ""
     notes: str = Field(default="", max_length=10_000)
 

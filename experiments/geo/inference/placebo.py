@@ -12,8 +12,8 @@ from math import ceil, comb
 
 import numpy as np
 
-from experiments.case import FEWEST_PRE_PERIODS, Case
-from experiments.estimators.block import Block, Fit
+from experiments.geo.case import FEWEST_PRE_PERIODS, Case
+from experiments.geo.estimators.block import Block, Fit
 from measurement.typing import Floats, Ints
 
 FEWEST_SETS = 40

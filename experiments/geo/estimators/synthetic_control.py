@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.estimators.block import Block, Fit
-from experiments.estimators.predictors import Predictors, matched_weights
-from experiments.estimators.simplex import simplex_weights
+from experiments.geo.estimators.block import Block, Fit
+from experiments.geo.estimators.predictors import Predictors, matched_weights
+from experiments.geo.estimators.simplex import simplex_weights
 from measurement.typing import Floats
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.estimators.block import Block
+from experiments.geo.estimators.block import Block
 from experiments.records import Experiment
 from measurement.errors import DesignError, Problem, did_you_mean, refuse, shown
 from measurement.panel import Panel

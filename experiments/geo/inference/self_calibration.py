@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.placebo import Placebos, critical_value, pools
+from experiments.geo.inference.placebo import Placebos, critical_value, pools
 from measurement.typing import Bools, Floats, Json
 
 ALPHA = 0.10

@@ -1,10 +1,12 @@
 """Records of tests: the one door to reading them, placing them on a panel and writing them down again."""
 
-from experiments.experiment import (
+from experiments.records.experiment import (
     CI_LEVEL,
     ESTIMANDS,
     GRADES,
     METHODS,
+    Assignment,
+    Block,
     Estimand,
     Experiment,
     Grade,
@@ -12,14 +14,16 @@ from experiments.experiment import (
     resolved,
     std_error_of,
 )
-from experiments.placement import place
-from experiments.reading import parse, read
+from experiments.records.placement import place
+from experiments.records.reading import parse, read
 
 __all__ = [
     "CI_LEVEL",
     "ESTIMANDS",
     "GRADES",
     "METHODS",
+    "Assignment",
+    "Block",
     "Estimand",
     "Experiment",
     "Grade",

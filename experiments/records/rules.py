@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from datetime import date
 from typing import Any
 
-from experiments.experiment import CI_LEVEL, ESTIMANDS, GRADES, METHODS, Experiment, std_error_of
+from experiments.records.experiment import (
+    CI_LEVEL,
+    ESTIMANDS,
+    GRADES,
+    METHODS,
+    Assignment,
+    Block,
+    Experiment,
+    std_error_of,
+)
 from measurement.errors import did_you_mean, shown
 from measurement.reading import faults
 
@@ -25,7 +34,10 @@ NUMBERS = (
     "spend_delta",
     "counterfactual_spend",
     "market_share",
+    "allocation",
 )
+NESTED = ("pairs", "assignment", "schedule")
+"""Fields whose csv cells hold json."""
 LISTS = ("channel", "treatment_geos", "control_geos")
 FLAGS = ("preregistered", "off_panel")
 _DATES = ("start_date", "end_date", "cooldown_end_date")
@@ -112,6 +124,57 @@ def _pairs(value: Any) -> Checked:
     return (None, wrong) if wrong else (tuple(zip(names[::2], names[1::2], strict=True)), None)
 
 
+def _assignment(value: Any) -> Checked:
+    if isinstance(value, Assignment):
+        return value, None
+    if not isinstance(value, dict):
+        return None, f'{_kind(value)}; an object is needed, such as {{"rule": "uniform"}}'
+    known = tuple(Assignment.model_fields)
+    strange = next((name for name in value if name not in known), None)
+    if strange is not None:
+        return None, f"'{shown(strange)}' is no part of it{did_you_mean(str(strange), known)}"
+    rule, wrong = _choice(("uniform", "near_best", "pairs"))(value.get("rule"))
+    seed, candidates = value.get("seed"), value.get("candidates", [])
+    if not wrong and seed is not None and (type(seed) is not int or not 0 <= seed < 1 << 63):
+        wrong = f"seed: {_kind(seed)}; a whole number from 0 is needed"
+    if not wrong and not isinstance(candidates, list | tuple):
+        wrong = f"candidates: {_kind(candidates)}; a list of lists of geos is needed"
+    lists = [] if wrong else [_names(value.get("eligible", [])), *(_names(each) for each in candidates)]
+    wrong = wrong or next((words for _, words in lists if words), None)
+    if not wrong and rule == "near_best" and not candidates:
+        wrong = "names no candidates; near_best needs the sets that the draw was made from"
+    if wrong:
+        return None, wrong
+    sets = [names for names, _ in lists]
+    return Assignment(rule=rule, seed=seed, eligible=sets[0], candidates=tuple(sets[1:])), None
+
+
+def _schedule(value: Any) -> Checked:
+    if not isinstance(value, list | tuple) or not value:
+        return None, f'{_kind(value)}; a list of blocks is needed, such as [{{"start", "end", "on"}}]'
+    blocks = []
+    for i, each in enumerate(value, 1):
+        if isinstance(each, Block):
+            blocks.append(each)
+            continue
+        if not isinstance(each, dict) or not {"start", "end", "on"} <= set(each) <= set(Block.model_fields):
+            return None, f"block {i}: {_kind(each)}; a block has start, end and on, and geo where geos switch apart"
+        checks = (_day(each["start"]), _day(each["end"]), _flag(each["on"]), _text(500, False)(each.get("geo", "")))
+        wrong = next((words for _, words in checks if words), None)
+        if wrong:
+            return None, f"block {i}: {wrong}"
+        start, end, on, geo = (found for found, _ in checks)
+        if end < start:
+            return None, f"block {i}: ends {end}, before its start {start}"
+        blocks.append(Block(start=start, end=end, on=on, geo=geo))
+    return tuple(blocks), None
+
+
+def _count(value: Any) -> Checked:
+    whole = type(value) is int or (isinstance(value, float) and value.is_integer())
+    return (int(value), None) if whole and 0 <= value < 10_000 else (None, f"{_kind(value)}; a whole number from 0")
+
+
 def _number(value: Any) -> Checked:
     if isinstance(value, bool) or not isinstance(value, int | float):
         hint = ": write it without quotes" if isinstance(value, str) else ""
@@ -150,7 +213,7 @@ def _choice(choices: tuple[str, ...]) -> Callable[[Any], Checked]:
 
 
 _CHECKS: Mapping[str, Callable[[Any], Checked]] = {
-    **{name: _text(500, False) for name in ("kpi", "source")},
+    **{name: _text(500, False) for name in ("kpi", "source", "cell_of")},
     **{name: _choice(choices) for name, choices in _CHOICES.items()},
     **dict.fromkeys(_DATES, _day),
     **dict.fromkeys(NUMBERS, _number),
@@ -159,6 +222,9 @@ _CHECKS: Mapping[str, Callable[[Any], Checked]] = {
     "experiment_id": _identity,
     "channel": _channel,
     "pairs": _pairs,
+    "assignment": _assignment,
+    "schedule": _schedule,
+    "burn_in": _count,
     "notes": _text(_LONGEST["notes"], True),
 }
 
@@ -173,6 +239,7 @@ def together(record: Mapping[str, Any], given: Set[str], results: bool) -> Itera
     """
     yield from _window(record)
     yield from _arms(record)
+    yield from _drawn(record)
     yield from _spend(record, results and "estimate" in given)
     yield from _off_panel(record)
     yield from _result(record, given, results)
@@ -194,6 +261,25 @@ def _arms(record: Mapping[str, Any]) -> Iterator[Fault]:
     both = [geo for geo in record.get("treatment_geos", ()) if geo in set(record.get("control_geos", ()))]
     for geo in both:
         yield "control_geos", f"geo '{shown(geo)}' is in treatment_geos too; a geo is in one arm", "geo-in-both-arms"
+
+
+def _drawn(record: Mapping[str, Any]) -> Iterator[Fault]:
+    """The assignment, the allocation of users and the schedule, against the rest of the record."""
+    assignment, share = record.get("assignment"), record.get("allocation")
+    if assignment and assignment.rule == "pairs" and not record.get("pairs"):
+        yield "assignment", "was drawn within pairs, and the record names no pairs", "assignment"
+    if assignment and assignment.candidates and "treatment_geos" in record:
+        treated = set(record["treatment_geos"])
+        if treated not in [set(each) for each in assignment.candidates]:
+            yield "assignment", "the treatment_geos are none of its candidates", "assignment"
+    if share is not None and not 0 < share < 1:
+        yield "allocation", f"is {share:g}; it is the share of users in treatment, between 0 and 1", "allocation"
+    first, last = record.get("start_date"), record.get("cooldown_end_date") or record.get("end_date")
+    for block in record.get("schedule", ()):
+        if (first and block.start < first) or (last and block.end > last):
+            yield "schedule", f"the block from {block.start} to {block.end} lies outside the test", "schedule"
+    if record.get("schedule") and record.get("method") not in (None, "switchback", "on_off"):
+        yield "schedule", f"is for switchback and on_off tests, and this is a {record['method']}", "schedule"
 
 
 def _spend(record: Mapping[str, Any], results: bool) -> Iterator[Fault]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.estimators.block import Block
-from experiments.estimators.simplex import simplex_weights
+from experiments.geo.estimators.block import Block
+from experiments.geo.estimators.simplex import simplex_weights
 from measurement.typing import Floats
 
 

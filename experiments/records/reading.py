@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import record_rules as rules
-from experiments.experiment import Experiment
+from experiments.records import rules
+from experiments.records.experiment import Experiment
 from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
 from measurement.reading import faults, files
 from measurement.reading.files import TableFile
@@ -154,7 +154,7 @@ def _from_json(file: TableFile, data: bytes) -> list[_Raw]:
     ]
     if strange:
         raise DataError(strange)
-    return [_Raw(record.pairs) for record in records]
+    return [_Raw([(name, _plain(value)) for name, value in record.pairs]) for record in records]
 
 
 class _Pairs:
@@ -165,6 +165,20 @@ class _Pairs:
 
     def __str__(self) -> str:
         return "an object"
+
+
+def _plain(value: Any) -> Any:
+    """A field's value with objects inside it as dictionaries; refused where one names a key twice."""
+    if isinstance(value, list):
+        inside = [_plain(each) for each in value]
+        return next((each for each in inside if isinstance(each, _Refused)), inside)
+    if not isinstance(value, _Pairs):
+        return value
+    keys = [name for name, _ in value.pairs]
+    if len(set(keys)) < len(keys):
+        return _Refused("found an object that names a key twice")
+    found = {name: _plain(each) for name, each in value.pairs}
+    return next((each for each in found.values() if isinstance(each, _Refused)), found)
 
 
 def _constant(text: str) -> _Refused:
@@ -208,12 +222,12 @@ def _cell(name: str, text: str) -> Any:
     text = text.strip() if name != "notes" else text
     if not text:
         return None
-    if name in rules.NUMBERS:
+    if name in (*rules.NUMBERS, "burn_in"):
         return float(text) if faults.is_number(text) else _Refused(faults.number(text)[0])
     if name in rules.FLAGS:
         known = {"true": True, "false": False}
         return known.get(text.casefold(), _Refused(faults.flag(text)[0]))
-    if name == "pairs" or (name in rules.LISTS and text.startswith("[")):
+    if name in rules.NESTED or (name in rules.LISTS and text.startswith("[")):
         try:
             return json.loads(text)
         except (ValueError, RecursionError):

@@ -1,0 +1,1 @@
+"""Geo tests: markets that were treated against markets that were not."""
