@@ -63,6 +63,8 @@ class Fit:
         weights: Weight of each donor, shape (donors,).
         time_weights: Weight of each pre-period, shape (pre-periods,), where the estimator has them; else empty.
         importance: Weight of each predictor, where predictors were matched; else empty.
+        loadings: How the counterfactual of a read-out period moves with each donor's outcome in that period, shape
+            (donors,); ``None`` where it is not linear in them with weights that leave the read-out unread.
     """
 
     observed: Floats
@@ -71,6 +73,7 @@ class Fit:
     weights: Floats
     time_weights: Floats = field(default_factory=lambda: np.zeros(0))
     importance: Floats = field(default_factory=lambda: np.zeros(0))
+    loadings: Floats | None = None
 
     @property
     def gap(self) -> Floats:

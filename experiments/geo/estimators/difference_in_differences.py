@@ -24,9 +24,11 @@ def fit(block: Block, settings: Settings | None = None) -> Fit:
     """Shift the donors' mean to the treated market's level in the pre-period."""
     settings = settings or Settings()
     observed, donors, pre = block.observed, block.donor_outcome, block.pre_length
+    weights = np.full(len(donors), 1.0 / len(donors))
+    loadings = weights
     if settings.scale:
-        sizes = np.maximum(np.abs(donors[:, :pre]).mean(axis=1, keepdims=True), 1e-300)
-        donors = donors / sizes * float(np.abs(observed[:pre]).mean())
-    mean = donors.mean(axis=0)
+        sizes = np.maximum(np.abs(donors[:, :pre]).mean(axis=1), 1e-300)
+        loadings = weights / sizes * float(np.abs(observed[:pre]).mean())
+    mean = loadings @ donors
     shift = observed[:pre].mean() - mean[:pre].mean()
-    return Fit(observed, mean + shift, pre, np.full(len(donors), 1.0 / len(donors)))
+    return Fit(observed, mean + shift, pre, weights, loadings=loadings)

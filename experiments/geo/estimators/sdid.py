@@ -40,4 +40,4 @@ def fit(block: Block, settings: Settings | None = None) -> Fit:
     )
     synthetic = weights @ donors
     shift = time_weights @ (observed[:pre] - synthetic[:pre])
-    return Fit(observed, synthetic + shift, pre, weights, time_weights)
+    return Fit(observed, synthetic + shift, pre, weights, time_weights)  # the time weights read the donors' read-out

@@ -55,7 +55,8 @@ def fit(block: Block, settings: Settings | None = None) -> Fit:
         weights = simplex_weights(columns[:, :pre].T, target[:pre], cap=cap)
     else:
         weights, importance = matched_weights(block, settings.predictors)
-    return Fit(observed, (weights @ columns + level) * size, pre, weights, importance=importance)
+    loadings = weights * size / sizes[:, 0]
+    return Fit(observed, (weights @ columns + level) * size, pre, weights, importance=importance, loadings=loadings)
 
 
 def _size(series: Floats) -> float:
