@@ -74,8 +74,9 @@ class Goal:
     treatment_geos: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.channel, str):
-            object.__setattr__(self, "channel", (self.channel,))
+        for name in ("channel", *_NAME_LISTS):
+            given = getattr(self, name)
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
 
     @property
     def change(self) -> float:
