@@ -1,0 +1,28 @@
+"""Charts of tests, in Altair, from results and tidy frames with fixed field names.
+
+One module per subject: `result` (over time), `evidence` (how sure), `power` (designs), `markets` (who is compared with
+whom), `user_level`, `schedule`. All are reached from here.
+"""
+
+from experiments.charts.evidence import estimates, estimators, placebos
+from experiments.charts.markets import markets
+from experiments.charts.power import choices, cost, power_curve
+from experiments.charts.result import cumulative, fit, gap
+from experiments.charts.schedule import schedule
+from experiments.charts.user_level import arms, sequence
+
+__all__ = [
+    "arms",
+    "choices",
+    "cost",
+    "cumulative",
+    "estimates",
+    "estimators",
+    "fit",
+    "gap",
+    "markets",
+    "placebos",
+    "power_curve",
+    "schedule",
+    "sequence",
+]

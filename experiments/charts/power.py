@@ -1,0 +1,117 @@
+"""Charts of designs: power against effect, the map of choices, cost against what can be detected."""
+
+import altair as alt
+import pandas as pd
+
+from experiments.charts.style import BELOW, COLOUR, FEW, NAMES, NUMBER, NUMBERS, SECOND, SHARE, SHARES, level, tips
+from measurement.charts import FIT, MUTED, Layers
+
+KINDS = {"planning": "Planning (windows not used to choose)", "optimistic": "Optimistic (windows used to choose)"}
+COLOURS = alt.Scale(domain=list(KINDS.values()), range=[COLOUR, MUTED])
+DASHES = alt.Scale(domain=list(KINDS.values()), range=[[1, 0], [4, 3]])
+_LEGEND = alt.Legend(orient="bottom", labelLimit=320, symbolType="stroke", symbolOpacity=1, columns=1)
+
+
+def power_curve(frame: pd.DataFrame, mde: float | None, target: float, kpi: str) -> Layers:
+    """The chance of finding an effect, against its true size; the smallest that is found often enough is marked.
+
+    Args:
+        frame: ``effect`` (relative to what the treated geos sell, a share), ``power``, and where known ``low`` and
+            ``high`` (its interval); ``kind``: ``planning`` or ``optimistic``.
+        mde: Smallest detectable effect, a share; ``None`` where no effect of the grid reaches the target.
+        target: The power that is asked for, a share.
+        kpi: Name of the KPI.
+    """
+    drawn = frame.assign(kind=frame["kind"].map(KINDS))
+    base = alt.Chart(drawn, width="container", height=240).encode(
+        x=alt.X("effect:Q", title=f"True change of {kpi} in the treated geos", axis=SHARES)
+    )
+    scale, title = alt.Scale(domain=[0, 1]), "Chance of finding it (power)"
+    power = alt.Y("power:Q", title=title, axis=alt.Axis(format=".0%"), scale=scale)
+    colour = alt.Color("kind:N", title=None, scale=COLOURS, legend=_LEGEND)
+    lines = base.mark_line(strokeWidth=2).encode(
+        y=power,
+        color=colour,
+        strokeDash=alt.StrokeDash("kind:N", title=None, scale=DASHES, legend=None),
+        tooltip=[alt.Tooltip("kind:N", title="Power"), *tips({"effect": "Effect", "power": "Chance"}, SHARE)],
+    )
+    layers = [level(target), lines]
+    if {"low", "high"} <= set(drawn.columns):
+        band = base.mark_area(opacity=0.18).encode(
+            y=alt.Y("low:Q", title=title, scale=scale),
+            y2="high:Q",
+            color=alt.Color("kind:N", scale=COLOURS, legend=_LEGEND),
+        )
+        layers.insert(1, band)
+    if mde is not None:
+        here = alt.Chart(pd.DataFrame({"effect": [mde], "power": [target], "from": [0.0], "label": [f"MDE {mde:.1%}"]}))
+        rule = here.mark_rule(color=COLOUR, strokeDash=[3, 3]).encode(x="effect:Q", y="from:Q", y2="power:Q")
+        dot = here.mark_point(filled=True, size=70, color=COLOUR, opacity=1).encode(x="effect:Q", y="power:Q")
+        words = here.mark_text(align="left", dx=8, dy=14, color=COLOUR, fontWeight="bold")
+        layers += [rule, dot, words.encode(x="effect:Q", y="power:Q", text="label:N")]
+    return alt.layer(*layers)
+
+
+def choices(frame: pd.DataFrame, period: str) -> Layers:
+    """The map of choices: what can be detected with so many geos over so long; the recommended cell is framed.
+
+    Args:
+        frame: ``geos`` (number of treated geos), ``duration`` (periods), ``mde`` (a share) of the best design of each
+            pair, ``cost`` (money or empty) and ``recommended``.
+        period: Cadence, as in "21 days".
+    """
+    drawn = frame.assign(size=frame["geos"].map(lambda n: f"{n} treated"), length=frame["duration"].map(str))
+    sizes = [f"{n} treated" for n in sorted(frame["geos"].unique())]
+    lengths = [str(n) for n in sorted(frame["duration"].unique())]
+    base = alt.Chart(drawn, width="container", height=alt.Step(34)).encode(
+        x=alt.X("length:O", title=f"Duration ({period}s)", sort=lengths, axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("size:O", title=None, sort=sizes, axis=NAMES),
+    )
+    shown = alt.Scale(range=["#2f74b559", "#2f74b50d"], zero=False)  # the smaller the effect found, the darker
+    cells = base.mark_rect(cornerRadius=3).encode(
+        color=alt.Color("mde:Q", scale=shown, legend=None),
+        tooltip=[
+            alt.Tooltip("size:N", title="Geos"),
+            alt.Tooltip("duration:Q", title=f"Duration ({period}s)"),
+            *tips({"mde": "Smallest detectable effect"}, SHARE),
+            *tips({"cost": "Cost"}),
+        ],
+    )
+    words = base.mark_text(fontSize=12).encode(text=alt.Text("mde:Q", format=SHARE))
+    frames = (
+        base.transform_filter(alt.datum.recommended)
+        .mark_rect(fillOpacity=0, stroke=COLOUR, strokeWidth=2.5, cornerRadius=3)
+        .encode()
+    )
+    return alt.layer(cells, words, frames, autosize=FIT)
+
+
+def cost(frame: pd.DataFrame, money: str, period: str) -> Layers:
+    """What each design costs against the smallest effect it detects; designs below and left of another beat it.
+
+    Args:
+        frame: ``name`` (the treated geos), ``mde`` (a share), ``cost`` (money), ``duration`` (periods) and
+            ``recommended``, one row per design.
+        money: Title of the cost with its unit.
+        period: Cadence.
+    """
+    lengths = [f"{n} {period}s" for n in sorted(frame["duration"].unique())]
+    drawn = frame.assign(length=frame["duration"].map(lambda n: f"{n} {period}s"))
+    base = alt.Chart(drawn, width="container", height=260).encode(
+        x=alt.X("mde:Q", title="Smallest detectable effect", axis=SHARES, scale=alt.Scale(zero=False)),
+        y=alt.Y("cost:Q", title=money, axis=NUMBERS),
+    )
+    colour = alt.Scale(domain=lengths, range=[FEW[i % len(FEW)] for i in range(len(lengths))])
+    dots = base.mark_point(filled=True, size=70, opacity=0.85).encode(
+        color=alt.Color("length:N", title=None, scale=colour, legend=BELOW),
+        tooltip=[
+            alt.Tooltip("name:N", title="Treated geos"),
+            alt.Tooltip("length:N", title="Duration"),
+            *tips({"mde": "Smallest detectable effect"}, SHARE),
+            *tips({"cost": "Cost"}, NUMBER),
+        ],
+    )
+    best = base.transform_filter(alt.datum.recommended)
+    ring = best.mark_point(size=190, color=SECOND, strokeWidth=2, filled=False, opacity=1)
+    words = best.mark_text(align="left", dx=12, color=SECOND, fontWeight="bold").encode(text=alt.value("recommended"))
+    return alt.layer(dots, ring, words)
