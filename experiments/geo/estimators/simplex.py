@@ -4,7 +4,8 @@ Because the weights add to one, ``A w - b = (A - b 1') w``: the objective is a q
 non-negative least squares of ``[(A - b 1'); 1'] u`` against ``(0, ..., 0, 1)`` has the solution ``u = s w`` for some
 scale ``s``, whatever weight the last row has: divide by the sum and the constrained problem is solved exactly (Lawson
 and Hanson, Solving Least Squares Problems, chapter 23, on distance problems). Only where a weight passes the cap does
-an active-set solve of the boxed problem follow.
+an active-set solve of the boxed problem follow. Where there are more candidates than rows a vanishing ridge picks,
+among answers that are equally near, the one with the smallest sum of squares: the order of candidates does not matter.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from measurement.typing import Bools, Floats, Ints
 
 LOWER, FREE, UPPER = -1, 0, 1
+TINY = 1e-12  # the vanishing ridge, in the mean square of a candidate
 
 
 def simplex_weights(columns: Floats, target: Floats, *, ridge: float = 0.0, cap: float = 1.0) -> Floats:
@@ -33,6 +35,8 @@ def simplex_weights(columns: Floats, target: Floats, *, ridge: float = 0.0, cap:
     if cap * candidates < 1.0:
         raise ValueError(f"{candidates} weights of at most {cap} cannot add to one")
     distances = columns - target[:, None]
+    if len(target) < candidates:
+        ridge = max(ridge, TINY * float(np.square(columns).sum()) / candidates)
     if ridge > 0.0:
         distances = np.vstack([distances, np.sqrt(ridge) * np.eye(candidates)])
     weights = _nearest_point(distances)
@@ -60,7 +64,7 @@ def _boxed(gram: Floats, cap: float, uncapped: Floats) -> Floats:
     """Minimise ``w' gram w`` with ``sum w = 1`` and ``0 <= w <= cap`` by a primal active set."""
     count = gram.shape[0]
     size = float(np.trace(gram)) / count
-    gram = gram / size + 1e-12 * np.eye(count)  # the tiny ridge makes the minimum unique
+    gram = gram / size + TINY * np.eye(count)
     weights = _spread(uncapped, cap)
     bound = np.where(weights >= cap, UPPER, np.where(weights <= 0.0, LOWER, FREE))
     for _ in range(100 * count):
