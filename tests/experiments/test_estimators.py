@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.geo.estimators import DEFAULT, ESTIMATORS, Block, difference_in_differences, sdid, synthetic_control
+from experiments.geo.estimators.block import Blocks
 from experiments.geo.estimators.predictors import Predictors
 from experiments.geo.estimators.simplex import simplex_weights
 
@@ -162,3 +163,35 @@ def test_the_default_stands_in_the_dispatch():
     assert synthetic_control.fit(random_block(1), PLAIN).effect == pytest.approx(
         ESTIMATORS["synthetic_control_classic"].fit(random_block(1)).effect
     )
+
+
+@pytest.mark.parametrize("keep", [synthetic_control.Settings(), synthetic_control.Settings(scale=False), PLAIN])
+def test_many_sets_at_once_give_the_fits_of_each(keep):
+    outcome = random_block(21, geos=16).outcome
+    rng = np.random.default_rng(2)
+    treated = np.zeros((60, 16), dtype=bool)
+    for row in treated:
+        row[rng.choice(16, rng.integers(1, 5), replace=False)] = True
+    donors = ~treated
+    donors[:, 15] = False
+    blocks = Blocks(outcome, treated & (np.arange(16) < 15), donors, 2, 30, 38)
+    blocks.treated[:, 0] |= ~blocks.treated.any(axis=1)
+    blocks.donors[blocks.treated] = False
+    many = synthetic_control.fit_many(blocks, keep)
+    again = synthetic_control.fit_many(blocks, keep, near=np.roll(many.weights, 1, axis=0))
+    assert again.counterfactual == pytest.approx(many.counterfactual, rel=1e-9)
+    for row in range(60):
+        one = synthetic_control.fit(blocks.block(row), keep)
+        assert many.counterfactual[row] == pytest.approx(one.counterfactual, rel=1e-8)
+        assert many.effects[row] == pytest.approx(one.effects, abs=1e-8 * np.abs(one.observed).max())
+        assert many.pre_errors[row] == pytest.approx(one.pre_error, rel=1e-8)
+        assert many.weights[row, blocks.donors[row]] == pytest.approx(one.weights, abs=1e-8)
+        assert many.loadings[row, blocks.donors[row]] == pytest.approx(one.loadings, rel=1e-7, abs=1e-7)
+
+
+def test_many_sets_at_once_match_no_predictors():
+    block = random_block(22)
+    treated = np.arange(12)[None, :] < 2
+    matched = synthetic_control.Settings(predictors=Predictors(np.ones((12, 1)), slice(0, 30)))
+    with pytest.raises(ValueError, match="not predictors"):
+        synthetic_control.fit_many(Blocks(block.outcome, treated, ~treated, 0, 30, 40), matched)

@@ -1,4 +1,4 @@
-"""Block and Fit: what every estimator takes and what every estimator gives back.
+"""Block and Fit: what every estimator takes and what every estimator gives back; Blocks and Fits: many at once.
 
 Estimators see arrays only. A treated market is the mean of its treated geos, so that the units of an effect are KPI
 per treated geo and period whatever the number of geos.
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from measurement.typing import Floats, Ints
+from measurement.typing import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +96,66 @@ class Fit:
 
         The floor keeps a perfect fit (noise-free data, more donors than pre-periods) from dividing by nothing.
         """
-        before = self.gap[: self.pre_length]
-        floor = 1e-6 * float(np.abs(self.observed[: self.pre_length]).mean())
-        return max(float(np.sqrt(np.square(before).mean())), floor, np.finfo(np.float64).tiny)
+        return float(_pre_errors(self.gap, self.observed, self.pre_length))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """Many comparisons in one window of one panel.
+
+    Attributes:
+        outcome: KPI, shape (geos, periods).
+        treated: Treated geos of each comparison, shape (sets, geos).
+        donors: Their donors, same shape; none of them treated.
+        start: First period of the pre-period.
+        onset: First period of the read-out.
+        end: One past the last period of the read-out.
+    """
+
+    outcome: Floats
+    treated: Bools
+    donors: Bools
+    start: int
+    onset: int
+    end: int
+
+    def block(self, row: int) -> Block:
+        """One of them."""
+        treated, donors = np.flatnonzero(self.treated[row]), np.flatnonzero(self.donors[row])
+        return Block(self.outcome, treated, donors, self.start, self.onset, self.end)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fits:
+    """What an estimator says of many comparisons: the fields of `Fit`, with sets as the first axis.
+
+    Attributes:
+        observed: Shape (sets, periods).
+        counterfactual: Same shape.
+        pre_length: Number of pre-periods among the periods.
+        weights: Shape (sets, geos), zero outside the donors.
+        loadings: Shape (sets, geos), zero outside the donors.
+    """
+
+    observed: Floats
+    counterfactual: Floats
+    pre_length: int
+    weights: Floats
+    loadings: Floats
+
+    @property
+    def effects(self) -> Floats:
+        """Observed minus counterfactual in the read-out, shape (sets, read-out periods)."""
+        return np.asarray((self.observed - self.counterfactual)[:, self.pre_length :])
+
+    @property
+    def pre_errors(self) -> Floats:
+        """Root mean square of each set's pre-period gap, floored as in `Fit`, shape (sets,)."""
+        return _pre_errors(self.observed - self.counterfactual, self.observed, self.pre_length)
+
+
+def _pre_errors(gap: Floats, observed: Floats, pre: int) -> Floats:
+    """Root mean square gap of the pre-period, floored; the last axis is time."""
+    floor = 1e-6 * np.abs(observed[..., :pre]).mean(axis=-1)
+    error = np.sqrt(np.square(gap[..., :pre]).mean(axis=-1))
+    return np.maximum(np.maximum(error, floor), np.finfo(np.float64).tiny)
