@@ -7,12 +7,21 @@ kept as their publications define them, so that published figures can be reprodu
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from experiments.geo.estimators import difference_in_differences, sdid, synthetic_control
 from experiments.geo.estimators.block import Block, Blocks, Fit, Fits
 from measurement.typing import Floats
 
 DEFAULT = "synthetic_control"
+
+
+class ManyFitter(Protocol):
+    """A fit of many sets; weights of a neighbouring window, shape (sets, geos), only speed it up."""
+
+    def __call__(self, blocks: Blocks, *, near: Floats | None = None) -> Fits:
+        """Fit all sets."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +32,13 @@ class Estimator:
         name: Its name on every surface.
         fit: From a block to a fit.
         whole_weeks: Whether it wants a pre-period of whole weeks where data are daily with a weekly pattern.
-        fit_many: The same from many sets of one window at once; optional weights of a neighbouring window, shape
-            (sets, geos), only speed it up. ``None`` where one set at a time is all there is.
+        fit_many: The same from many sets of one window at once; ``None`` where one at a time is all there is.
     """
 
     name: str
     fit: Callable[[Block], Fit]
     whole_weeks: bool
-    fit_many: Callable[[Blocks, Floats | None], Fits] | None = None
+    fit_many: ManyFitter | None = None
 
 
 _default = synthetic_control.Settings()
@@ -44,7 +52,7 @@ ESTIMATORS: Mapping[str, Estimator] = {
             DEFAULT,
             partial(synthetic_control.fit, settings=_default),
             whole_weeks=True,
-            fit_many=lambda blocks, near=None: synthetic_control.fit_many(blocks, _default, near),
+            fit_many=partial(synthetic_control.fit_many, settings=_default),
         ),
         Estimator("synthetic_control_unscaled", partial(synthetic_control.fit, settings=_unscaled), whole_weeks=False),
         Estimator("synthetic_control_classic", partial(synthetic_control.fit, settings=_classic), whole_weeks=False),
