@@ -1,0 +1,92 @@
+"""The cells of a switchback's regression: which periods are read, and beside what the treatment stands.
+
+One market: a level for every pair of neighbouring blocks (one for the whole test where blocks were not drawn in pairs),
+a trend, days of the week, and the KPI of the control geos where there are any. Up to twelve weeks before the test,
+each with a level of its own, help to tell the days of the week; whether the ads ran then does not matter. Several
+markets: a level for every market and pair of blocks, and one for every period. Nothing here reads the states of the
+blocks, so the randomisation test stays exact.
+"""
+
+import numpy as np
+
+from experiments.switchback.draws import Rule
+from experiments.switchback.regression import Cells
+from measurement.typing import Bools, Floats, Ints
+
+WEEK = 7
+MOST_PRE = 84
+FEWEST_FOR_WEEKDAYS = 28
+
+
+def of_market(
+    values: Floats, block: Ints, read: Bools, weekday: Ints | None, rule: Rule, covariate: Floats | None = None
+) -> Cells:
+    """The cells of one market.
+
+    Args:
+        values: KPI, shape (periods,).
+        block: Block of each period, shape (periods,); -1 outside the schedule.
+        read: Periods of the schedule that are read (no burn-in), shape (periods,).
+        weekday: Day of the week, shape (periods,); ``None`` where the periods are longer.
+        rule: Rule of the draw.
+        covariate: KPI of the control geos, shape (periods,).
+    """
+    onset = int(np.argmax(block >= 0))
+    history = min(onset, MOST_PRE) // (WEEK if weekday is not None else 1) * (WEEK if weekday is not None else 1)
+    before, during = np.arange(onset - history, onset), np.flatnonzero(read)
+    time = np.concatenate([before, during])
+    test = time >= onset
+    stretch = np.where(test, _stretches(block[time], rule), -1 - (onset - 1 - time) // WEEK * (weekday is not None))
+    terms = [_dummies(stretch), _trend(time, test)]
+    if weekday is None:
+        terms.append(_trend(time, ~test))
+    elif time.size >= FEWEST_FOR_WEEKDAYS:
+        terms.append(_dummies(weekday[time])[:, 1:])
+    if covariate is not None:
+        terms.append(covariate[time, None])
+    return Cells(values[time], time, np.where(test, block[time], -1), np.ones(time.size), np.hstack(terms))
+
+
+def of_markets(values: Floats, block: Ints, read: Bools, sign: Floats, rule: Rule) -> Cells:
+    """The cells of several markets that do not all switch together.
+
+    Args:
+        values: KPI over the market's scale, shape (markets, periods).
+        block: Block of each cell, shape (markets, periods); -1 outside the schedule (control geos throughout).
+        read: Cells that are read, same shape.
+        sign: +1, or -1 for a market that is on where its unit is off, shape (markets,).
+        rule: Rule of the draw.
+    """
+    market, time = np.nonzero(read)
+    inside = block[market, time]
+    stretch = np.where(inside >= 0, _stretches(inside, rule), 0)
+    levels = _dummies(market * (stretch.max() + 1) + stretch)
+    terms = np.hstack([levels, _dummies(time)[:, 1:]])
+    return Cells(values[market, time], time, inside, sign[market], terms)
+
+
+def of_whole_history(values: Floats, block: Ints, read: Bools, weekday: Ints | None) -> Cells:
+    """The cells of an on-off test whose history counts as off: one level, one trend, days of the week."""
+    time = np.flatnonzero(read)
+    everything = np.ones(time.size, dtype=np.bool_)
+    terms = [np.ones((time.size, 1)), _trend(time, everything)]
+    if weekday is not None and time.size >= FEWEST_FOR_WEEKDAYS:
+        terms.append(_dummies(weekday[time])[:, 1:])
+    return Cells(values[time], time, block[time], np.ones(time.size), np.hstack(terms))
+
+
+def _stretches(block: Ints, rule: Rule) -> Ints:
+    return np.asarray(block // 2 if rule == "pairs" else np.zeros_like(block))
+
+
+def _dummies(labels: Ints) -> Floats:
+    return np.asarray(labels[:, None] == np.unique(labels), dtype=np.float64)
+
+
+def _trend(time: Ints, where: Bools) -> Floats:
+    """A straight line over the marked cells, from -1 to 1, shape (cells, 1)."""
+    inside = time[where]
+    if inside.size == 0:
+        return np.zeros((time.size, 1))
+    middle, half = (inside.min() + inside.max()) / 2, max((inside.max() - inside.min()) / 2, 1)
+    return np.where(where, (time - middle) / half, 0.0)[:, None]
