@@ -71,7 +71,7 @@ def plain(size: str) -> dict[str, Any]:
     from measurement import mmm
     from measurement.mmm.prepare import prepare
     from measurement.mmm.priors import unpack
-    from measurement.mmm.transforms import adstock_weights, saturate
+    from measurement.mmm.transforms import respond
 
     panel = panel_of(size)
     numpyro.enable_x64()
@@ -87,12 +87,8 @@ def plain(size: str) -> dict[str, Any]:
     def model() -> None:
         raw = numpyro.sample("z", dist.Normal(arrays.prior_mean, arrays.prior_sd).to_event(1))
         values = unpack(layout, raw)
-        forms = arrays.forms
-        weights = adstock_weights(values["decay"], values["delay"] * forms.peak, forms.delayed, forms.present)
-        carried = jnp.einsum("cln,cl->cn", arrays.exposure, weights)
-        half, slope = values["half_saturation"][:, None], values["slope"][:, None]
-        saturated = saturate(layout.kinds, forms.code[:, None], carried, half, slope)
-        saturated = saturated.reshape(layout.channels, layout.geos, -1)
+        exposure = arrays.exposure.reshape(*arrays.exposure.shape[:2], layout.geos, -1)
+        saturated = respond(layout.kinds, arrays.forms, values, exposure)
         # The coefficient has the ROI prior's median size at typical media parameters: a plain, uncentred choice.
         spread = jnp.exp(values["geo_spread"][:, None] * values["geo_effect"]) if layout.geos > 1 else 1.0
         coefficient = jnp.exp(values["log_contribution"])[:, None] * spread * TYPICAL * jnp.ones((1, layout.geos))

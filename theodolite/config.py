@@ -4,13 +4,17 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from measurement.errors import DataError, Problem, did_you_mean, shown
+from measurement.mmm.spec import Adstock, DemandDriven, Order, PositivePrior, Saturation, Trend, UnitPrior
 
 FILE_NAME = "theodolite.toml"
+
+Whole = Annotated[int, BeforeValidator(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)]
+"""A whole number; `_numbers` has made a float of it."""
 
 
 class _Section(BaseModel):
@@ -41,27 +45,39 @@ class DataSection(_Section):
     platform: str | None = None
 
 
-class RoiSection(_Section):
-    """What was believed about a channel's iROAS before the data: the median and a 90 % interval."""
-
-    median: float = Field(gt=0, allow_inf_nan=False)
-    low: float = Field(gt=0, allow_inf_nan=False)
-    high: float = Field(gt=0, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.low < self.median < self.high:
-            raise ValueError(f"needs low < median < high, found {self.low}, {self.median}, {self.high}")
-        return self
-
-
 class ChannelSection(_Section):
-    """What is known about one channel."""
+    """What is known about one channel; what is left out is the model's default (`measurement.mmm.ChannelSpec`)."""
 
     exposure: str | None = None
-    demand_driven: Literal["no", "some", "strong"] = "some"
-    roi: RoiSection | None = None
     aliases: list[str] = []
+    demand_driven: DemandDriven = "some"
+    roi: PositivePrior | None = None
+    adstock: Adstock | None = None
+    saturation: Saturation | None = None
+    order: Order | None = None
+    l_max: Whole | None = Field(default=None, ge=1, le=400)
+    decay: UnitPrior | None = None
+    delay: UnitPrior | None = None
+    half_saturation: PositivePrior | None = None
+    slope: PositivePrior | None = None
+    exponent: PositivePrior | None = None
+    weibull_shape: PositivePrior | None = None
+    weibull_scale: PositivePrior | None = None
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """What it says to the model."""
+        return self.model_dump(exclude_none=True, exclude={"exposure", "aliases"})
+
+
+class ModelSection(_Section):
+    """What holds for all channels; what is left out is the model's default (`measurement.mmm.Spec`)."""
+
+    trend: Trend | None = None
+    changepoint_every: Whole | None = Field(default=None, ge=2)
+    fourier_order: Whole | None = Field(default=None, ge=0, le=20)
+    geo_spread: PositivePrior | None = None
+    mask_tests: Literal["auto", "yes", "no"] | None = None
 
 
 class Config(_Section):
@@ -69,6 +85,7 @@ class Config(_Section):
 
     study: StudySection
     data: DataSection
+    model: ModelSection = ModelSection()
     channels: dict[str, ChannelSection] = {}
 
     @property
@@ -135,10 +152,16 @@ def _problem(item: Mapping[str, Any], lines: Mapping[tuple[str, ...], int], file
 
 
 def _known(where: tuple[str, ...]) -> list[str]:
-    sections: dict[str, type[BaseModel]] = {"study": StudySection, "data": DataSection, "channels": ChannelSection}
+    sections: dict[str, type[BaseModel]] = {
+        "study": StudySection,
+        "data": DataSection,
+        "model": ModelSection,
+        "channels": ChannelSection,
+    }
     if len(where) == 1:
         return list(sections)
-    model: type[BaseModel] = RoiSection if len(where) > 3 and where[2] == "roi" else sections.get(where[0], Config)
+    field = where[1 if where[0] == "model" else 2] if len(where) > (2 if where[0] == "model" else 3) else None
+    model: type[BaseModel] = PositivePrior if field else sections.get(where[0], Config)
     return list(model.model_fields)
 
 

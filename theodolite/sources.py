@@ -111,15 +111,12 @@ def experiments(folder: Path, config: Config) -> "list[Experiment]":
 
 
 def spec(panel: "Panel", config: Config) -> "Spec":
-    """The default model of the panel, and what theodolite.toml says of the channels."""
+    """The default model of the panel, and what theodolite.toml says of it and of the channels."""
     from measurement.mmm import Spec
 
-    channels: dict[str, dict[str, Any]] = {}
-    for name, channel in config.channels.items():
-        channels[name] = {"demand_driven": channel.demand_driven}
-        if channel.roi is not None:
-            channels[name]["roi"] = channel.roi.model_dump()
-    return Spec.default(panel, channels=channels, holidays=tuple(config.study.holidays))
+    channels = {name: channel.model for name, channel in config.channels.items()}
+    fields = config.model.model_dump(exclude_none=True)
+    return Spec.default(panel, channels=channels, holidays=tuple(config.study.holidays), **fields)
 
 
 def window_spend(panel: "Panel", window: tuple[Any, Any] | None) -> Mapping[str, float]:

@@ -33,6 +33,9 @@ _CHANNELS = """
 #   roi: what you believed about incremental revenue per unit of spend before seeing data: median and 90 % interval.
 #   exposure: a column of the media table that the model should see in place of spend (impressions, grp).
 #   aliases: other names of the channel in tests, journeys and platform exports.
+#   adstock: "geometric", "delayed", "weibull", "binomial" or "none"; l_max: periods that the carry-over may last.
+#   saturation: "hill", "logistic", "exponential", "michaelis_menten", "tanh", "root" or "none".
+#   order: "adstock_first" or "saturation_first".
 """
 
 

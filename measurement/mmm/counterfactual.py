@@ -14,13 +14,14 @@ from measurement.errors import DataError
 from measurement.lift import Lift
 from measurement.mmm.lifts import counterfactual_exposure, delta, rows_of, window_of
 from measurement.mmm.posterior import Posterior
-from measurement.mmm.priors import forms_of
-from measurement.mmm.transforms import SATURATIONS, adstock_weights, lagged, saturate
+from measurement.mmm.priors import forms_of, kinds_of
+from measurement.mmm.transforms import adstock_weights, in_order, lagged, saturate
 from measurement.panel import Panel
 from measurement.typing import Floats
 
 BATCH_CELLS = 2_000_000
 SMALL_STEP = 0.01
+TRANSFORM = ("decay", "delay", "weibull_shape", "weibull_scale", "half_saturation", "slope")
 
 Day = date | str
 
@@ -125,7 +126,7 @@ def half_life(post: Posterior) -> Floats:
     cumulated, linear within a period, so that every form and ``l_max`` is served.
     """
     forms = forms_of(post.spec, post.channels)
-    weights = adstock_weights(post.draws["decay"], post.draws["delay"] * forms.peak, forms.delayed, forms.present)
+    weights = adstock_weights(kinds_of(post.spec, post.channels), forms, post.draws)
     reached = np.cumsum(weights, axis=-1)
     at = (reached >= 0.5).argmax(-1)
     here = np.take_along_axis(weights, at[..., None], -1)[..., 0]
@@ -141,7 +142,7 @@ def lift_delta(post: Posterior, panel: Panel, lift: Lift) -> Floats:
     coefficient = post.draws["coefficient"]
     outside = (coefficient * post.scales.size).sum(-1, keepdims=True) / post.scales.size.sum()
     coefficient = np.concatenate([coefficient, outside], axis=-1)
-    kinds = _kinds(post)
+    kinds = kinds_of(post.spec, post.channels)
     size = max(1, BATCH_CELLS // rows.exposure.size)
     parts = []
     for at in range(0, post.size, size):
@@ -163,28 +164,37 @@ def naive_lift_delta(post: Posterior, panel: Panel, lift: Lift) -> Floats:
     return total
 
 
-def _kinds(post: Posterior) -> tuple[str, ...]:
-    return tuple(sorted({post.spec.channels[name].saturation for name in post.channels}))
-
-
 def _channel(post: Posterior, exposure: Floats, c: int, reduce: Callable[[Floats], Floats]) -> Floats:
     """Reduce one channel's scaled effects, (draws, geos, periods), batch by batch, to (draws, ...)."""
-    forms = forms_of(post.spec, post.channels)
-    kind = (list(SATURATIONS)[forms.code[c]],)
-    values = {name: post.draws[name][:, c] for name in ("decay", "delay", "half_saturation", "slope")}
-    weights = adstock_weights(
-        values["decay"][:, None], values["delay"][:, None] * forms.peak[c], forms.delayed[[c]], forms.present[[c]]
-    )[:, 0]
+    forms = forms_of(post.spec, post.channels).only(c)
+    kinds = kinds_of(post.spec, (post.channels[c],))
+    values = {name: post.draws[name][:, [c]] for name in TRANSFORM if name in post.draws}
+    weights = adstock_weights(kinds, forms, values)[:, 0]
     x = exposure[..., c] / (post.scales.size[:, None] * post.scales.exposure[c])
-    lags = lagged(x, forms.present.shape[1]).reshape(forms.present.shape[1], -1)
+    lags = forms.present.shape[1]
+    spread = lagged(x, lags).reshape(lags, -1)
     size = max(1, BATCH_CELLS // x.size)
     parts = []
+
+    def response(now: slice) -> Floats:
+        half, slope = (values[name][now, :, None] for name in ("half_saturation", "slope"))
+
+        def carried() -> Floats:
+            series = (weights[now] @ spread).reshape(-1, *x.shape)
+            return np.asarray(saturate(kinds.saturations, forms.code[0], series, half, slope))
+
+        def saturated() -> Floats:
+            first = np.asarray(saturate(kinds.saturations, forms.code[0], x, half, slope))
+            out = np.zeros_like(first)
+            for lag in range(min(lags, x.shape[-1])):
+                out[..., lag:] += weights[now, lag, None, None] * first[..., : x.shape[-1] - lag]
+            return out
+
+        return np.asarray(in_order(kinds, forms.first[0], carried, saturated))
+
     for at in range(0, post.size, size):
         now = slice(at, at + size)
-        carried = (weights[now] @ lags).reshape(-1, *x.shape)
-        half, slope = values["half_saturation"][now, None, None], values["slope"][now, None, None]
-        effect = saturate(kind, forms.code[c], carried, half, slope)
-        parts.append(reduce(post.draws["coefficient"][now, c, :, None] * effect))
+        parts.append(reduce(post.draws["coefficient"][now, c, :, None] * response(now)))
     return np.concatenate(parts)
 
 

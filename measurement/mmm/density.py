@@ -21,18 +21,9 @@ from measurement.mmm.fast_forms import FAST
 from measurement.mmm.lifts import Rows, row_change
 from measurement.mmm.noise import local_precision
 from measurement.mmm.priors import Layout, standardised, unpack
-from measurement.mmm.transforms import adstock_weights, saturate
+from measurement.mmm.transforms import Forms, adstock_weights, respond
 
 LIFT_DF = 6.0
-
-
-class FormArrays(NamedTuple):
-    """`priors.Forms` as a JAX tree."""
-
-    delayed: Any
-    peak: Any
-    present: Any
-    code: Any
 
 
 class Tests(NamedTuple):
@@ -94,7 +85,7 @@ class ModelData(NamedTuple):
     cells: Any
     exposure: Any
     size: Any
-    forms: FormArrays
+    forms: Forms
     prior_mean: Any
     prior_sd: Any
     national: Any
@@ -125,12 +116,8 @@ def coefficients(values: dict[str, Any], saturated: Any, size: Any, cells: Any) 
 
 def media(layout: Layout, data: ModelData, values: dict[str, Any]) -> tuple[Array, Array]:
     """Sum of the channels' effects on the model's scale, shape (geos, periods), and the coefficients."""
-    weights = adstock_weights(
-        values["decay"], values["delay"] * data.forms.peak, data.forms.delayed, data.forms.present
-    )
-    carried = jnp.einsum("cln,cl->cn", data.exposure, weights)
-    half, slope, code = values["half_saturation"][:, None], values["slope"][:, None], data.forms.code[:, None]
-    saturated = saturate(layout.kinds, code, carried, half, slope, FAST).reshape(layout.channels, layout.geos, -1)
+    exposure = data.exposure.reshape(*data.exposure.shape[:2], layout.geos, -1)
+    saturated = respond(layout.kinds, data.forms, values, exposure, FAST)
     coefficient = coefficients(values, saturated.sum(-1), data.size, data.cells)
     return jnp.einsum("cg,cgt->gt", coefficient, saturated), coefficient
 
@@ -163,11 +150,11 @@ def lift_log_density(layout: Layout, data: ModelData, values: dict[str, Any], co
         return jnp.zeros(())
     outside = (coefficient * data.size).sum(-1, keepdims=True) / data.size.sum()
     forms, rows = data.forms, tests.rows
-    weights = adstock_weights(values["decay"], values["delay"] * forms.peak, forms.delayed, forms.present)
+    weights = adstock_weights(layout.kinds, forms, values)
     # One product with 0-1 rows in place of three gathers, whose gradients would be slow scatters.
     columns = jnp.concatenate([weights, values["half_saturation"][:, None], values["slope"][:, None]], axis=1)
     mine = tests.channels @ columns
-    change = row_change(layout.kinds, forms.code[rows.channel], mine[:, :-2], mine[:, -2], mine[:, -1], rows)
+    change = row_change(layout.kinds, forms, mine[:, :-2], mine[:, -2], mine[:, -1], rows)
     parts = jnp.concatenate([coefficient, outside], -1)[rows.channel, rows.geo] * change
     effect = tests.members @ parts / tests.std_error
     bias: Any = 0.0

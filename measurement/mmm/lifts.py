@@ -13,9 +13,8 @@ import numpy as np
 
 from measurement.errors import DataError, Problem, shown
 from measurement.lift import Lift
-from measurement.mmm.priors import Forms
 from measurement.mmm.scaling import Scales
-from measurement.mmm.transforms import adstock_weights, saturate
+from measurement.mmm.transforms import Forms, Kinds, adstock_weights, in_order, saturate
 from measurement.panel import Panel
 from measurement.typing import Bools, Floats, Ints
 
@@ -103,11 +102,11 @@ def rows_of(lifts: Sequence[Lift], panel: Panel, scales: Scales, lags: int) -> R
     return Rows(first, *(np.concatenate([part[i] for part in parts]) for i in range(1, len(Rows._fields))))
 
 
-def delta(kinds: tuple[str, ...], forms: Forms, values: Any, coefficient: Any, rows: Rows) -> Any:
+def delta(kinds: Kinds, forms: Forms, values: Any, coefficient: Any, rows: Rows) -> Any:
     """Effect under actual minus counterfactual exposure, per row, in KPI units.
 
     Args:
-        kinds: Saturation forms that occur.
+        kinds: The forms that occur.
         forms: The channels' forms.
         values: Named parameters (`priors.unpack`), of one draw or with draws as the leading axis.
         coefficient: Coefficients, shape (..., channels, geos + 1); the last column is the market outside.
@@ -117,25 +116,35 @@ def delta(kinds: tuple[str, ...], forms: Forms, values: Any, coefficient: Any, r
         Shape (..., rows).
     """
     at = rows.channel
-    weights = adstock_weights(values["decay"], values["delay"] * forms.peak, forms.delayed, forms.present)[..., at, :]
+    weights = adstock_weights(kinds, forms, values)[..., at, :]
     half, slope = values["half_saturation"][..., at], values["slope"][..., at]
-    return coefficient[..., at, rows.geo] * row_change(kinds, forms.code[at], weights, half, slope, rows)
+    return coefficient[..., at, rows.geo] * row_change(kinds, forms, weights, half, slope, rows)
 
 
-def row_change(kinds: tuple[str, ...], code: Any, weights: Any, half: Any, slope: Any, rows: Rows) -> Any:
-    """Saturated exposure as it was minus as it would have been, times the market's unit, per row.
+def row_change(kinds: Kinds, forms: Forms, weights: Any, half: Any, slope: Any, rows: Rows) -> Any:
+    """Response to the exposure as it was minus as it would have been, times the market's unit, per row.
 
     Args:
-        kinds: Saturation forms that occur.
-        code: The row's form, shape (rows,).
+        kinds: The forms that occur.
+        forms: The channels' forms.
         weights: Carry-over weights of the row's channel, shape (..., rows, lags).
         half: Half-saturation, shape (..., rows).
         slope: Slope, same shape.
         rows: The cells.
     """
-    carried = weights.__array_namespace__().einsum("kml,...ml->...km", rows.exposure, weights)
-    saturated = saturate(kinds, code, carried, half[..., None, :], slope[..., None, :])
-    return rows.unit * (saturated[..., 0, :] - saturated[..., 1, :])
+    xp, code, table = weights.__array_namespace__(), forms.code[rows.channel], kinds.saturations
+    half, slope = half[..., None, :], slope[..., None, :]
+
+    def carried() -> Any:
+        series = xp.einsum("kml,...ml->...km", rows.exposure, weights)
+        return saturate(table, code, series, half, slope)
+
+    def saturated() -> Any:
+        now = saturate(table, code[:, None], rows.exposure, half[..., None], slope[..., None])
+        return xp.einsum("...kml,...ml->...km", now, weights)
+
+    response = in_order(kinds, forms.first[rows.channel], carried, saturated)
+    return rows.unit * (response[..., 0, :] - response[..., 1, :])
 
 
 def masked_cells(lifts: Sequence[Lift], panel: Panel) -> Bools:

@@ -8,14 +8,14 @@ import numpy as np
 
 from measurement.errors import Problem, refuse
 from measurement.lift import Lift
-from measurement.mmm.density import FormArrays, ModelData, Tests
+from measurement.mmm.density import ModelData, Tests
 from measurement.mmm.design_matrix import decompose, design_of
 from measurement.mmm.lifts import Rows, masked_cells, rows_of, spend_change
 from measurement.mmm.noise import Noise, estimate_noise, precision_of
-from measurement.mmm.priors import Forms, Layout, forms_of, layout_of, prior_of
+from measurement.mmm.priors import Layout, forms_of, layout_of, prior_of
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import Spec, check_spec
-from measurement.mmm.transforms import adstock_weights, lagged, saturate
+from measurement.mmm.transforms import Forms, lagged, respond
 from measurement.panel import Panel
 from measurement.typing import Floats
 
@@ -86,7 +86,7 @@ def prepare(
         cells=float(counts.size),
         exposure=exposure.reshape(*exposure.shape[:2], -1),
         size=scales.size,
-        forms=FormArrays(forms.delayed, forms.peak, forms.present, forms.code),
+        forms=forms,
         prior_mean=mean,
         prior_sd=sd,
         national=design.national,
@@ -185,11 +185,15 @@ def _grown(array: Any, axis: int, size: int) -> Any:
 def _typical_media(layout: Layout, spec: Spec, panel: Panel, scales: Scales, exposure: Floats, forms: Forms) -> Floats:
     """Effects at the priors' medians on the model's scale, shape (channels, geos, periods)."""
     own = [spec.channels[name] for name in panel.channels]
-    decay = np.array([channel.decay.median for channel in own])
-    delay = np.array([channel.delay.median for channel in own]) * forms.peak
-    carried = np.einsum("clgt,cl->cgt", exposure, adstock_weights(decay, delay, forms.delayed, forms.present))
-    half = np.array([channel.half_saturation.median for channel in own])[:, None, None]
-    saturated = saturate(layout.kinds, forms.code[:, None, None], carried, half, np.ones_like(half))
+    values = {
+        "decay": np.array([channel.decay.median for channel in own]),
+        "delay": np.array([channel.delay.median for channel in own]),
+        "weibull_shape": np.array([channel.weibull_shape.median for channel in own]),
+        "weibull_scale": np.array([channel.weibull_scale.median for channel in own]),
+        "half_saturation": np.array([channel.half_saturation.median for channel in own]),
+        "slope": np.ones(len(own)),
+    }
+    saturated = respond(layout.kinds, forms, values, exposure)
     roi = np.array([channel.roi.median for channel in own])
     share = roi * panel.spend.sum((0, 1)) / (panel.outcome.sum() * panel.kpi_value)
     now = np.einsum("g,cgt->c", scales.size, saturated) / panel.outcome.size

@@ -13,9 +13,9 @@ import numpy as np
 
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import PositivePrior, Spec
-from measurement.mmm.transforms import SATURATIONS, log_elasticity
+from measurement.mmm.transforms import ADSTOCKS, SATURATIONS, WITH_HALF, WITH_SLOPE, Forms, Kinds, log_elasticity
 from measurement.panel import Panel
-from measurement.typing import Bools, Floats, Ints
+from measurement.typing import Floats
 
 SIGMA = PositivePrior(median=0.1, low=0.01, high=1.0)
 LIFT_SPREAD = PositivePrior(median=0.3, low=0.04, high=2.4)
@@ -28,16 +28,14 @@ class Layout:
     Attributes:
         channels: Number of channels.
         geos: Number of geos; a single one has no spread between geos.
-        delayed: Whether any channel is of the delayed form.
-        kinds: The saturation forms that occur, sorted.
+        kinds: The forms of carry-over and saturation that occur.
         tests: Lift tests, padded.
         groups: Groups of tests that share a between-test spread, padded.
     """
 
     channels: int
     geos: int
-    delayed: bool
-    kinds: tuple[str, ...]
+    kinds: Kinds
     tests: int = 0
     groups: int = 0
 
@@ -46,11 +44,13 @@ class Layout:
         """Shape of each parameter block, in order."""
         c = (self.channels,)
         shapes: dict[str, tuple[int, ...]] = {"decay": c}
-        if self.delayed:
+        if "delayed" in self.kinds.adstocks:
             shapes["delay"] = c
-        if self.kinds != ("none",):
+        if "weibull" in self.kinds.adstocks:
+            shapes |= {"weibull_shape": c, "weibull_scale": c}
+        if WITH_HALF & set(self.kinds.saturations):
             shapes["half_saturation"] = c
-        if "hill" in self.kinds:
+        if WITH_SLOPE & set(self.kinds.saturations):
             shapes["slope"] = c
         shapes["log_contribution"] = c
         shapes["sigma"] = ()
@@ -80,8 +80,7 @@ def layout_of(spec: Spec, panel: Panel, tests: int = 0, groups: int = 0) -> Layo
     return Layout(
         channels=len(own),
         geos=len(panel.geos),
-        delayed=any(channel.adstock == "delayed" for channel in own),
-        kinds=tuple(sorted({channel.saturation for channel in own})),
+        kinds=kinds_of(spec, panel.channels),
         tests=tests,
         groups=groups,
     )
@@ -105,7 +104,9 @@ def prior_of(layout: Layout, spec: Spec, panel: Panel, scales: Scales, start_sig
         "decay": _both([channel.decay.normal for channel in own]),
         "delay": _both([channel.delay.normal for channel in own]),
         "half_saturation": _both([channel.half_saturation.normal for channel in own]),
-        "slope": _both([channel.slope.normal for channel in own]),
+        "slope": _both([channel.steepness.normal for channel in own]),
+        "weibull_shape": _both([channel.weibull_shape.normal for channel in own]),
+        "weibull_scale": _both([channel.weibull_scale.normal for channel in own]),
         "log_contribution": (roi[0] - np.log(money), roi[1]),
         "sigma": (np.log(start_sigma), sigma[1]),
         "geo_spread": spec.geo_spread.normal,
@@ -128,7 +129,7 @@ def standardised(layout: Layout, code: Any, mean: Any, sd: Any, z: Any) -> Any:
     """
     xp = z.__array_namespace__()
     values = unpack(layout, mean + sd * z)
-    shift = log_elasticity(layout.kinds, code, values["half_saturation"], values["slope"])
+    shift = log_elasticity(layout.kinds.saturations, code, values["half_saturation"], values["slope"])
     at = layout.start("log_contribution")
     mine = slice(at, at + layout.channels)
     return xp.concat([z[..., :at], z[..., mine] - shift / sd[mine], z[..., mine.stop :]], axis=-1)
@@ -150,27 +151,9 @@ def unpack(layout: Layout, raw: Any) -> dict[str, Any]:
         else:
             values[name] = xp.exp(part)
     one = xp.ones_like(values["decay"])
-    values.setdefault("delay", one)
-    values.setdefault("half_saturation", one)
-    values.setdefault("slope", one)
+    for name in ("delay", "half_saturation", "slope"):
+        values.setdefault(name, one)
     return values
-
-
-@dataclass(frozen=True, eq=False)
-class Forms:
-    """The forms of all channels as arrays.
-
-    Attributes:
-        delayed: Whether the adstock is delayed, shape (channels,).
-        peak: Greatest lag of the peak, ``(l_max - 1) / 2``, shape (channels,).
-        present: Lags within ``l_max``, shape (channels, lags).
-        code: Position of the saturation in `SATURATIONS`, shape (channels,).
-    """
-
-    delayed: Bools
-    peak: Floats
-    present: Bools
-    code: Ints
 
 
 def forms_of(spec: Spec, channels: tuple[str, ...]) -> Forms:
@@ -179,10 +162,21 @@ def forms_of(spec: Spec, channels: tuple[str, ...]) -> Forms:
     l_max = np.array([1 if channel.adstock == "none" else channel.l_max for channel in own])
     names = list(SATURATIONS)
     return Forms(
-        delayed=np.array([channel.adstock == "delayed" for channel in own]),
+        carry=np.array([ADSTOCKS.index(channel.adstock) for channel in own], dtype=np.int64),
         peak=(l_max - 1) / 2,
         present=np.arange(l_max.max()) < l_max[:, None],
         code=np.array([names.index(channel.saturation) for channel in own], dtype=np.int64),
+        first=np.array([channel.order == "saturation_first" for channel in own]),
+    )
+
+
+def kinds_of(spec: Spec, channels: tuple[str, ...]) -> Kinds:
+    """The forms that occur among a spec's channels."""
+    own = [spec.channels[name] for name in channels]
+    return Kinds(
+        adstocks=tuple(sorted({channel.adstock for channel in own})),
+        saturations=tuple(sorted({channel.saturation for channel in own})),
+        saturate_first=tuple(sorted({channel.order == "saturation_first" for channel in own})),
     )
 
 

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from measurement.errors import DataError, Problem, did_you_mean, shown
 from measurement.panel import Panel, Period
 
-Adstock = Literal["geometric", "delayed", "none"]
-Saturation = Literal["hill", "logistic", "none"]
+Adstock = Literal["geometric", "delayed", "weibull", "binomial", "none"]
+Saturation = Literal["hill", "logistic", "exponential", "michaelis_menten", "tanh", "root", "none"]
+Order = Literal["adstock_first", "saturation_first"]
 DemandDriven = Literal["no", "some", "strong"]
 Trend = Literal["none", "linear", "piecewise"]
 
@@ -28,7 +29,15 @@ DECAY: dict[Period, tuple[float, float, float]] = {
     "week": (0.40, 0.10, 0.80),
     "month": (0.10, 0.02, 0.40),
 }
+WEIBULL_SCALE: dict[Period, tuple[float, float, float]] = {
+    "day": (8.0, 3.0, 21.0),
+    "week": (2.0, 0.8, 5.0),
+    "month": (1.0, 0.5, 2.0),
+}
 SHARE_WHEN_UNPRICED = 0.2
+
+
+_PRIOR = ("median", "low", "high")
 
 
 class _Frozen(BaseModel):
@@ -98,6 +107,10 @@ class ChannelSpec(_Frozen):
         half_saturation: Prior of the adstocked exposure, in means of the positive exposure, at which Hill reaches one
             half; for the logistic form, at which the curve reaches one half too.
         slope: Prior of Hill's exponent.
+        exponent: Prior of the root's exponent.
+        order: Whether the carry-over comes before the saturation or after it.
+        weibull_shape: Prior of the Weibull carry-over's shape; above 1 the effect peaks after the spend.
+        weibull_scale: Prior of its scale, in periods.
     """
 
     adstock: Adstock = "geometric"
@@ -109,6 +122,17 @@ class ChannelSpec(_Frozen):
     delay: UnitPrior = UnitPrior(median=0.25, low=0.05, high=0.70)
     half_saturation: PositivePrior = PositivePrior(median=1.5, low=0.5, high=4.5)
     slope: PositivePrior = PositivePrior(median=1.2, low=0.75, high=1.9)
+    exponent: PositivePrior = PositivePrior(median=0.5, low=0.3, high=0.83)
+    order: Order = "adstock_first"
+    weibull_shape: PositivePrior = PositivePrior(median=1.5, low=0.8, high=2.8)
+    weibull_scale: PositivePrior = PositivePrior(
+        median=WEIBULL_SCALE["week"][0], low=WEIBULL_SCALE["week"][1], high=WEIBULL_SCALE["week"][2]
+    )
+
+    @property
+    def steepness(self) -> PositivePrior:
+        """The prior of the exponent that the channel's saturation has."""
+        return self.exponent if self.saturation == "root" else self.slope
 
 
 class Spec(_Frozen):
@@ -158,9 +182,13 @@ class Spec(_Frozen):
         ]
         if problems:
             raise DataError(problems)
-        decay = dict(zip(("median", "low", "high"), DECAY[panel.period], strict=True))
+        decay, scale = (dict(zip(_PRIOR, by[panel.period], strict=True)) for by in (DECAY, WEIBULL_SCALE))
         roi = _default_roi(panel)
-        base: dict[str, Any] = {"l_max": min(L_MAX[panel.period], panel.shape[1]), "decay": decay}
+        base: dict[str, Any] = {
+            "l_max": min(L_MAX[panel.period], panel.shape[1]),
+            "decay": decay,
+            "weibull_scale": scale,
+        }
         years = panel.shape[1] / PERIODS_PER_YEAR[panel.period]
         own: dict[str, Any] = {
             "channels": {name: base | {"roi": roi} | dict(given.get(name, {})) for name in panel.channels},

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from measurement.errors import DataError
+from measurement.panel import Panel
 from theodolite.config import load, parse
 from theodolite.template import template
 
@@ -87,3 +88,39 @@ def test_every_name_survives_the_template(name: str, channels: list[str]) -> Non
     config = parse(template(name=name, data={"media": "m.csv", "outcome": "o.csv"}, channels=channels, kpi=name))
     assert config.study.name == name
     assert set(config.channels) == set(channels)
+
+
+def test_the_forms_of_a_channel_reach_the_model() -> None:
+    from measurement.mmm import Spec
+    from measurement.simulate import geo, simulate
+    from theodolite.config import ChannelSection
+    from theodolite.sources import spec
+
+    world = simulate(geo(seed=1))
+    panel = Panel.from_frames(world.outcome, world.media, kpi="revenue")
+    name = panel.channels[0]
+    text = GOOD.split("[channels.tv]")[0] + '[model]\ntrend = "piecewise"\nfourier_order = 2\n'
+    text += f'[channels.{name}]\nadstock = "weibull"\nsaturation = "root"\norder = "saturation_first"\nl_max = 6\n'
+    text += "weibull_scale = { median = 2, low = 1, high = 4 }\n"
+    made = spec(panel, parse(text))
+    own = made.channels[name]
+    assert (own.adstock, own.saturation, own.order, own.l_max) == ("weibull", "root", "saturation_first", 6)
+    assert own.weibull_scale.high == 4.0
+    assert (made.trend, made.fourier_order) == ("piecewise", 2)
+    assert made.channels[panel.channels[1]] == Spec.default(panel).channels[panel.channels[1]]
+    assert set(ChannelSection().model) == {"demand_driven"}
+
+
+@pytest.mark.parametrize(
+    ("more", "column", "words"),
+    [
+        ('adstock = "weibul"', "channels.tv.adstock", "'weibull'"),
+        ("l_max = 2.5", "channels.tv.l_max", "integer"),
+        ("decay = { median = 0.5, low = 0.6, high = 0.9 }", "channels.tv.decay", "low < median < high"),
+        ("satturation = 1", "channels.tv.satturation", "did you mean 'saturation'"),
+    ],
+)
+def test_a_strange_form_is_refused_at_its_place(more: str, column: str, words: str) -> None:
+    (problem,) = problem_of(GOOD + more + "\n")
+    assert (problem.column, problem.line) == (column, len(GOOD.splitlines()) + 1)
+    assert words in problem.message

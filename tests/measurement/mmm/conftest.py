@@ -66,6 +66,8 @@ def make_posterior(panel: Panel, spec: Spec | None = None, draws: int = 40, seed
     values = {
         "decay": rng.uniform(0.1, 0.8, shape),
         "delay": rng.uniform(0.1, 0.9, shape),
+        "weibull_shape": rng.uniform(0.7, 2.5, shape),
+        "weibull_scale": rng.uniform(1.0, 4.0, shape),
         "half_saturation": rng.uniform(0.5, 3.0, shape),
         "slope": rng.uniform(0.8, 1.8, shape),
         "coefficient": rng.uniform(0.05, 0.2, (*shape, geos)),

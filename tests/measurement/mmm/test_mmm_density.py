@@ -34,7 +34,13 @@ def residual_covariance(noise: Noise, counts: np.ndarray) -> np.ndarray:
     return full.reshape(geos * periods, geos * periods)
 
 
-@pytest.fixture(scope="module", params=["national", "geo"])
+OTHER_FORMS = {
+    "channel 0": {"adstock": "weibull", "saturation": "exponential", "order": "saturation_first"},
+    "channel 1": {"adstock": "binomial", "saturation": "root", "demand_driven": "strong"},
+}
+
+
+@pytest.fixture(scope="module", params=["national", "geo", "other forms"])
 def case(request, panel_of):
     geos = 1 if request.param == "national" else 3
     panel, _ = panel_of(geos, 40, 2, seed=3)
@@ -43,7 +49,9 @@ def case(request, panel_of):
         trend="piecewise",
         fourier_order=2,
         holidays=("DE",),
-        channels={"channel 1": {"adstock": "delayed", "saturation": "logistic", "demand_driven": "strong"}},
+        channels=OTHER_FORMS
+        if request.param == "other forms"
+        else {"channel 1": {"adstock": "delayed", "saturation": "logistic", "demand_driven": "strong"}},
     )
     lifts = ()
     if geos > 1:
@@ -86,23 +94,30 @@ def test_collapsed_density_is_the_marginal_normal(case):
     expected = stats.multivariate_normal.logpdf(outcome[counts], mean[counts], covariance[np.ix_(counts, counts)])
     expected -= 0.5 * z0 @ z0
     if lifts:
-        delta = own_delta(panel, ready, values, np.asarray(coefficient), lifts[0])
+        delta = own_delta(panel, spec, ready, values, np.asarray(coefficient), lifts[0])
         scale = np.hypot(lifts[0].std_error, lifts[0].relative_sd * delta)
         expected += stats.t.logpdf(lifts[0].outcome_change, 6, delta, scale)
         assert counts.sum() == counts.size - 7  # five weeks of the test and two of its cool-down
     assert density(ready, z) == pytest.approx(expected, rel=1e-9)
 
 
-def own_delta(panel, ready, values, coefficient, lift):
+def own_delta(panel, spec, ready, values, coefficient, lift):
     """Delta of the one test, by convolution with numpy's own tools."""
     usual = panel.spend[0, :, 0].copy()
     usual[20:25] = lift.counterfactual_spend[0, :, 0]
-    decay, half, slope = (float(values[name][0]) for name in ("decay", "half_saturation", "slope"))
-    weights = decay ** np.arange(8)
+    first = {name: float(np.atleast_1d(value)[0]) for name, value in values.items() if np.ndim(value) < 2}
+    lags, half, slope = np.arange(8), first["half_saturation"], first["slope"]
+    other = spec.channels["channel 0"].order == "saturation_first"
+    if other:
+        weights = stats.weibull_min(first["weibull_shape"], scale=first["weibull_scale"]).pdf(lags + 1)
+    else:
+        weights = first["decay"] ** lags
     weights /= weights.sum()
     unit = ready.scales.size[0] * ready.scales.exposure[0]
 
     def effect(spend):
+        if other:
+            return coefficient[0, 0] * np.convolve(1 - 0.5 ** (spend / unit / half), weights)[:40]
         carried = np.convolve(spend / unit, weights)[:40]
         return coefficient[0, 0] * carried**slope / (carried**slope + half**slope)
 

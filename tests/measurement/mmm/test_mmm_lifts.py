@@ -35,11 +35,12 @@ def lift_on(panel, first=20, weeks=5, cooldown=2, geos=2, channels=1, factor=0.0
 
 @pytest.fixture(scope="module")
 def world(panel_of, posterior_of):
-    panel, _ = panel_of(4, 50, 3, seed=2)
+    panel, _ = panel_of(4, 50, 4, seed=2)
     forms = {
         "channel 0": {"adstock": "delayed", "l_max": 6},
-        "channel 1": {"saturation": "logistic"},
+        "channel 1": {"saturation": "logistic", "order": "saturation_first"},
         "channel 2": {"adstock": "none", "saturation": "none"},
+        "channel 3": {"adstock": "weibull", "saturation": "root"},
     }
     return panel, posterior_of(panel, Spec.default(panel, channels=forms))
 
@@ -49,7 +50,7 @@ def world(panel_of, posterior_of):
     weeks=st.integers(1, 8),
     cooldown=st.integers(0, 6),
     geos=st.integers(1, 4),
-    channels=st.integers(1, 3),
+    channels=st.integers(1, 4),
     factor=st.sampled_from([0.0, 0.4, 1.0, 2.5]),
 )
 @settings(max_examples=40, deadline=None)
