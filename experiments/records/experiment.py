@@ -26,6 +26,10 @@ class Assignment(BaseModel):
 
     ``uniform``: any set of as many of the ``eligible`` geos (of all treated and control geos where none are named).
     ``near_best``: one of the ``candidates``, each as likely. ``pairs``: one geo of each of the record's ``pairs``.
+
+    For a ``schedule`` it says how the blocks' states were drawn, in each geo by itself where geos switch apart:
+    ``pairs``: one of every two neighbouring blocks is on; ``uniform``: any as many blocks (a coin for each block is
+    that too, given how many came up on).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -58,7 +62,8 @@ class Experiment(BaseModel):
 
     A test with several cells has one record per cell; those that share ``cell_of`` share their control geos, and none
     of them serves another as a control. ``allocation`` is the planned share of users in treatment (user-level tests).
-    ``schedule`` holds the blocks of a switchback or on-off test, ``burn_in`` the periods dropped after each switch.
+    ``schedule`` holds the blocks of a switchback or on-off test, one for each draw (neighbours of one state stay two
+    blocks); ``burn_in`` is the number of periods dropped at the start of each block.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from experiments.records import schedules
 from experiments.records.experiment import Experiment, resolved
 from measurement.errors import Level, Problem, did_you_mean, shown
 from measurement.panel import Panel
@@ -53,6 +54,7 @@ def _problems(test: Experiment, panel: Panel, aliases: Mapping[str, str]) -> Ite
                 words = f"unknown geo '{shown(geo)}'{did_you_mean(geo, panel.geos)}"
                 yield problem("pairs", words, "unknown-geo")
     yield from (problem(*fault) for fault in _window(test, panel))
+    yield from (problem(*fault) for fault in schedules.misplaced(test, panel))
 
 
 def _window(test: Experiment, panel: Panel) -> Iterator[tuple[str, str, str] | tuple[str, str, str, Level]]:

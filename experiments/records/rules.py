@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from datetime import date
 from typing import Any
 
+from experiments.records import schedules
 from experiments.records.experiment import (
     CI_LEVEL,
     ESTIMANDS,
@@ -266,7 +267,8 @@ def _arms(record: Mapping[str, Any]) -> Iterator[Fault]:
 def _drawn(record: Mapping[str, Any]) -> Iterator[Fault]:
     """The assignment, the allocation of users and the schedule, against the rest of the record."""
     assignment, share = record.get("assignment"), record.get("allocation")
-    if assignment and assignment.rule == "pairs" and not record.get("pairs"):
+    switches = record.get("method") in schedules.SCHEDULED
+    if assignment and assignment.rule == "pairs" and not record.get("pairs") and not switches:
         yield "assignment", "was drawn within pairs, and the record names no pairs", "assignment"
     if assignment and assignment.candidates and "treatment_geos" in record:
         treated = set(record["treatment_geos"])
@@ -274,12 +276,7 @@ def _drawn(record: Mapping[str, Any]) -> Iterator[Fault]:
             yield "assignment", "the treatment_geos are none of its candidates", "assignment"
     if share is not None and not 0 < share < 1:
         yield "allocation", f"is {share:g}; it is the share of users in treatment, between 0 and 1", "allocation"
-    first, last = record.get("start_date"), record.get("cooldown_end_date") or record.get("end_date")
-    for block in record.get("schedule", ()):
-        if (first and block.start < first) or (last and block.end > last):
-            yield "schedule", f"the block from {block.start} to {block.end} lies outside the test", "schedule"
-    if record.get("schedule") and record.get("method") not in (None, "switchback", "on_off"):
-        yield "schedule", f"is for switchback and on_off tests, and this is a {record['method']}", "schedule"
+    yield from schedules.faults(record)
 
 
 def _spend(record: Mapping[str, Any], results: bool) -> Iterator[Fault]:

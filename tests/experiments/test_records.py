@@ -354,7 +354,14 @@ PLAN = {name: GOOD[name] for name in ("experiment_id", "channel", "start_date", 
     [
         {"assignment": {"rule": "uniform", "seed": 7, "eligible": ["berlin", "hamburg", "bremen"]}},
         {"assignment": {"rule": "near_best", "candidates": [["berlin"], ["bremen"]]}, "treatment_geos": ["berlin"]},
-        {"method": "switchback", "burn_in": 1, "schedule": [{"start": "2024-01-01", "end": "2024-01-07", "on": True}]},
+        {
+            "method": "switchback",
+            "burn_in": 1,
+            "schedule": [
+                {"start": "2024-01-01", "end": "2024-01-07", "on": True},
+                {"start": "2024-01-08", "end": "2024-01-14", "on": False},
+            ],
+        },
         {"method": "ghost_ads", "allocation": 0.5, "cell_of": "spring"},
     ],
 )
@@ -384,7 +391,10 @@ def test_how_a_test_was_drawn_survives_a_round_trip(more: dict[str, Any], tmp_pa
         ({"burn_in": -1}, "a whole number from 0"),
         ({"schedule": [{"start": "2024-01-01", "end": "2024-01-07"}]}, "start, end and on"),
         ({"schedule": [{"start": "2024-01-08", "end": "2024-01-07", "on": True}]}, "before its start"),
-        ({"schedule": [{"start": "2019-01-01", "end": "2019-01-07", "on": True}]}, "outside the test"),
+        (
+            {"method": "switchback", "schedule": [{"start": "2019-01-01", "end": "2019-01-07", "on": True}]},
+            "outside the test",
+        ),
     ],
 )
 def test_a_strange_draw_is_refused(more: dict[str, Any], words: str, tmp_path: Path) -> None:
