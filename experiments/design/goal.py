@@ -99,7 +99,7 @@ class Goal:
             *_change(self),
             *_lengths(self, panel),
             *_ranges(self, panel),
-            *_money(self),
+            *_money(self, panel),
         ]
         return [Problem(message, column=column, code=code, level=level) for column, message, code, level in found]
 
@@ -213,6 +213,8 @@ def _ranges(goal: Goal, panel: Panel) -> Iterator[_Found]:
         yield _error("share", f"found {least:g}:{largest:g}; shares lie between 0 and 1", "share")
     elif least > largest:
         yield _error("share", f"found {least:g}:{largest:g}; the smaller share comes first", "reversed-range")
+    elif goal.share != (0.0, 1.0) and goal.kpi in (None, *panel.kpis) and not _sold(goal, panel) > 0:
+        yield _error("share", "means nothing here: the KPI adds up to 0 or less over all geos", "share")
     for stratum, (few, many) in goal.quotas.items():
         words = f"found {few}:{many} for the stratum '{shown(stratum)}'; "
         if few > many:
@@ -228,7 +230,11 @@ def _ranges(goal: Goal, panel: Panel) -> Iterator[_Found]:
         yield _error("seed", f"found {goal.seed}; a whole number from 0 is needed", "seed")
 
 
-def _money(goal: Goal) -> Iterator[_Found]:
+def _sold(goal: Goal, panel: Panel) -> float:
+    return float(panel.kpis[goal.kpi or panel.kpi].sum())
+
+
+def _money(goal: Goal, panel: Panel) -> Iterator[_Found]:
     for name in ("budget", "iroas", "icpa"):
         value = getattr(goal, name)
         if value is not None and not (isfinite(value) and value > 0):
@@ -239,4 +245,7 @@ def _money(goal: Goal) -> Iterator[_Found]:
         words = (
             "bounds what a cut may lose, and nothing says what the ads bring: give iroas (or icpa), or leave budget out"
         )
+        yield _error("budget", words, "budget-needs-return")
+    elif goal.budget is not None and goal.change < 0 and goal.kpi not in (None, panel.kpi):
+        words = f"bounds what a cut may lose in money, and only '{shown(panel.kpi)}' has a price: leave budget out"
         yield _error("budget", words, "budget-needs-return")

@@ -1,0 +1,129 @@
+"""Clash: whether any set of geos meets all rules, and if none does, which rules cannot hold together.
+
+Both are decided by an integer program (HiGHS through `scipy.optimize.milp`), not by search. The clash is found by the
+deletion filter (Chinneck and Dravnieks 1991): every rule that the others do without is dropped, until none can be.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from experiments.design.rules import Rule
+from measurement.errors import DesignError
+from measurement.typing import Bools, Floats
+
+LONGEST = 20.0
+"""Seconds for one integer program; those here take milliseconds."""
+SHOWN_ALIKE = 3
+
+_INFEASIBLE = 2
+
+
+def find(rules: Sequence[Rule], geos: int, objective: Floats | None = None) -> Bools | None:
+    """A set of geos that meets all rules.
+
+    Args:
+        rules: The rules.
+        geos: How many geos there are.
+        objective: Weights of the variables, of which the sum is made least, shape (3 * geos + 1,).
+
+    Returns:
+        Treated geos, shape (geos,), or ``None`` where no set meets the rules.
+
+    Raises:
+        DesignError: Where that is not decided in `LONGEST` seconds.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    matrix, low, high = _structure(geos)
+    matrix = np.vstack([matrix, *(rule.matrix for rule in rules)])
+    low, high = (np.concatenate([end, *(getattr(rule, side) for rule in rules)]) for end, side in _sides(low, high))
+    whole = np.ones(3 * geos + 1, dtype=np.int64)
+    whole[geos : 2 * geos] = 0  # given who is treated, the most controls are a vertex of whole numbers
+    solution = milp(
+        np.zeros(3 * geos + 1) if objective is None else objective,
+        integrality=whole,
+        bounds=Bounds(0, 1),
+        constraints=LinearConstraint(matrix, low, high),
+        options={"time_limit": LONGEST},
+    )
+    if solution.status == _INFEASIBLE:
+        return None
+    if solution.x is None:
+        raise DesignError("whether any set of geos meets all that is asked was not decided in time: ask for less")
+    return np.asarray(solution.x[:geos] > 0.5)
+
+
+def clash(rules: Sequence[Rule], geos: int) -> list[Rule]:
+    """Of rules that cannot hold together, a subset that cannot either, and could without any one of it."""
+    kept = list(rules)
+    for field in dict.fromkeys(rule.field for rule in rules):
+        without = [rule for rule in kept if rule.field != field]
+        if find(without, geos) is None:
+            kept = without
+    for rule in list(kept):
+        without = [each for each in kept if each is not rule]
+        if find(without, geos) is None:
+            kept = without
+    return kept
+
+
+def explained(rules: Sequence[Rule], geos: int) -> str:
+    """Which rules clash, with numbers, and what would make all of them hold."""
+    core = clash(rules, geos)
+    lines, advice = [], []
+    for alike in _alike(core):
+        words = "; ".join(rule.words for rule in alike[:SHOWN_ALIKE])
+        field, rest = alike[0].field, len(alike) - SHOWN_ALIKE
+        lines.append(f"  {field}: {words}" if field else f"  {words}")
+        if rest <= 0:
+            advice += [_advice(rule, rules, core, geos) for rule in alike]
+        elif field:
+            lines[-1] += f"; and {rest} more of this kind"
+            advice.append(f"name fewer geos in {field}")
+    help_ = list(dict.fromkeys(filter(None, advice)))
+    ending = [f"any of these would help: {'; '.join(help_)}" if len(help_) > 1 else f"this would help: {help_[0]}"]
+    return "\n".join(
+        ["no set of geos meets all that is asked; these cannot hold together:", *lines, *(ending if help_ else [])]
+    )
+
+
+def _alike(core: Sequence[Rule]) -> list[list[Rule]]:
+    """Rules about names by field, a rule about a quantity alone."""
+    groups: dict[object, list[Rule]] = {}
+    for rule in core:
+        groups.setdefault(rule.field if rule.measured is None else rule, []).append(rule)
+    return list(groups.values())
+
+
+def _advice(rule: Rule, rules: Sequence[Rule], core: Sequence[Rule], geos: int) -> str | None:
+    """What to ask in place of one rule, so that all others hold (or at least those of the clash)."""
+    if rule.advice is None:
+        return None
+    objective = None
+    if rule.measured is not None:
+        objective = rule.measured if rule.bounded_above else -rule.measured
+    for among, all_hold in ((rules, True), (core, False)):
+        treated = find([each for each in among if each is not rule], geos, objective)
+        if treated is not None:
+            best = 0.0 if rule.measured is None else float(rule.measured[:geos] @ treated)
+            return rule.advice(best) + ("" if all_hold else " (and more is wrong besides)")
+    return None
+
+
+def _structure(geos: int) -> tuple[Floats, Floats, Floats]:
+    """What holds without being asked: one arm at most for each geo, one geo treated at least, one size."""
+    one, none, count = np.eye(geos), np.zeros(geos), np.arange(geos + 1.0)
+    rows = [
+        np.hstack([one, one, np.zeros((geos, geos + 1))]),
+        np.hstack([np.ones(geos), none, np.zeros(geos + 1)])[None],
+        np.hstack([np.ones(geos), none, -count])[None],
+        np.hstack([none, none, np.ones(geos + 1)])[None],
+    ]
+    low = np.concatenate([np.full(geos, -np.inf), [1.0, 0.0, 1.0]])
+    high = np.concatenate([np.ones(geos), [geos, 0.0, 1.0]])
+    return np.vstack(rows), low, high
+
+
+def _sides(low: Floats, high: Floats) -> tuple[tuple[Floats, str], tuple[Floats, str]]:
+    return (low, "low"), (high, "high")
