@@ -24,6 +24,7 @@ class Users:
         denominator: Name of the column that a ratio divides by; ``None`` without one.
         cells: The sums.
         has_exposure: Whether the table says who was exposed.
+        control_exposure: Whether it says so of control users too.
         has_prediction: Whether the table says whose exposure was predicted.
         has_days: Whether the table says when users were enrolled.
         problems: What looked odd and was let pass.
@@ -36,6 +37,7 @@ class Users:
     denominator: str | None
     cells: Cells
     has_exposure: bool = False
+    control_exposure: bool = False
     has_prediction: bool = False
     has_days: bool = False
     problems: tuple[Problem, ...] = ()
@@ -59,8 +61,9 @@ class Users:
     def sha256(self) -> str:
         """Fingerprint of names and sums; the order of the rows, and who the users are, do not change it."""
         cells = self.cells
-        labels = (self.names, self.kpis, sorted(self.binary), self.denominator, self.has_exposure, self.has_prediction)
-        digest = hashlib.sha256(repr(labels).encode("utf-8", "surrogatepass"))
+        labels = (self.names, self.kpis, sorted(self.binary), self.denominator)
+        known = (self.has_exposure, self.control_exposure, self.has_prediction, self.has_days)
+        digest = hashlib.sha256(repr((labels, known)).encode("utf-8", "surrogatepass"))
         days = cells.day.astype("datetime64[D]").astype(np.int64)
         flags = (cells.treatment, cells.exposed, cells.predicted)
         for array in (*flags, days, cells.count, cells.mean, cells.scatter, cells.nonzero):

@@ -289,6 +289,8 @@ def _timestamp(column: Column, raw: str, sql_type: str) -> tuple[str, str] | Non
 def _flag(column: Column, raw: str, sql_type: str) -> tuple[str, str] | None:
     if sql_type == "BOOLEAN":
         return raw, f"{raw} IS NOT NULL"
+    if sql_type in _WHOLE:
+        return f"{raw} = 1", f"{raw} IN (0, 1)"
     if sql_type == "VARCHAR":
         return f"lower(trim({raw})) IN ('true', '1')", f"lower(trim({raw})) IN ('true', 'false', '1', '0')"
     return None

@@ -126,17 +126,18 @@ def _judge(name: str) -> TableFile | Problem:
     return TableFile(name, path.absolute(), "csv")
 
 
-def layout(file: TableFile, wanted: Sequence[str]) -> Layout:
+def layout(file: TableFile, wanted: Sequence[str], *, whole: bool = True) -> Layout:
     """Read the header of a csv and scan its structure.
 
     Args:
         file: The csv.
         wanted: Column names of the contract: the delimiter that gives most of them is taken.
+        whole: Whether to scan it; the header alone is there at once.
     """
     with file.path.open("rb") as handle:
         head = handle.read(1 << 20)
-    whole = len(head) < 1 << 20
-    broken = bytes_problem(file, head if whole else head[: head.rfind(b"\n") + 1], 0)
+    all_of_it = len(head) < 1 << 20
+    broken = bytes_problem(file, head if all_of_it else head[: head.rfind(b"\n") + 1], 0)
     if broken:
         return Layout(problems=(broken,))
     text = head.decode("utf-8-sig", errors="ignore")
@@ -155,7 +156,7 @@ def layout(file: TableFile, wanted: Sequence[str]) -> Layout:
     if score < 0:
         words = "the header has a quote that is never closed, or text beside a quoted name"
         return Layout(problems=(file.problem(words, "unclosed-quote", 1),))
-    return _scan(file, best)
+    return _scan(file, best) if whole else best
 
 
 def _first_record(text: str, delimiter: str) -> tuple[int, list[str], int]:

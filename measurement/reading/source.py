@@ -47,7 +47,7 @@ from measurement.reading.files import Layout, TableFile
 from measurement.reading.loaded import Loaded, Part
 from measurement.reading.verdicts import MASK, MOST, NAIVE, ZONED, ordered
 
-__all__ = ["MOST", "Column", "Contract", "Loaded", "Table", "connect", "header", "load", "ordered", "read"]
+__all__ = ["MOST", "Column", "Contract", "Loaded", "Table", "connect", "header", "load", "ordered", "read", "readable"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,11 +83,11 @@ def header(source: str | Path) -> tuple[str, ...]:
     """
     file = files.find(source)[0]
     if file.kind == "csv":
-        with _readable(file, []):
-            layout = files.layout(file, ("date", "geo", "channel"))
+        with readable(file, []):
+            layout = files.layout(file, ("date", "geo", "channel"), whole=False)
         refuse(layout.problems)
         return layout.header
-    with _readable(file, []):
+    with readable(file, []):
         return tuple(parquet.read_schema(file.path).names)
 
 
@@ -108,7 +108,7 @@ def read(contract: Contract, source: str | Path, rules: Callable[[Loaded], list[
 
 
 def _read(loaded: Loaded, rules: Callable[[Loaded], list[Problem]] | None) -> Table:
-    with _readable(loaded.parts[0].file, loaded.problems):
+    with readable(loaded.parts[0].file, loaded.problems):
         if rules and loaded.complete:
             loaded.problems += rules(loaded)
         if not any(problem.level == "error" for problem in loaded.problems):
@@ -139,9 +139,9 @@ def load(connection: duckdb.DuckDBPyConnection, contract: Contract, source: str 
     loaded = Loaded(connection, relation, contract)
     found = files.find(source)
     for file in found:
-        with _readable(file, loaded.problems):
+        with readable(file, loaded.problems):
             _open(loaded, file)
-    with _readable(found[0], loaded.problems):
+    with readable(found[0], loaded.problems):
         columns = _agreed(loaded)
         if not columns:
             raise DataError(ordered(loaded.problems))
@@ -154,8 +154,8 @@ def load(connection: duckdb.DuckDBPyConnection, contract: Contract, source: str 
 
 
 @contextmanager
-def _readable(file: TableFile, problems: list[Problem]) -> Iterator[None]:
-    """Turn what damaged files raise into problems, beside those found so far."""
+def readable(file: TableFile, problems: list[Problem]) -> Iterator[None]:
+    """Turn what damaged files raise, now or when their rows are queried, into problems beside those found so far."""
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError) as error:
