@@ -4,6 +4,7 @@
 BIN := .venv/bin
 READY := .venv/.ready
 DEMO ?= demo
+STUDIES ?= $(sort $(wildcard benchmarks/study_*.py))
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +23,9 @@ demo: $(READY) ## run the whole product on a simulated company whose truth is kn
 test: $(READY) ## run the tests (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-study: $(READY) ## run the slow statistical studies
+study: $(READY) ## run the slow tests and all studies, whose tables are committed (hours; STUDIES=... for some)
 	@$(BIN)/python -m pytest -m slow
+	@for study in $(STUDIES); do echo "== $$study"; $(BIN)/python $$study || exit 1; done
 
 check: $(READY) ## style, types and the floors of the house
 	@$(BIN)/ruff format --check .
