@@ -1,7 +1,10 @@
 """Estimators of a geo test's effect, one module each with the same names (``Settings``, ``fit``).
 
-`ESTIMATORS` is the only dispatch. The unscaled and classic synthetic control, difference in differences and SDID are
-kept as their publications define them, so that published figures can be reproduced; the default is our own choice.
+`ESTIMATORS` is the only dispatch. The default is our own choice: the scaled and demeaned synthetic control, augmented
+by itself where the pre-period asks for it (`ridge_augmented` says when and why). The rule is part of the fit, so that
+inference sees one estimator and every reference set goes through the rule. The unscaled and classic synthetic control,
+difference in differences and SDID are kept as their publications define them, so that published figures can be
+reproduced.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from experiments.geo.estimators import difference_in_differences, sdid, synthetic_control
+from experiments.geo.estimators import difference_in_differences, ridge_augmented, sdid, synthetic_control
 from experiments.geo.estimators.block import Block, Blocks, Fit, Fits
 from measurement.typing import Floats
 
@@ -41,7 +44,8 @@ class Estimator:
     fit_many: ManyFitter | None = None
 
 
-_default = synthetic_control.Settings()
+_default = ridge_augmented.Settings()
+_always = ridge_augmented.Settings(least_pattern=-1.0, cautious=False)
 _unscaled = synthetic_control.Settings(scale=False, whole_weeks=False, weight_cap=1.0)
 _classic = synthetic_control.Settings(scale=False, fixed_effect=False, whole_weeks=False, weight_cap=1.0)
 
@@ -50,9 +54,15 @@ ESTIMATORS: Mapping[str, Estimator] = {
     for entry in (
         Estimator(
             DEFAULT,
-            partial(synthetic_control.fit, settings=_default),
+            partial(ridge_augmented.fit, settings=_default),
             whole_weeks=True,
-            fit_many=partial(synthetic_control.fit_many, settings=_default),
+            fit_many=partial(ridge_augmented.fit_many, settings=_default),
+        ),
+        Estimator(
+            "ridge_augmented",
+            partial(ridge_augmented.fit, settings=_always),
+            whole_weeks=True,
+            fit_many=partial(ridge_augmented.fit_many, settings=_always),
         ),
         Estimator("synthetic_control_unscaled", partial(synthetic_control.fit, settings=_unscaled), whole_weeks=False),
         Estimator("synthetic_control_classic", partial(synthetic_control.fit, settings=_classic), whole_weeks=False),

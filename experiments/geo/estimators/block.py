@@ -65,6 +65,7 @@ class Fit:
         importance: Weight of each predictor, where predictors were matched; else empty.
         loadings: How the counterfactual of a read-out period moves with each donor's outcome in that period, shape
             (donors,); ``None`` where it is not linear in them with weights that leave the read-out unread.
+        augmented: Whether a ridge regression was added to the weights.
     """
 
     observed: Floats
@@ -74,6 +75,7 @@ class Fit:
     time_weights: Floats = field(default_factory=lambda: np.zeros(0))
     importance: Floats = field(default_factory=lambda: np.zeros(0))
     loadings: Floats | None = None
+    augmented: bool = False
 
     @property
     def gap(self) -> Floats:
@@ -135,6 +137,7 @@ class Fits:
         pre_length: Number of pre-periods among the periods.
         weights: Shape (sets, geos), zero outside the donors.
         loadings: Shape (sets, geos), zero outside the donors.
+        augmented: Shape (sets,).
     """
 
     observed: Floats
@@ -142,6 +145,7 @@ class Fits:
     pre_length: int
     weights: Floats
     loadings: Floats
+    augmented: Bools
 
     @property
     def effects(self) -> Floats:

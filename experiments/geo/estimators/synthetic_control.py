@@ -16,7 +16,7 @@ from experiments.geo.estimators.block import Block, Blocks, Fit, Fits
 from experiments.geo.estimators.predictors import Predictors, matched_weights
 from experiments.geo.estimators.simplex import simplex_weights
 from experiments.geo.estimators.simplex_many import simplex_weights_many
-from measurement.typing import Floats, Ints
+from measurement.typing import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,52 @@ def fit_many(blocks: Blocks, settings: Settings | None = None, near: Floats | No
     settings = settings or Settings()
     if settings.predictors is not None:
         raise ValueError("many sets at once match outcomes only, not predictors")
+    shared = share(blocks, settings)
+    gram = shared.before @ shared.before.T
+    return shared.fits(simplex_weights_many(gram, shared.mixes, blocks.donors, cap=shared.caps, start=near))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """What many sets of one window share: series to be weighted, and each target as a combination of them.
+
+    Attributes:
+        series: Outcome of every geo after scaling and demeaning, shape (geos, periods).
+        mixes: Each target, scaled and demeaned, as a combination of the series, shape (sets, geos).
+        caps: Largest weight of a donor, shape (sets,).
+        observed: Mean KPI of each set, shape (sets, periods).
+        level: What demeaning took off a target, shape (sets,).
+        size: What scaling divided a target by, shape (sets,).
+        sizes: What it divided each geo by, shape (geos,).
+        pre_length: Number of pre-periods.
+    """
+
+    series: Floats
+    mixes: Floats
+    caps: Floats
+    observed: Floats
+    level: Floats
+    size: Floats
+    sizes: Floats
+    pre_length: int
+
+    @property
+    def before(self) -> Floats:
+        """The series' pre-period, shape (geos, pre-periods)."""
+        return self.series[:, : self.pre_length]
+
+    def fits(self, weights: Floats, augmented: Bools | None = None) -> Fits:
+        """The fits that weights of shape (sets, geos) make."""
+        synthetic = (weights @ self.series + self.level[:, None]) * self.size[:, None]
+        none = np.zeros(len(weights), dtype=np.bool_)
+        loadings = weights * self.size[:, None] / self.sizes
+        return Fits(
+            self.observed, synthetic, self.pre_length, weights, loadings, none if augmented is None else augmented
+        )
+
+
+def share(blocks: Blocks, settings: Settings) -> Shared:
+    """Scale and demean as the settings ask, once for all sets."""
     outcome, pre = blocks.outcome[:, blocks.start : blocks.end], blocks.onset - blocks.start
     means = blocks.treated / blocks.treated.sum(axis=1, keepdims=True)
     observed = means @ outcome
@@ -82,14 +128,10 @@ def fit_many(blocks: Blocks, settings: Settings | None = None, near: Floats | No
         size, sizes = _size(observed[:, :pre]), _size(outcome[:, :pre])
     series, level = outcome / sizes[:, None], np.zeros(len(observed))
     if settings.fixed_effect:
-        level = observed[:, :pre].mean(axis=1)
+        level = observed[:, :pre].mean(axis=1) / size
         series = series - series[:, :pre].mean(axis=1, keepdims=True)
-    before = series[:, :pre]
-    mixes = means * sizes / size[:, None]
     caps = _caps(settings, blocks.donors.sum(axis=1))
-    weights = simplex_weights_many(before @ before.T, mixes, blocks.donors, cap=caps, start=near)
-    synthetic = (weights @ series) * size[:, None] + level[:, None]
-    return Fits(observed, synthetic, pre, weights, weights * size[:, None] / sizes)
+    return Shared(series, means * sizes / size[:, None], caps, observed, level, size, sizes, pre)
 
 
 def _size(series: Floats) -> Floats:
