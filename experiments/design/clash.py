@@ -71,21 +71,15 @@ def clash(rules: Sequence[Rule], geos: int) -> list[Rule]:
 def explained(rules: Sequence[Rule], geos: int) -> str:
     """Which rules clash, with numbers, and what would make all of them hold."""
     core = clash(rules, geos)
-    lines, advice = [], []
+    lines = []
     for alike in _alike(core):
         words = "; ".join(rule.words for rule in alike[:SHOWN_ALIKE])
-        field, rest = alike[0].field, len(alike) - SHOWN_ALIKE
-        lines.append(f"  {field}: {words}" if field else f"  {words}")
-        if rest <= 0:
-            advice += [_advice(rule, rules, core, geos) for rule in alike]
-        elif field:
-            lines[-1] += f"; and {rest} more of this kind"
-            advice.append(f"name fewer geos in {field}")
-    help_ = list(dict.fromkeys(filter(None, advice)))
-    ending = [f"any of these would help: {'; '.join(help_)}" if len(help_) > 1 else f"this would help: {help_[0]}"]
-    return "\n".join(
-        ["no set of geos meets all that is asked; these cannot hold together:", *lines, *(ending if help_ else [])]
-    )
+        rest = f"; and {len(alike) - SHOWN_ALIKE} more of this kind" if len(alike) > SHOWN_ALIKE else ""
+        lines.append(f"  {alike[0].field}: {words}{rest}" if alike[0].field else f"  {words}{rest}")
+    advice = _advice(rules, core, geos)
+    if advice:
+        lines.append(f"{'any of these' if len(advice) > 1 else 'this'} would help: {'; '.join(advice)}")
+    return "\n".join(["no set of geos meets all that is asked; these cannot hold together:", *lines])
 
 
 def _alike(core: Sequence[Rule]) -> list[list[Rule]]:
@@ -96,19 +90,33 @@ def _alike(core: Sequence[Rule]) -> list[list[Rule]]:
     return list(groups.values())
 
 
-def _advice(rule: Rule, rules: Sequence[Rule], core: Sequence[Rule], geos: int) -> str | None:
-    """What to ask in place of one rule, so that all others hold (or at least those of the clash)."""
+def _advice(rules: Sequence[Rule], core: Sequence[Rule], geos: int) -> list[str]:
+    """What would make all rules hold: another bound, a name less, or else fewer names in one field.
+
+    Where nothing of that is enough, what would make the clash go away, though not all that is wrong.
+    """
+    found = list(dict.fromkeys(filter(None, (_instead(rule, rules, geos) for rule in core))))
+    if len(found) > 2 * SHOWN_ALIKE or not found:
+        fields = dict.fromkeys(rule.field for rule in core if rule.field and rule.measured is None)
+        without = {field: [rule for rule in rules if rule.field != field] for field in fields}
+        found = [f"name fewer geos in {field}" for field in fields if find(without[field], geos) is not None] or found
+    if not found:
+        found = list(dict.fromkeys(filter(None, (_instead(rule, core, geos) for rule in core))))[:SHOWN_ALIKE]
+        found = [f"{each} (and more is wrong besides)" for each in found]
+    return found
+
+
+def _instead(rule: Rule, rules: Sequence[Rule], geos: int) -> str | None:
+    """What to ask in place of one rule, so that all others hold; ``None`` where nothing would do."""
     if rule.advice is None:
         return None
     objective = None
     if rule.measured is not None:
         objective = rule.measured if rule.bounded_above else -rule.measured
-    for among, all_hold in ((rules, True), (core, False)):
-        treated = find([each for each in among if each is not rule], geos, objective)
-        if treated is not None:
-            best = 0.0 if rule.measured is None else float(rule.measured[:geos] @ treated)
-            return rule.advice(best) + ("" if all_hold else " (and more is wrong besides)")
-    return None
+    treated = find([each for each in rules if each is not rule], geos, objective)
+    if treated is None:
+        return None
+    return rule.advice(0.0 if rule.measured is None else float(rule.measured[:geos] @ treated))
 
 
 def _structure(geos: int) -> tuple[Floats, Floats, Floats]:
