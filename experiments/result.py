@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from math import inf, isfinite
 
 import numpy as np
 
@@ -21,8 +22,9 @@ class Quantity:
         estimate: Point estimate.
         std_error: The 90 % interval's half width over 1.645, so that a Normal with it has that interval.
         low: Lower end of the interval of the result's level.
-        high: Upper end.
+        high: Upper end; either end is infinite where nothing on that side can be excluded.
         unit: Unit, for readers.
+        note: What a reader must know about the interval.
     """
 
     estimate: float
@@ -30,15 +32,40 @@ class Quantity:
     low: float
     high: float
     unit: str
+    note: str = ""
 
     def scaled(self, factor: float, unit: str) -> "Quantity":
         """The quantity times a known number, which may be negative."""
         low, high = sorted((self.low * factor, self.high * factor))
-        return Quantity(self.estimate * factor, self.std_error * abs(factor), low, high, unit)
+        return Quantity(self.estimate * factor, self.std_error * abs(factor), low, high, unit, self.note)
 
-    def to_dict(self) -> Json:
-        """As ``{"estimate", "std_error", "low", "high"}``."""
-        return {"estimate": self.estimate, "std_error": self.std_error, "low": self.low, "high": self.high}
+    def inverse(self, unit: str) -> "Quantity":
+        """One over the quantity: a cost per outcome from outcomes per money.
+
+        Where zero is not excluded the cost has no end on the estimate's side; the interval says so and is open there.
+        """
+        if self.low > 0 or self.high < 0:
+            error = self.std_error / self.estimate**2
+            return Quantity(1.0 / self.estimate, error, 1.0 / self.high, 1.0 / self.low, unit, self.note)
+        note = "; ".join(filter(None, (self.note, "no outcome at all is not excluded, so the cost has no upper limit")))
+        if self.estimate >= 0:
+            point = 1.0 / self.estimate if self.estimate else inf
+            return Quantity(point, inf, 1.0 / self.high if self.high else inf, inf, unit, note)
+        return Quantity(1.0 / self.estimate, inf, -inf, 1.0 / self.low, unit, note)
+
+    def to_dict(self, point: str = "estimate") -> Json:
+        """As ``{"estimate", "std_error", "low", "high"}``, and ``note`` where there is one; ``None`` for no end.
+
+        Args:
+            point: What the point estimate is called.
+        """
+        numbers = {point: self.estimate, "std_error": self.std_error, "low": self.low, "high": self.high}
+        return {name: finite(value) for name, value in numbers.items()} | ({"note": self.note} if self.note else {})
+
+
+def finite(value: float | None) -> float | None:
+    """The number, or ``None`` where there is no end: JSON knows no infinity."""
+    return value if value is not None and isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +96,32 @@ class PeriodEffect:
     cumulative_low: float | None = None
     cumulative_high: float | None = None
 
+    @property
+    def relative(self) -> tuple[float | None, float | None, float | None]:
+        """Effect as a share of the counterfactual, with its ends; ``None`` where the counterfactual is not above 0."""
+        shares = []
+        for value in (self.effect, self.low, self.high):
+            usual = self.observed - value if value is not None and isfinite(value) else 0.0
+            shares.append(value / usual if value is not None and usual > 0 else None)
+        return shares[0], shares[1], shares[2]
+
     def to_dict(self) -> Json:
         """As plain JSON values."""
+        share, share_low, share_high = self.relative
         return {
             "date": self.day.isoformat(),
             "phase": self.phase,
             "observed": self.observed,
             "counterfactual": self.counterfactual,
             "effect": self.effect,
-            "low": self.low,
-            "high": self.high,
+            "low": finite(self.low),
+            "high": finite(self.high),
+            "relative": share,
+            "relative_low": share_low,
+            "relative_high": share_high,
             "cumulative": self.cumulative,
-            "cumulative_low": self.cumulative_low,
-            "cumulative_high": self.cumulative_high,
+            "cumulative_low": finite(self.cumulative_low),
+            "cumulative_high": finite(self.cumulative_high),
         }
 
 
@@ -110,7 +150,10 @@ class Result:
         grade: A to E.
         checks: What the grade rests on.
         provenance: Data, settings, seed, versions.
-        placebo_effects: Placebo outcome changes on the scale of this test, shape (sets,); empty without placebos.
+        placebo_effects: What the other draws measure once the test's effect is taken out of them, on its scale, shape
+            (sets,); empty where inference was made over time.
+        icpa: Money per incremental outcome; ``None`` where the spend change is unknown or negligible.
+        phases: The outcome change of the ``test`` and, where there is one, of the ``cooldown``.
     """
 
     experiment: Experiment
@@ -134,6 +177,8 @@ class Result:
     checks: tuple[Check, ...]
     provenance: Provenance
     placebo_effects: Floats = field(default_factory=lambda: np.zeros(0))
+    icpa: Quantity | None = None
+    phases: Mapping[str, Quantity] = field(default_factory=dict)
 
     def to_dict(self) -> Json:
         """As plain JSON values: what ``theodolite experiments analyse --json`` prints."""
@@ -148,6 +193,8 @@ class Result:
             "relative_lift": self.relative_lift.to_dict(),
             "average_effect": self.average_effect.to_dict(),
             "iroas": self.iroas.to_dict() if self.iroas else None,
+            "icpa": self.icpa.to_dict("median") if self.icpa else None,
+            "phases": {name: change.to_dict() for name, change in self.phases.items()},
             "p_value": self.p_value,
             "inference": self.inference,
             "spend": self.spend.to_dict(),

@@ -12,6 +12,7 @@ from experiments.geo.estimators.block import Block
 from experiments.records import Experiment
 from measurement.errors import DesignError, Problem, did_you_mean, refuse, shown
 from measurement.panel import Panel
+from measurement.periods import last_day
 from measurement.typing import Dates, Floats, Ints
 
 FEWEST_PRE_PERIODS = 8
@@ -47,6 +48,11 @@ class Case:
     end: int
     weekly: bool
     notes: tuple[str, ...]
+
+    @property
+    def units(self) -> Ints:
+        """Rows of all geos that take part, in order."""
+        return np.sort(np.concatenate([self.treated, self.controls]))
 
     def block(self, whole_weeks: bool) -> Block:
         """The real comparison; with ``whole_weeks`` a weekly pattern trims the start of the history."""
@@ -147,7 +153,7 @@ def _geo_problems(panel: Panel, treatment: Sequence[str], control: Sequence[str]
 
 
 def _window_problems(panel: Panel, design: Experiment) -> list[Problem]:
-    first, last = panel.dates[0], _last_day(panel)
+    first, last = panel.dates[0], last_day(panel.dates[-1], panel.period)
     problems = [
         Problem(f"{day} lies outside the data, which run from {first} to {last}", column=field, code="window-outside")
         for field, day in (
@@ -167,16 +173,6 @@ def _window_problems(panel: Panel, design: Experiment) -> list[Problem]:
             )
         )
     return problems
-
-
-def _last_day(panel: Panel) -> np.datetime64:
-    """Last day that the panel's last period covers."""
-    if panel.period == "month":
-        month = panel.dates[-1].astype("datetime64[M]")
-        into = panel.dates[-1] - month.astype("datetime64[D]")
-        following = (month + np.timedelta64(1, "M")).astype("datetime64[D]")
-        return np.datetime64(following + into - np.timedelta64(1, "D"), "D")
-    return np.datetime64(panel.dates[-1] + np.timedelta64(6 if panel.period == "week" else 0, "D"), "D")
 
 
 def _whole_periods(panel: Panel, design: Experiment) -> tuple[Ints, list[str]]:

@@ -1,5 +1,6 @@
 """The checklist behind the grade of a geo test."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from experiments.geo.inference.self_calibration import ALPHA, SelfCalibration
@@ -11,6 +12,7 @@ GOOD_R2 = 0.5
 GOOD_MAPE = 0.10
 PRECISE = 0.10
 LONG_HISTORY = 3
+APART = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,33 +20,31 @@ class Facts:
     """What the checklist looks at.
 
     Attributes:
-        by_placebo: Whether inference rests on placebo sets.
+        randomised: Whether inference rests on reference sets.
         calibration: Coverage in windows before the test.
         pre_r2: R² of the pre-period.
         pre_mape: Mean absolute percentage error of the pre-period, as a share.
         history: Pre-periods / read-out periods.
         relative_error: Standard error of the relative lift.
         spend: The spend change.
-        disagreement: Distance to the second estimator in standard errors; ``None`` where there is none.
+        apart: Distance of the other estimators that can follow the treated geos, in standard errors.
     """
 
-    by_placebo: bool
+    randomised: bool
     calibration: SelfCalibration
     pre_r2: float
     pre_mape: float
     history: float
     relative_error: float
     spend: SpendChange
-    disagreement: float | None
+    apart: Mapping[str, float]
 
 
 def graded(design: Experiment, facts: Facts) -> tuple[Grade, tuple[Check, ...]]:
     """Grade a result and say why."""
     top = (
         Check("locked plan", design.preregistered, "pre-registered" if design.preregistered else "not pre-registered"),
-        Check(
-            "randomised", bool(design.pairs), "drawn within pairs" if design.pairs else "no random assignment on record"
-        ),
+        Check("randomised", *_assignment(design)),
     )
     checks = _checks(facts)
     return letter(top, checks), top + checks
@@ -53,11 +53,13 @@ def graded(design: Experiment, facts: Facts) -> tuple[Grade, tuple[Check, ...]]:
 def _checks(facts: Facts) -> tuple[Check, ...]:
     seen, spend = facts.calibration, facts.spend
     coverage = f"{seen.coverage:.0%} of {seen.runs} A/A runs" if seen.coverage is not None else "too little history"
-    apart = "no second estimator" if facts.disagreement is None else f"{facts.disagreement:.1f} standard errors apart"
+    far = {name: distance for name, distance in facts.apart.items() if distance > APART}
     money = "unknown" if spend.delta is None else f"{spend.delta:,.0f} ({spend.source})"
     return (
         Check(
-            "inference", facts.by_placebo, "placebo sets" if facts.by_placebo else "too few control geos for placebos"
+            "inference",
+            facts.randomised,
+            "by randomisation" if facts.randomised else "over time only: too few geos for randomisation",
         ),
         Check(
             "A/A coverage", seen.high is None or seen.high >= 1 - ALPHA, f"the 90 % interval held zero in {coverage}"
@@ -69,8 +71,23 @@ def _checks(facts: Facts) -> tuple[Check, ...]:
         ),
         Check("history", facts.history >= LONG_HISTORY, f"{facts.history:.1f} times the read-out"),
         Check("precision", facts.relative_error <= PRECISE, f"standard error {facts.relative_error:.1%} of the KPI"),
-        Check(
-            "estimators agree", facts.disagreement is None or facts.disagreement <= 1.0, f"the second read is {apart}"
-        ),
+        Check("estimators agree", not far, _disagreement(far, len(facts.apart))),
         Check("spend change", spend.delta is not None and not spend.negligible, money, hard=spend.negligible),
     )
+
+
+def _assignment(design: Experiment) -> tuple[bool, str]:
+    rules = {
+        "uniform": "drawn at random from the eligible geos",
+        "near_best": "drawn at random from the near-best designs",
+        "pairs": "drawn within pairs",
+    }
+    rule = design.assignment.rule if design.assignment else "pairs" if design.pairs else None
+    return rule is not None, rules[rule] if rule else "no random assignment on record"
+
+
+def _disagreement(far: Mapping[str, float], compared: int) -> str:
+    if not far:
+        return f"{compared} other estimators lie within one standard error" if compared else "no other estimator fits"
+    named = ", ".join(f"{name} by {distance:.1f}" for name, distance in sorted(far.items(), key=lambda each: -each[1]))
+    return f"more than one standard error apart: {named}"

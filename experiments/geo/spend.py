@@ -1,4 +1,4 @@
-"""The spend change of a geo test, from the record or from the panel's own media."""
+"""The spend change of a geo test, from the record or from the panel's own media, and its own error."""
 
 import numpy as np
 
@@ -7,6 +7,7 @@ from experiments.records import Experiment
 from experiments.spend import NEAR_ZERO, Source, SpendChange, contradictions, direction
 from measurement.errors import refuse
 from measurement.panel import Panel
+from measurement.typing import Bools, Floats, Ints
 
 
 def spend_change(panel: Panel, design: Experiment, case: Case) -> SpendChange:
@@ -20,32 +21,62 @@ def spend_change(panel: Panel, design: Experiment, case: Case) -> SpendChange:
         DesignError: Where nothing says which way the spend was moved.
     """
     refuse(contradictions(design))
-    actual, usual = _from_panel(panel, design, case) or (None, None)
+    spend = _series(panel, design, case)
+    actual, usual, delta = None, design.counterfactual_spend, design.spend_delta
+    if spend is not None:
+        actual = float(spend[case.treated, case.onset : case.cooldown].sum())
+        implied = actual - float(_changes(spend, case, case.controls)[case.treated].sum())
+        usual = implied if usual is None else usual
+        delta = actual - usual if delta is None else delta
     source: Source = "unknown"
-    delta = None
-    if design.spend_delta is not None:
-        source, delta = "record", design.spend_delta
-        usual = design.counterfactual_spend if design.counterfactual_spend is not None else usual
-    elif actual is not None and design.counterfactual_spend is not None:
-        source, usual = "record", design.counterfactual_spend
-        delta = actual - usual
-    elif actual is not None and usual is not None:
-        source, delta = "panel", actual - usual
+    if delta is not None:
+        source = "panel" if design.spend_delta is None and design.counterfactual_spend is None else "record"
     negligible = delta is not None and abs(delta) <= NEAR_ZERO * abs(usual or 0.0)
     return SpendChange(source, delta, actual, usual, direction(design, delta, negligible), negligible)
 
 
-def _from_panel(panel: Panel, design: Experiment, case: Case) -> tuple[float, float] | None:
-    """Actual and implied business-as-usual spend of the tested channels, or nothing where the panel lacks them."""
+def spend_errors(panel: Panel, design: Experiment, case: Case, members: Bools) -> Floats:
+    """How wrong the same reading of the panel is about sets whose spend nobody changed, shape (sets,).
+
+    A set's controls are read beside the other controls. Treated geos in the set say nothing, as their spend was
+    changed; the others' mean error is scaled as if it came from as many geos as the set has.
+
+    Args:
+        panel: With the tested channels.
+        design: The test.
+        case: The test laid over the panel.
+        members: Geos of each set, shape (sets, geos).
+
+    Returns:
+        Error of the total over the test, per geo of the set.
+    """
+    spend = _series(panel, design, case)
+    if spend is None:
+        return np.zeros(len(members))
+    controls = np.isin(np.arange(len(spend)), case.controls)
+    errors = np.zeros(len(members))
+    for row, member in enumerate(members):
+        read, pool = member & controls, np.flatnonzero(controls & ~member)
+        if read.any() and pool.size:
+            mean = float(_changes(spend, case, pool)[read].mean())
+            errors[row] = mean * np.sqrt(read.sum() / member.sum())
+    return errors
+
+
+def _series(panel: Panel, design: Experiment, case: Case) -> Floats | None:
+    """Spend on the tested channels, shape (geos, periods); nothing where the panel lacks them and nobody needs it."""
     if not panel.channels or (design.spend_delta is not None and not set(design.channel) <= set(panel.channels)):
         return None
     columns = panel.channel_index(design.channel)
     keep = np.searchsorted(panel.dates, case.dates)
-    spend = panel.spend[:, keep][:, :, columns].sum(axis=2)
+    return np.asarray(panel.spend[:, keep][:, :, columns].sum(axis=2))
+
+
+def _changes(spend: Floats, case: Case, pool: Ints) -> Floats:
+    """Spend over the test less the geo's own pre-period mean, moved as the pool's spend moved, shape (geos,)."""
     before, during = spend[:, : case.onset], spend[:, case.onset : case.cooldown]
-    actual = float(during[case.treated].sum())
-    usual = float(before[case.treated].mean(axis=1).sum()) * during.shape[1]
-    pool_before, pool_during = before[case.controls].mean(), during[case.controls].mean()
+    usual = before.mean(axis=1) * during.shape[1]
+    pool_before, pool_during = float(before[pool].mean()), float(during[pool].mean())
     if pool_before > 0 and pool_during > 0:
-        usual *= float(pool_during / pool_before)
-    return actual, usual
+        usual = usual * pool_during / pool_before
+    return np.asarray(during.sum(axis=1) - usual)

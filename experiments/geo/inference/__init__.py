@@ -1,20 +1,53 @@
-"""Inference: one estimator's fit with its tests — by placebo sets, or by cyclic blocks where control geos are few."""
+"""Inference: one estimator's fit with its tests — by randomisation, or over time where too few sets can be drawn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 
 import numpy as np
 
-from experiments.geo.case import Case
+from experiments.geo.case import FEWEST_DONORS, Case
 from experiments.geo.estimators import Estimator, Fit
-from experiments.geo.inference import placebo
 from experiments.geo.inference.conformal import FEWEST_PERIODS, conformal_test, cross_fitted_gap
+from experiments.geo.inference.draws import Draws
+from experiments.geo.inference.randomisation import Reference, fit_sets, inverted, relative_sizes
 from experiments.geo.inference.self_calibration import SelfCalibration, self_calibrate
-from experiments.two_sided import TwoSided
+from experiments.geo.inference.t_test import cross_fitted_test, folded_effects
+from experiments.two_sided import InvertedTest, TwoSided
 from measurement.errors import DesignError
-from measurement.typing import Floats
+from measurement.typing import Bools, Floats
 
-WAYS = ("in_space", "space_time")
+LONG_HISTORY = 5
+"""From so many read-outs of history on cyclic blocks cover better than the cross-fitted t-test (docs, fallbacks)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Randomised:
+    """The reference sets of one analysis, fitted, and how they see an effect in the treated geos.
+
+    Attributes:
+        members: Geos of each set, shape (sets, geos).
+        reference: Effects, errors and contrasts of the sets.
+        overlaps: How much of a mean effect in the treated geos each set measures, shape (sets,).
+        error: The test's own pre-period error.
+        inflation: What self-calibration asks for.
+    """
+
+    members: Bools
+    reference: Reference
+    overlaps: Floats
+    error: float
+    inflation: float
+
+    def test(self, paths: Floats, estimate: float) -> InvertedTest:
+        """Test a mean over read-out periods, of which the sets measured ``paths``, shape (sets,)."""
+        errors = self.reference.errors
+        return inverted(paths, self.overlaps, errors, estimate, self.error, self.inflation)
+
+    def placebos(self, effect: float) -> Floats:
+        """What the sets measure once the effect is taken out, on the scale of the test's own error, shape (sets,)."""
+        bare = self.reference.paths.mean(axis=1) - effect * self.overlaps
+        return np.asarray(bare / self.reference.errors * self.error)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,12 +56,13 @@ class Inference:
 
     Attributes:
         fit: The fit of the real comparison.
-        total: TwoSided of the mean effect per treated geo and period.
+        total: Test of the mean effect per treated geo and period.
         by_period: Test of each read-out period's effect.
         cumulative: Test of the mean effect up to and with each read-out period.
-        placebos: Placebo paths; ``None`` where there were too few control geos.
+        cooldown: Test of the mean effect in the cool-down; ``None`` without one.
+        randomised: The reference sets; ``None`` where inference was made over time.
         calibration: A/A coverage.
-        p_values: The p-value by each way that was open: ``in_space``, ``space_time``, ``block_conformal``.
+        p_values: The p-value by each way that was open: ``randomisation``, ``block_conformal``, ``cross_fitted_t``.
         how: How inference was made, in a sentence.
     """
 
@@ -36,85 +70,116 @@ class Inference:
     total: TwoSided
     by_period: tuple[TwoSided, ...]
     cumulative: tuple[TwoSided, ...]
-    placebos: placebo.Placebos | None
+    cooldown: TwoSided | None
+    randomised: Randomised | None
     calibration: SelfCalibration
     p_values: Mapping[str, float]
     how: str
 
 
-def infer(
-    case: Case,
-    estimator: Estimator,
-    alpha: float,
-    seed: int,
-    most: int = placebo.MOST_SETS,
-    windows: int = placebo.MOST_WINDOWS,
-) -> Inference:
-    """Fit one estimator and make its inference: by placebo sets, or by cyclic blocks where there are too few.
+def infer(case: Case, draws: Draws, estimator: Estimator, alpha: float, *, thorough: bool = True) -> Inference:
+    """Fit one estimator and make its inference: by randomisation, or over time where too few sets can be drawn.
+
+    Args:
+        case: The test.
+        draws: Its reference sets; none where there are too few.
+        estimator: The estimator.
+        alpha: One minus the level of the intervals.
+        thorough: With self-calibration and the p-value over time for comparison; without, for a second opinion.
 
     Raises:
         DesignError: Where neither is possible at this alpha.
     """
     fit = estimator.fit(case.block(estimator.whole_weeks))
-    if placebo.enough_sets(len(case.controls), len(case.treated), alpha):
-        return _by_placebo(case, estimator, fit, seed, max(most, placebo.needed_sets(alpha)), windows)
-    return _by_conformal(case, estimator, fit, alpha)
+    found = _by_randomisation(case, draws, estimator, fit, thorough) if len(draws.members) else None
+    if found is not None and all(map(isfinite, found.total.interval(min(alpha, 0.1)))):
+        return found
+    reason = f"{draws.words} give too few draws that tell an effect from none" if found else f"only {draws.words}"
+    return _over_time(case, estimator, fit, alpha, reason)
 
 
-def _by_placebo(case: Case, estimator: Estimator, fit: Fit, seed: int, most: int, windows: int) -> Inference:
-    sets = placebo.draw_sets(case.controls, len(case.treated), seed, most)
-    onsets = placebo.earlier_onsets(case, windows)
-    placebos = placebo.run(case, estimator.fit, estimator.whole_weeks, sets, onsets)
-    calibration = self_calibrate(placebos, len(case.controls))
-    error = fit.pre_error * calibration.inflation
-
-    def tests(paths: Floats, treated: Floats, effects: Floats) -> tuple[TwoSided, ...]:
-        """One test per read-out period, of paths with the period as the last axis."""
-        return tuple(
-            placebo.PlaceboTest(float(effects[i]), placebo.pools(paths[0, :, i], paths[1:, :, i], treated[:, i], error))
-            for i in range(effects.size)
-        )
-
-    until = np.arange(1, fit.effects.size + 1)
-    running = (np.cumsum(placebos.paths, axis=2) / until, np.cumsum(placebos.treated_paths, axis=1) / until)
-    size = len(case.treated)
-    where = f"and over {len(onsets)} earlier window(s); the larger p-value counts" if onsets else "(no earlier window)"
-    gap = cross_fitted_gap(case.block(estimator.whole_weeks), estimator)
-    total = placebo.placebo_test(fit.effect, error, placebos)
-    ways = {name: replace(total, pools=(pool,)).p_value() for name, pool in zip(WAYS, total.pools, strict=False)}
+def _by_randomisation(case: Case, draws: Draws, estimator: Estimator, fit: Fit, thorough: bool) -> Inference | None:
+    randomised = _randomised(case, draws, estimator, fit)
+    if randomised is None:
+        return None
+    calibration = SelfCalibration()
+    if thorough:
+        calibration = self_calibrate(case, randomised.members, estimator, inflate=not draws.recorded)
+        randomised = replace(randomised, inflation=calibration.inflation)
+    paths, effects = randomised.reference.paths, fit.effects
+    until = np.arange(1, effects.size + 1)
+    running, so_far = np.cumsum(paths, axis=1) / until, np.cumsum(effects) / until
+    total = randomised.test(running[:, -1], float(so_far[-1]))
+    p_values = {"randomisation": total.p_value()}
+    if thorough:
+        gap = cross_fitted_gap(case.block(estimator.whole_weeks), estimator)
+        p_values["block_conformal"] = conformal_test(gap, fit.pre_length).p_value()
+    after = case.cooldown - case.onset
     return Inference(
         fit,
         total,
-        tests(placebos.paths, placebos.treated_paths, fit.effects),
-        tests(*running, np.cumsum(fit.effects) / until),
-        placebos,
+        tuple(randomised.test(paths[:, i], float(effects[i])) for i in range(effects.size)),
+        tuple(randomised.test(running[:, i], float(so_far[i])) for i in range(effects.size)),
+        randomised.test(paths[:, after:].mean(axis=1), float(effects[after:].mean())) if after < effects.size else None,
+        randomised,
         calibration,
-        ways | {"block_conformal": conformal_test(gap, fit.pre_length).p_value()},
-        f"placebo: {len(sets)} distinct sets of {size} control geo(s), studentised by pre-period error, in the test's "
-        f"window {where}; p-value and interval invert the same statistic",
+        p_values,
+        _how(draws, len(randomised.members)),
     )
 
 
-def _by_conformal(case: Case, estimator: Estimator, fit: Fit, alpha: float) -> Inference:
-    periods = len(fit.gap)
+def _randomised(case: Case, draws: Draws, estimator: Estimator, fit: Fit) -> Randomised | None:
+    """Fit the reference sets; nothing where too few of them would have donors."""
+    pool = np.isin(np.arange(len(case.geos)), case.controls if fit.loadings is None else case.units)
+    members = draws.members
+    members = members[(pool & ~members).sum(axis=1) >= FEWEST_DONORS]
+    if len(members) < len(draws.members) / 2:
+        return None
+    block = case.block(estimator.whole_weeks)
+    reference = fit_sets(case.outcome, members, pool, (block.start, block.onset, block.end), estimator)
+    overlaps = reference.contrasts @ relative_sizes(case.outcome[:, block.start : block.onset], case.treated)
+    return Randomised(members, reference, overlaps, fit.pre_error, 1.0)
+
+
+def _how(draws: Draws, count: int) -> str:
+    claim = "exact, because the assignment is on record" if draws.recorded else "as if the treated geos had been drawn"
+    return (
+        f"randomisation: the test beside {count} other draws ({draws.words}), studentised by pre-period error; "
+        f"{claim}; p-value and interval invert the same statistic"
+    )
+
+
+def _over_time(case: Case, estimator: Estimator, fit: Fit, alpha: float, reason: str) -> Inference:
+    """Cyclic blocks, or the cross-fitted t-test where the history is short."""
+    block = case.block(estimator.whole_weeks)
+    periods, length = len(fit.gap), fit.effects.size
     if periods < FEWEST_PERIODS or periods * min(alpha, 0.1) < 2:
         raise DesignError(
-            f"{len(case.controls)} control geos give fewer than {placebo.needed_sets(alpha)} placebo sets of "
-            f"{len(case.treated)}, and {periods} periods are too few for inference over time at alpha {alpha:g}: "
-            "add control geos or a longer history"
+            f"{len(case.units)} geos allow no randomisation inference ({reason}), and {periods} periods are too few "
+            f"for inference over time at alpha {alpha:g}: add control geos or a longer history"
         )
-    steps = range(fit.effects.size)
-    gap = cross_fitted_gap(case.block(estimator.whole_weeks), estimator)
-    total = conformal_test(gap, fit.pre_length)
+    gap, folded = cross_fitted_gap(block, estimator), folded_effects(block, estimator)
+    blocks = fit.pre_length >= LONG_HISTORY * length
+
+    def test(first: int, last: int) -> TwoSided:
+        if blocks:
+            return conformal_test(gap, fit.pre_length, first, last)
+        return cross_fitted_test(folded, fit.effects, fit.pre_length, first, last)
+
+    total, after = test(0, length), case.cooldown - case.onset
+    way = f"cyclic-block conformal over {periods} periods" if blocks else "cross-fitted t-test in three folds"
     return Inference(
         fit,
         total,
-        tuple(conformal_test(gap, fit.pre_length, i, i + 1) for i in steps),
-        tuple(conformal_test(gap, fit.pre_length, 0, i + 1) for i in steps),
+        tuple(test(i, i + 1) for i in range(length)),
+        tuple(test(0, i + 1) for i in range(length)),
+        test(after, length) if after < length else None,
         None,
         SelfCalibration(),
-        {"block_conformal": total.p_value()},
-        f"cyclic-block conformal over {periods} periods, because {len(case.controls)} control geos give fewer than "
-        f"{placebo.needed_sets(alpha)} placebo sets of {len(case.treated)}; p-value and interval invert the same "
-        "statistic; such intervals tend to be somewhat too narrow",
+        {
+            "block_conformal": conformal_test(gap, fit.pre_length).p_value(),
+            "cross_fitted_t": cross_fitted_test(folded, fit.effects, fit.pre_length, 0, length).p_value(),
+        },
+        f"{way}, because {len(case.units)} geos allow no randomisation inference ({reason}); p-value and interval "
+        "invert the same statistic; such intervals tend to be somewhat too narrow",
     )

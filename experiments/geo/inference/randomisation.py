@@ -14,16 +14,13 @@ the values between ``a' / (b + rho)`` and ``a' / (b - rho)``, which lie on eithe
 values, which can only widen.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.geo.estimators.block import Block, Fit
+from experiments.geo.estimators import Blocks, Estimator
 from experiments.two_sided import InvertedTest
 from measurement.typing import Bools, Floats, Ints
-
-type Fitter = Callable[[Block], Fit]
 
 TOLERANCE = 1e-9
 """Two statistics this close (relative) are tied: a set and its mirror image must not be told apart by rounding."""
@@ -50,8 +47,8 @@ class Reference:
 
 
 def fit_sets(
-    outcome: Floats, members: Bools, pool: Bools, window: tuple[int, int, int], fit: Fitter
-) -> tuple[Reference, list[Fit]]:
+    outcome: Floats, members: Bools, pool: Bools, window: tuple[int, int, int], estimator: Estimator
+) -> Reference:
     """Fit every set; its donors are the geos of the pool outside it.
 
     Args:
@@ -60,22 +57,19 @@ def fit_sets(
         pool: Geos that may be donors, shape (geos,): all that take part for estimators with loadings; without the
             treated ones for those without, because their donors must not hold an effect that nothing takes out.
         window: Start of the pre-period, onset, end of the read-out.
-        fit: The estimator.
-
-    Returns:
-        The reference, and each set's fit.
+        estimator: The estimator.
     """
-    start, onset, end = window
-    fits = [
-        fit(Block(outcome, np.flatnonzero(member), np.flatnonzero(pool & ~member), start, onset, end))
-        for member in members
-    ]
+    blocks = Blocks(outcome, members, pool & ~members, *window)
     contrasts = members / members.sum(axis=1, keepdims=True)
+    if estimator.fit_many is not None:
+        many = estimator.fit_many(blocks)
+        return Reference(many.effects, many.pre_errors, contrasts - many.loadings)
+    fits = [estimator.fit(blocks.block(row)) for row in range(len(members))]
     for row, made in enumerate(fits):
         if made.loadings is not None:
-            contrasts[row, pool & ~members[row]] -= made.loadings
-    paths = np.array([made.effects for made in fits]).reshape(len(fits), end - onset)
-    return Reference(paths, np.array([made.pre_error for made in fits]), contrasts), fits
+            contrasts[row, blocks.donors[row]] -= made.loadings
+    paths = np.array([made.effects for made in fits]).reshape(len(fits), window[2] - window[1])
+    return Reference(paths, np.array([made.pre_error for made in fits]), contrasts)
 
 
 def relative_sizes(outcome: Floats, treated: Ints) -> Floats:

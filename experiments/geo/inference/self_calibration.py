@@ -1,19 +1,26 @@
-"""Self-calibration: does the pipeline's own interval hold nothing where nothing happened?
+"""Self-calibration: does the pipeline's own interval hold zero in the treated geos' past, where nothing happened?
 
-Every placebo set, and the treated geos themselves, are taken as treated in each window before the test. Their interval
-is built exactly as the test's: from sets that share no geo with them, in that window and in earlier ones. Where fewer
-of the intervals hold zero than chance allows, the standard error is inflated until the promised share does.
+Fits on the history up to an anchor are carried forward: every window of the test's length after the anchor is an A/A
+test of the treated geos, judged beside the same reference sets as the test. One fit per set and anchor serves all its
+windows, because weights never read a read-out. Windows overlap, so Wilson's interval counts only as many as fit end to
+end. Where even its upper end is short of the promise, intervals are stretched until the promised share holds zero.
+Drawn at random, the treated geos' rank is uniform without this, so a recorded assignment is only reported on.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from experiments.geo.inference.placebo import Placebos, critical_value, pools
+from experiments.geo.case import FEWEST_PRE_PERIODS, Case
+from experiments.geo.estimators import Estimator
+from experiments.geo.inference.randomisation import fit_sets
 from measurement.typing import Bools, Floats, Json
 
 ALPHA = 0.10
 FEWEST_RUNS = 30
+ANCHORS = 3
+MOST_SETS = 100
 Z = 1.6448536269514722
 
 
@@ -23,11 +30,11 @@ class SelfCalibration:
 
     Attributes:
         runs: A/A analyses made; 0 where the history holds too few.
-        effective_runs: As many as share neither a geo nor a window, about; the Wilson interval counts these.
+        effective_runs: As many as share no period; the Wilson interval counts these.
         coverage: Share of the runs whose interval holds zero.
         low: Lower end of its 90 % Wilson interval.
         high: Upper end.
-        inflation: Factor on the standard error, 1 where coverage is not short.
+        inflation: Factor on the standard error, 1 where coverage is not short or the assignment is on record.
     """
 
     runs: int = 0
@@ -50,23 +57,70 @@ class SelfCalibration:
         }
 
 
-def self_calibrate(placebos: Placebos, controls: int) -> SelfCalibration:
-    """Run the A/A check on the table of placebo statistics.
+def self_calibrate(case: Case, members: Bools, estimator: Estimator, inflate: bool) -> SelfCalibration:
+    """Run the A/A check of the treated geos.
 
     Args:
-        placebos: Studentised effects by window and set.
-        controls: Number of control geos.
+        case: The test; only periods before its onset are read.
+        members: The test's reference sets, shape (sets, geos).
+        estimator: The estimator.
+        inflate: Whether short coverage widens the intervals.
     """
-    ratios = _ratios(placebos)
-    if ratios.size < FEWEST_RUNS:
+    length = case.end - case.onset
+    statistics = [
+        rolling_statistics(case, members[:MOST_SETS], estimator, anchor, until)
+        for anchor, until in stretches(case.onset, length)
+    ]
+    if sum(len(table) for table in statistics) < FEWEST_RUNS:
         return SelfCalibration()
-    windows = placebos.paths.shape[0] - 1
-    effective = min(windows * (1 + controls // placebos.sets.shape[1]), ratios.size)
+    periods = sum(len(table) + length - 1 for table in statistics)
+    return judged(np.concatenate(statistics), periods // length, inflate)
+
+
+def judged(statistics: Floats, effective: int, inflate: bool) -> SelfCalibration:
+    """Coverage of A/A runs.
+
+    Args:
+        statistics: Studentised effects, shape (runs, sets), the treated geos' own first.
+        effective: How many runs share no period.
+        inflate: Whether short coverage widens the intervals.
+    """
+    own, others = np.abs(statistics[:, 0]), np.abs(statistics[:, 1:])
+    ratios = own / np.maximum(critical_values(others, ALPHA), np.finfo(np.float64).tiny)
     coverage = float(np.mean(ratios <= 1.0))
     low, high = wilson(coverage, effective)
-    short = high < 1 - ALPHA
+    short = inflate and high < 1 - ALPHA
     inflation = max(1.0, float(np.quantile(ratios, 1 - ALPHA, method="higher"))) if short else 1.0
-    return SelfCalibration(int(ratios.size), effective, coverage, low, high, inflation)
+    return SelfCalibration(len(ratios), effective, coverage, low, high, inflation)
+
+
+def stretches(onset: int, length: int) -> list[tuple[int, int]]:
+    """Anchors with the end of the stretch that each one's fits serve: the second half of the history, in parts."""
+    first = max(FEWEST_PRE_PERIODS, length, (onset + 1) // 2)
+    parts = max(min(ANCHORS, (onset - first) // (2 * length)), 1)
+    ends = np.linspace(first, onset, parts + 1).astype(int)
+    return [(int(a), int(b)) for a, b in pairwise(ends) if b - a >= length]
+
+
+def rolling_statistics(case: Case, members: Bools, estimator: Estimator, anchor: int, until: int) -> Floats:
+    """Studentised effects in each window of a stretch, shape (windows, 1 + sets), the treated geos first."""
+    length = case.end - case.onset
+    own = np.isin(np.arange(len(case.geos)), case.treated)
+    start = case.moved(case.treated, case.controls, anchor, estimator.whole_weeks).start
+    part = np.isin(np.arange(len(case.geos)), case.units)
+    reference = fit_sets(case.outcome, np.vstack([own, members]), part, (start, anchor, until), estimator)
+    sums = np.cumsum(np.pad(reference.paths, ((0, 0), (1, 0))), axis=1)
+    means = (sums[:, length:] - sums[:, :-length]) / length
+    return np.asarray((means / reference.errors[:, None]).T)
+
+
+def critical_values(statistics: Floats, alpha: float) -> Floats:
+    """Of every row of other sets' absolute statistics, the largest that the test's may be with a p of alpha or more."""
+    count = statistics.shape[1]
+    needed = int(np.argmax((1 + np.arange(count + 1)) / (1 + count) >= alpha))
+    if needed == 0:
+        return np.full(len(statistics), np.inf)
+    return np.asarray(np.partition(statistics, count - needed, axis=1)[:, count - needed])
 
 
 def wilson(share: float, count: int, z: float = Z) -> tuple[float, float]:
@@ -74,25 +128,3 @@ def wilson(share: float, count: int, z: float = Z) -> tuple[float, float]:
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
     return float(centre - half), float(centre + half)
-
-
-def _ratios(placebos: Placebos) -> Floats:
-    """Statistic over critical value of every A/A run whose pools are large enough."""
-    table, own = placebos.statistics, placebos.treated_statistics
-    strangers = _disjoint(placebos)
-    ratios: list[float] = []
-    for window in range(1, len(table)):
-        pretended = [(table[window, i], table[window + 1 :, i], strangers[i]) for i in range(table.shape[1])]
-        pretended.append((own[window - 1], own[window:], np.ones(table.shape[1], dtype=np.bool_)))
-        for statistic, history, others in pretended:
-            found = pools(table[window, others], table[window + 1 :, others], history, 1.0)
-            ratios.append(abs(statistic) / max(critical_value(pool, ALPHA) for pool in found))
-    kept = np.array(ratios)
-    return kept[kept > 0]  # an infinite critical value (too few strangers) says nothing
-
-
-def _disjoint(placebos: Placebos) -> Bools:
-    """Whether two sets share no geo, shape (sets, sets)."""
-    member = np.zeros((len(placebos.sets), int(placebos.sets.max()) + 1))
-    np.put_along_axis(member, placebos.sets, 1.0, axis=1)
-    return np.asarray(member @ member.T == 0)

@@ -1,0 +1,93 @@
+"""What stands behind a geo test's result: its fit, its reference sets, and what other estimators say."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from experiments.geo.case import Case
+from experiments.geo.estimators import Fit
+from experiments.geo.inference import Inference
+from experiments.geo.money import quantity
+from measurement.typing import Floats, Json
+
+SHOWN_WEIGHT = 0.001
+COMPARABLE = 2.0
+"""An estimator whose pre-period gap varies more than so many times as much cannot follow the treated geos."""
+
+
+def pre_fit(fit: Fit) -> tuple[float, float]:
+    """R² and mean absolute percentage error (as a share) of the pre-period."""
+    observed, gap = fit.observed[: fit.pre_length], fit.gap[: fit.pre_length]
+    spread = float(np.square(observed - observed.mean()).sum())
+    r2 = 1.0 - float(np.square(gap).sum()) / spread if spread > 0 else 0.0
+    seen = observed != 0
+    mape = float(np.mean(np.abs(gap[seen] / observed[seen]))) if seen.any() else 1.0
+    return r2, mape
+
+
+def placebo_effects(inference: Inference) -> Floats:
+    """What the other draws measure once the effect is taken out, per geo and period, shape (sets,)."""
+    if inference.randomised is None:
+        return np.zeros(0)
+    return inference.randomised.placebos(inference.fit.effect)
+
+
+def diagnostics(case: Case, main: Inference, spend_errors: Floats) -> Json:
+    """As plain JSON values."""
+    fit, length = main.fit, case.end - case.onset
+    r2, mape = pre_fit(fit)
+    cells = len(case.treated) * length
+    analytic = cells * fit.pre_error * float(np.sqrt(1.0 / length + 1.0 / fit.pre_length))
+    effects = placebo_effects(main) * cells
+    spread = float(np.sqrt(np.square(effects).mean())) if effects.size else None
+    order = np.argsort(-fit.weights)
+    spent = float(np.sqrt(np.square(spend_errors).mean())) * len(case.treated) if spend_errors.any() else None
+    return {
+        "pre_periods": fit.pre_length,
+        "read_out_periods": length,
+        "cooldown_periods": case.end - case.cooldown,
+        "treated_geos": len(case.treated),
+        "control_geos": len(case.controls),
+        "pre_r2": r2,
+        "pre_mape": mape,
+        "pre_rmse": fit.pre_error,
+        "weights": {case.geos[case.controls[i]]: float(fit.weights[i]) for i in order if fit.weights[i] > SHOWN_WEIGHT},
+        "placebo_sets": int(effects.size),
+        "placebo_sd": spread,
+        "analytic_sd": analytic,
+        "placebo_excess": None if spread is None else float(np.sqrt(max(spread**2 - analytic**2, 0.0))),
+        "spend_placebo_sd": spent,
+        "p_values": dict(main.p_values),
+        "self_calibration": main.calibration.to_dict(),
+        "weekly_pattern": case.weekly,
+        "notes": list(case.notes),
+    }
+
+
+def alternate(inference: Inference, alpha: float, cells: int) -> Json:
+    """What one other estimator says, as plain JSON values."""
+    average = quantity(inference.total, alpha, "")
+    usual = float(inference.fit.counterfactual[inference.fit.pre_length :].mean())
+    return {
+        "outcome_change": average.scaled(cells, "").to_dict(),
+        "average_effect": average.to_dict(),
+        "relative_lift": inference.fit.effect / usual if usual else None,
+        "p_value": inference.total.p_value(),
+        "p_values": dict(inference.p_values),
+        "inference": inference.how,
+    }
+
+
+def apart(main: Inference, others: Mapping[str, Inference], std_error: float) -> dict[str, float]:
+    """Distance of every other estimate that can follow the treated geos, in the result's standard errors."""
+    most = COMPARABLE * _wobble(main.fit)
+    return {
+        name: abs(other.fit.effect - main.fit.effect) / std_error
+        for name, other in others.items()
+        if _wobble(other.fit) <= most
+    }
+
+
+def _wobble(fit: Fit) -> float:
+    """Standard deviation of the pre-period gap, at least the floor of its error."""
+    return max(float(fit.gap[: fit.pre_length].std()), 1e-6 * float(np.abs(fit.observed[: fit.pre_length]).mean()))
