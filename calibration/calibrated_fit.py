@@ -12,6 +12,7 @@ import numpy as np
 from calibration.conflict import Conflict, judge
 from measurement.lift import Lift
 from measurement.mmm import Posterior, Progress, Sampling, Spec, fit, lift_delta
+from measurement.mmm.effect_size import typical_roi
 from measurement.panel import Panel
 from measurement.typing import Floats, Json
 
@@ -119,12 +120,13 @@ def between_tests(posterior: Posterior, panel: Panel, lifts: Sequence[Lift]) -> 
     """Per test, the fit's sd between tests of the same channels, KPI units, (draws,); 0 where a test stands alone."""
     sets = [tuple(sorted(lift.channels)) for lift in lifts]
     shared = sorted({names for names in sets if sets.count(names) > 1})
+    typical = dict(zip(panel.channels, typical_roi(posterior.spec, panel), strict=True))
     found: list[Floats | float] = []
     for lift, names in zip(lifts, sets, strict=True):
         if names not in shared or "lift_spread" not in posterior.draws:
             found.append(0.0)
             continue
-        roi = float(np.mean([posterior.spec.channels[name].roi.median for name in names]))
+        roi = float(np.mean([typical[name] for name in names]))
         size = roi * abs(float(spend_delta(lift, panel).sum())) / panel.kpi_value
         found.append(size * posterior.draws["lift_spread"][:, shared.index(names)])
     return found

@@ -4,12 +4,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from measurement.errors import DataError, Problem, did_you_mean, shown
-from measurement.mmm.spec import Adstock, DemandDriven, Order, PositivePrior, Saturation, Trend, UnitPrior
+from measurement.mmm.spec import SIZES, Adstock, DemandDriven, Order, PositivePrior, Saturation, Trend, UnitPrior
 
 FILE_NAME = "theodolite.toml"
 
@@ -52,6 +52,9 @@ class ChannelSection(_Section):
     aliases: list[str] = []
     demand_driven: DemandDriven = "some"
     roi: PositivePrior | None = None
+    mroi: PositivePrior | None = None
+    contribution: PositivePrior | None = None
+    coefficient: PositivePrior | None = None
     adstock: Adstock | None = None
     saturation: Saturation | None = None
     order: Order | None = None
@@ -63,6 +66,13 @@ class ChannelSection(_Section):
     exponent: PositivePrior | None = None
     weibull_shape: PositivePrior | None = None
     weibull_scale: PositivePrior | None = None
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        given = [name for name in SIZES if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"an effect has one size: give a prior of one of {', '.join(given)}")
+        return self
 
     @property
     def model(self) -> dict[str, Any]:

@@ -31,6 +31,7 @@ _CHANNELS = """
 #   demand_driven: does spend follow demand? "no" (planned long ahead), "some", or "strong" (brand search, affiliates,
 #       retargeting). The stronger, the less the weekly series alone is trusted and the more a lift test says.
 #   roi: what you believed about incremental revenue per unit of spend before seeing data: median and 90 % interval.
+#       Or say it of mroi (the next unit of spend), contribution (share of the KPI) or coefficient, one of the four.
 #   exposure: a column of the media table that the model should see in place of spend (impressions, grp).
 #   aliases: other names of the channel in tests, journeys and platform exports.
 #   adstock: "geometric", "delayed", "weibull", "binomial" or "none"; l_max: periods that the carry-over may last.

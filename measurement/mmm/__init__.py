@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from measurement.mmm.fit import fit
     from measurement.mmm.linear_terms import decomposition, fitted
     from measurement.mmm.posterior import Posterior
+    from measurement.mmm.prior import prior
     from measurement.mmm.sampling import Progress, Sampling
     from measurement.mmm.spec import ChannelSpec, PositivePrior, RoiPrior, Spec, UnitPrior
 
@@ -32,6 +33,7 @@ _COUNTERFACTUAL = [
     "lift_delta",
     "mroas",
     "observed_range",
+    "prior",
     "response_curve",
 ]
 
@@ -43,6 +45,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "fit": ["fit"],
         "linear_terms": ["decomposition", "fitted"],
         "posterior": ["Posterior"],
+        "prior": ["prior"],
         "sampling": ["Progress", "Sampling"],
         "spec": ["ChannelSpec", "PositivePrior", "RoiPrior", "Spec", "UnitPrior"],
     },
@@ -69,5 +72,6 @@ __all__ = [
     "lift_delta",
     "mroas",
     "observed_range",
+    "prior",
     "response_curve",
 ]

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import gammaln
 
+from measurement.mmm.effect_size import coefficients, log_share, spread_of
 from measurement.mmm.fast_forms import FAST
 from measurement.mmm.lifts import Rows, row_change
 from measurement.mmm.noise import local_precision
@@ -66,6 +67,7 @@ class ModelData(NamedTuple):
         exposure: Lag tensor, shape (channels, lags, geos × periods).
         size: Relative sizes, shape (geos,).
         forms: The channels' forms.
+        about: What each channel's prior is about, as positions in `effect_size.ABOUT`, shape (channels,).
         prior_mean: Shape (dimension,).
         prior_sd: Shape (dimension,).
         national: Design block, shape (periods, columns).
@@ -86,6 +88,7 @@ class ModelData(NamedTuple):
     exposure: Any
     size: Any
     forms: Forms
+    about: Any
     prior_mean: Any
     prior_sd: Any
     national: Any
@@ -96,30 +99,17 @@ class ModelData(NamedTuple):
     tests: Tests | None
 
 
-def coefficients(values: dict[str, Any], saturated: Any, size: Any, cells: Any) -> Any:
-    """Coefficients of the saturated exposure, shape (..., channels, geos).
-
-    Their common size is set by the channel's share of the whole KPI, exactly; the spread between geos is hierarchical
-    on the log scale, non-centred.
-
-    Args:
-        values: Named parameters.
-        saturated: Saturated exposure summed over the periods, shape (..., channels, geos).
-        size: Relative sizes of the geos.
-        cells: Number of cells of the panel.
-    """
-    xp = saturated.__array_namespace__()
-    spread = xp.exp(values["geo_spread"][..., None] * values["geo_effect"]) if "geo_effect" in values else 1.0
-    total = (size * spread * saturated).sum(-1)
-    return (xp.exp(values["log_contribution"]) * cells / total)[..., None] * spread * xp.ones_like(saturated)
-
-
-def media(layout: Layout, data: ModelData, values: dict[str, Any]) -> tuple[Array, Array]:
-    """Sum of the channels' effects on the model's scale, shape (geos, periods), and the coefficients."""
+def media(layout: Layout, data: ModelData, values: dict[str, Any]) -> tuple[Array, Array, Array]:
+    """Sum of the channels' effects on the model's scale, (geos, periods), the coefficients and the log shares."""
     exposure = data.exposure.reshape(*data.exposure.shape[:2], layout.geos, -1)
     saturated = respond(layout.kinds, data.forms, values, exposure, FAST)
-    coefficient = coefficients(values, saturated.sum(-1), data.size, data.cells)
-    return jnp.einsum("cg,cgt->gt", coefficient, saturated), coefficient
+    summed = saturated.sum(-1)
+    spread = spread_of(values, summed)
+    weight = data.size * spread
+    total = (weight * summed).sum(-1)
+    share = log_share(layout.kinds, data.forms, data.about, layout.about, values, exposure, total, weight, data.cells)
+    coefficient = coefficients(share, total, spread, data.cells)
+    return jnp.einsum("cg,cgt->gt", coefficient, saturated), coefficient, share
 
 
 def collapsed(data: ModelData, residual: Array, sigma: Array) -> Array:
@@ -173,7 +163,7 @@ def log_density_fn(layout: Layout) -> Callable[[Array, ModelData], Array]:
     def log_density(z: Array, data: ModelData) -> Array:
         standard = standardised(layout, data.forms.code, data.prior_mean, data.prior_sd, z)
         values = unpack(layout, data.prior_mean + data.prior_sd * standard)
-        effect, coefficient = media(layout, data, values)
+        effect, coefficient, _ = media(layout, data, values)
         series = collapsed(data, data.outcome - effect, values["sigma"])
         lift = lift_log_density(layout, data, values, coefficient)
         return jnp.asarray(series + lift - 0.5 * (standard**2).sum())

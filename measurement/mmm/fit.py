@@ -1,6 +1,6 @@
 """Fit a marketing mix model: panel, spec and lift tests in, posterior out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from measurement.mmm.sampling import Progress, ProgressCallback, Sampling
 from measurement.mmm.spec import Spec
 from measurement.panel import Panel
 from measurement.provenance import Provenance, sha256_of, versions
+from measurement.typing import Floats
 
 
 def fit(
@@ -65,14 +66,11 @@ def _posterior(
     drawn: Draws,
 ) -> Posterior:
     values = unpack(ready.layout, ready.data.prior_mean + ready.data.prior_sd * drawn.z)
-    contribution = np.exp(values.pop("log_contribution")) * panel.outcome.sum()
-    reported = {"iroas": contribution * panel.kpi_value / panel.spend.sum((0, 1)), "contribution": contribution}
-    values.pop("geo_effect", None)
-    if "lift_spread" in values:  # drop the padding
-        values["lift_spread"] = values["lift_spread"][..., : ready.groups]
-        values["lift_bias"] = values["lift_bias"][..., : len(lifts)]
-    values["coefficient"] = drawn.coefficient
-    flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in (values | reported).items()}
+    named, reported = quantities(values, drawn.coefficient, drawn.log_share, panel)
+    if "lift_spread" in named:  # drop the padding
+        named["lift_spread"] = named["lift_spread"][..., : ready.groups]
+        named["lift_bias"] = named["lift_bias"][..., : len(lifts)]
+    flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in (named | reported).items()}
     return Posterior(
         draws=flat,
         chains=sampling.chains,
@@ -103,6 +101,16 @@ def _posterior(
             parents=tuple(lift.experiment_id for lift in lifts),
         ),
     )
+
+
+def quantities(
+    values: Mapping[str, Floats], coefficient: Floats, log_share: Floats, panel: Panel
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """The parameters that a posterior keeps, and the quantities that are reported, draws on the leading axes."""
+    named = {name: array for name, array in values.items() if name not in ("geo_effect", "log_contribution")}
+    contribution = np.exp(log_share) * panel.outcome.sum()
+    iroas = contribution * panel.kpi_value / panel.spend.sum((0, 1))
+    return named | {"coefficient": coefficient}, {"iroas": iroas, "contribution": contribution}
 
 
 def _plain(lift: Lift) -> dict[str, Any]:

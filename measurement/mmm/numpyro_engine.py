@@ -42,6 +42,7 @@ class Draws:
     Attributes:
         z: Draws of the flat vector in standard normal coordinates, shape (chains, draws, dimension).
         coefficient: Coefficients of the saturated exposure, shape (chains, draws, channels, geos).
+        log_share: Logarithm of each channel's share of the whole KPI, shape (chains, draws, channels).
         divergent: Whether a draw's trajectory diverged, shape (chains, draws).
         steps: Leapfrog steps of each draw, shape (chains, draws).
         seconds: Wall seconds, compilation included.
@@ -50,6 +51,7 @@ class Draws:
 
     z: Floats
     coefficient: Floats
+    log_share: Floats
     divergent: Bools
     steps: Ints
     seconds: float
@@ -109,12 +111,13 @@ def program(layout: Layout, warmup: int, target_accept: float) -> Program:
             state = step(state, (data,))
             z = standardised(layout, data.forms.code, data.prior_mean, data.prior_sd, state.z)
             values = unpack(layout, data.prior_mean + data.prior_sd * z)
-            now = (z, media(layout, data, values)[1], state.diverging, state.num_steps)
+            now = (z, *media(layout, data, values)[1:], state.diverging, state.num_steps)
             return state, tuple(buffer.at[i].set(value) for buffer, value in zip(out, now, strict=True))
 
         empty = (
             jnp.zeros((STRETCH, layout.dimension)),
             jnp.zeros((STRETCH, layout.channels, layout.geos)),
+            jnp.zeros((STRETCH, layout.channels)),
             jnp.zeros(STRETCH, dtype=bool),
             jnp.zeros(STRETCH, dtype=state.num_steps.dtype),
         )
@@ -173,8 +176,8 @@ def sample(
             run.stop.set()
             raise
     parts = [future.result() for future in futures]
-    z, coefficient, divergent, steps = (np.stack([part[i] for part in parts]) for i in range(4))
-    return Draws(z, coefficient, divergent, steps.astype(np.int64), time.perf_counter() - began, compiled)
+    z, coefficient, share, divergent, steps = (np.stack([part[i] for part in parts]) for i in range(5))
+    return Draws(z, coefficient, share, divergent, steps.astype(np.int64), time.perf_counter() - began, compiled)
 
 
 def _cores() -> int:
@@ -189,7 +192,7 @@ def _begin(made: Program, key: Any, layout: Layout, data: ModelData) -> Any:
 
 def _chain(made: Program, state: Any, data: ModelData, sampling: Sampling, run: _Run, index: int) -> list[Any]:
     """Run one chain in stretches of about `STRETCH_SECONDS`; warm-up draws are not kept."""
-    kept: list[list[Any]] = [[], [], [], []]
+    kept: list[list[Any]] = [[], [], [], [], []]
     total, done, count = sampling.warmup + sampling.draws, 0, 1
     with jax.enable_x64(True):
         while done < total and not run.stop.is_set():

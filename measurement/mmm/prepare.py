@@ -10,6 +10,7 @@ from measurement.errors import Problem, refuse
 from measurement.lift import Lift
 from measurement.mmm.density import ModelData, Tests
 from measurement.mmm.design_matrix import decompose, design_of
+from measurement.mmm.effect_size import about_of, money_per_share, typical_roi
 from measurement.mmm.lifts import Rows, masked_cells, rows_of, spend_change
 from measurement.mmm.noise import Noise, estimate_noise, precision_of
 from measurement.mmm.priors import Layout, forms_of, layout_of, prior_of
@@ -87,6 +88,7 @@ def prepare(
         exposure=exposure.reshape(*exposure.shape[:2], -1),
         size=scales.size,
         forms=forms,
+        about=about_of(spec, panel.channels),
         prior_mean=mean,
         prior_sd=sd,
         national=design.national,
@@ -109,7 +111,8 @@ def tests_of(
     sets = [tuple(sorted(lift.channels)) for lift in lifts]
     shared = sorted({names for names in sets if sets.count(names) > 1})
     group = np.array([shared.index(names) if names in shared else 0 for names in sets], dtype=np.int64)
-    roi = np.array([np.mean([spec.channels[name].roi.median for name in lift.channels]) for lift in lifts])
+    typical = dict(zip(panel.channels, typical_roi(spec, panel), strict=True))
+    roi = np.array([np.mean([typical[name] for name in lift.channels]) for lift in lifts])
     change = np.array([abs(spend_change(lift, panel)) for lift in lifts])
     std_error = np.array([lift.std_error for lift in lifts])
     tests = Tests(
@@ -194,7 +197,6 @@ def _typical_media(layout: Layout, spec: Spec, panel: Panel, scales: Scales, exp
         "slope": np.ones(len(own)),
     }
     saturated = respond(layout.kinds, forms, values, exposure)
-    roi = np.array([channel.roi.median for channel in own])
-    share = roi * panel.spend.sum((0, 1)) / (panel.outcome.sum() * panel.kpi_value)
+    share = typical_roi(spec, panel) / money_per_share(panel)
     now = np.einsum("g,cgt->c", scales.size, saturated) / panel.outcome.size
     return np.asarray(saturated * (share / now)[:, None, None])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from measurement.mmm.effect_size import raw_prior
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import PositivePrior, Spec
 from measurement.mmm.transforms import ADSTOCKS, SATURATIONS, WITH_HALF, WITH_SLOPE, Forms, Kinds, log_elasticity
@@ -29,6 +30,7 @@ class Layout:
         channels: Number of channels.
         geos: Number of geos; a single one has no spread between geos.
         kinds: The forms of carry-over and saturation that occur.
+        about: What the priors of the effects' sizes are about (`effect_size.ABOUT`), those that occur.
         tests: Lift tests, padded.
         groups: Groups of tests that share a between-test spread, padded.
     """
@@ -36,6 +38,7 @@ class Layout:
     channels: int
     geos: int
     kinds: Kinds
+    about: tuple[str, ...] = ("roi",)
     tests: int = 0
     groups: int = 0
 
@@ -81,6 +84,7 @@ def layout_of(spec: Spec, panel: Panel, tests: int = 0, groups: int = 0) -> Layo
         channels=len(own),
         geos=len(panel.geos),
         kinds=kinds_of(spec, panel.channels),
+        about=tuple(sorted({channel.size_prior[0] for channel in own})),
         tests=tests,
         groups=groups,
     )
@@ -97,8 +101,6 @@ def prior_of(layout: Layout, spec: Spec, panel: Panel, scales: Scales, start_sig
         start_sigma: A rough residual standard deviation, the centre of sigma's wide prior.
     """
     own = [spec.channels[name] for name in panel.channels]
-    money = panel.outcome.sum() * panel.kpi_value / panel.spend.sum((0, 1))
-    roi = np.array([channel.roi.normal for channel in own]).T
     sigma = SIGMA.normal
     normal: dict[str, tuple[Any, Any]] = {
         "decay": _both([channel.decay.normal for channel in own]),
@@ -107,7 +109,7 @@ def prior_of(layout: Layout, spec: Spec, panel: Panel, scales: Scales, start_sig
         "slope": _both([channel.steepness.normal for channel in own]),
         "weibull_shape": _both([channel.weibull_shape.normal for channel in own]),
         "weibull_scale": _both([channel.weibull_scale.normal for channel in own]),
-        "log_contribution": (roi[0] - np.log(money), roi[1]),
+        "log_contribution": raw_prior(spec, panel),
         "sigma": (np.log(start_sigma), sigma[1]),
         "geo_spread": spec.geo_spread.normal,
         "geo_effect": (0.0, 1.0),

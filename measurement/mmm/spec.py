@@ -6,7 +6,7 @@ become logit-normal; the median is kept and the spread is that of ``high`` again
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +18,8 @@ Adstock = Literal["geometric", "delayed", "weibull", "binomial", "none"]
 Saturation = Literal["hill", "logistic", "exponential", "michaelis_menten", "tanh", "root", "none"]
 Order = Literal["adstock_first", "saturation_first"]
 DemandDriven = Literal["no", "some", "strong"]
+Size = Literal["roi", "mroi", "contribution", "coefficient"]
+SIZES: tuple[Size, ...] = get_args(Size)
 Trend = Literal["none", "linear", "piecewise"]
 
 Z90 = 1.6448536269514722
@@ -100,7 +102,10 @@ class ChannelSpec(_Frozen):
         adstock: Form of the carry-over; its weights sum to 1.
         saturation: Form of the diminishing return; ``none`` is linear.
         l_max: Periods that the carry-over may last, the current one included.
-        roi: Prior of iROAS over the panel.
+        roi: Prior of iROAS over the panel; the default where no prior of the effect's size is given. Give one of:
+        mroi: Prior of the marginal iROAS: what one per cent more spend in every period brings per money.
+        contribution: Prior of the channel's share of the whole KPI.
+        coefficient: Prior of the effect at full saturation in an average geo, in means of the KPI.
         demand_driven: How far spend is suspected to follow demand: sets the scale of the confounding term.
         decay: Prior of the share of an effect that is left after one period.
         delay: Prior of the peak's place as a share of ``(l_max - 1) / 2`` (delayed adstock only).
@@ -116,7 +121,10 @@ class ChannelSpec(_Frozen):
     adstock: Adstock = "geometric"
     saturation: Saturation = "hill"
     l_max: int = Field(default=L_MAX["week"], ge=1, le=400)
-    roi: RoiPrior = RoiPrior()
+    roi: PositivePrior | None = None
+    mroi: PositivePrior | None = None
+    contribution: PositivePrior | None = None
+    coefficient: PositivePrior | None = None
     demand_driven: DemandDriven = "some"
     decay: UnitPrior = UnitPrior(median=DECAY["week"][0], low=DECAY["week"][1], high=DECAY["week"][2])
     delay: UnitPrior = UnitPrior(median=0.25, low=0.05, high=0.70)
@@ -128,6 +136,21 @@ class ChannelSpec(_Frozen):
     weibull_scale: PositivePrior = PositivePrior(
         median=WEIBULL_SCALE["week"][0], low=WEIBULL_SCALE["week"][1], high=WEIBULL_SCALE["week"][2]
     )
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        given = [name for name in SIZES if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"an effect has one size: give a prior of one of {', '.join(given)}")
+        return self
+
+    @property
+    def size_prior(self) -> tuple[Size, PositivePrior]:
+        """What the prior of the effect's size is about, and the prior."""
+        for name in SIZES:
+            if (prior := getattr(self, name)) is not None:
+                return name, prior
+        return "roi", RoiPrior()
 
     @property
     def steepness(self) -> PositivePrior:
@@ -191,7 +214,7 @@ class Spec(_Frozen):
         }
         years = panel.shape[1] / PERIODS_PER_YEAR[panel.period]
         own: dict[str, Any] = {
-            "channels": {name: base | {"roi": roi} | dict(given.get(name, {})) for name in panel.channels},
+            "channels": {name: base | _sized(dict(given.get(name, {})), roi) for name in panel.channels},
             "fourier_order": FOURIER_ORDER[panel.period] if years >= 1 else 0,
             "changepoint_every": max(2, round(PERIODS_PER_YEAR[panel.period] / 2)),
         }
@@ -219,7 +242,7 @@ class Spec(_Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values that TOML and JSON can hold."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
@@ -272,6 +295,11 @@ def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
             )
         )
     return problems
+
+
+def _sized(own: dict[str, Any], roi: dict[str, float]) -> dict[str, Any]:
+    """A channel's own settings, with the default ROI prior where they say nothing of the effect's size."""
+    return own if any(name in own for name in SIZES) else own | {"roi": roi}
 
 
 def _default_roi(panel: Panel) -> dict[str, float]:

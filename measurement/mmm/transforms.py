@@ -143,6 +143,17 @@ def linear(x: Any, half: Any, slope: Any) -> Any:
     return x
 
 
+def _logistic_marginal(x: Any, half: Any, slope: Any) -> Any:
+    rate = 0.5 * LN3 / half
+    value = logistic(x, half, slope)
+    return rate * x * (1.0 - value**2)
+
+
+def _exponential_marginal(x: Any, half: Any, slope: Any) -> Any:
+    odds = LN2 * x / half
+    return odds * x.__array_namespace__().exp(-odds)
+
+
 SATURATIONS: dict[str, Form] = {
     "hill": hill,
     "logistic": logistic,
@@ -152,6 +163,16 @@ SATURATIONS: dict[str, Form] = {
     "root": root,
     "none": linear,
 }
+MARGINALS: dict[str, Form] = {
+    "hill": lambda x, half, slope: slope * (y := hill(x, half, slope)) * (1.0 - y),
+    "logistic": _logistic_marginal,
+    "exponential": _exponential_marginal,
+    "michaelis_menten": lambda x, half, slope: (y := michaelis_menten(x, half, slope)) * (1.0 - y),
+    "tanh": _logistic_marginal,
+    "root": lambda x, half, slope: slope * root(x, half, slope),
+    "none": linear,
+}
+"""``x f'(x)`` of every form: what one per cent more exposure adds, in per cent of a unit."""
 WITH_HALF = frozenset(SATURATIONS) - {"root", "none"}
 WITH_SLOPE = frozenset({"hill", "root"})
 

@@ -10,9 +10,10 @@ import pytest
 from scipy import stats
 
 from measurement.lift import Lift
-from measurement.mmm.counterfactual import media_effect
-from measurement.mmm.density import coefficients, log_density_fn, media
+from measurement.mmm.counterfactual import contribution, iroas, media_effect, mroas
+from measurement.mmm.density import log_density_fn, media
 from measurement.mmm.design_matrix import decompose, design_of
+from measurement.mmm.effect_size import coefficients, spread_of
 from measurement.mmm.linear_terms import conditional_draws, linear_draws
 from measurement.mmm.noise import Noise, precision_of
 from measurement.mmm.prepare import prepare
@@ -84,7 +85,7 @@ def test_collapsed_density_is_the_marginal_normal(case):
     z0 = standardised(ready.layout, ready.data.forms.code, mean, sd, z)
     values = unpack(ready.layout, mean + sd * z0)
     with jax.enable_x64(True):
-        effect, coefficient = jax.jit(partial(media, ready.layout))(ready.data, values)
+        effect, coefficient, _ = jax.jit(partial(media, ready.layout))(ready.data, values)
     design = design_of(spec, panel, ready.scales, ready.noise)
     rows = design.matrix()
     counts = ready.counts.ravel() > 0
@@ -161,6 +162,42 @@ def test_an_roi_prior_is_the_prior_of_roi(panel_of):
     np.testing.assert_allclose(roi[:, 1], [0.2, 1.0, 5.0], rtol=0.05)
 
 
+def test_a_prior_holds_for_what_it_is_about(panel_of, posterior_of):
+    """Four channels, four kinds of prior: each draw's quantity, worked out by counterfactuals, is the prior's own."""
+    panel, _ = panel_of(3, 40, 4, seed=3)
+    about = ("roi", "mroi", "contribution", "coefficient")
+    prior = {"median": 0.3, "low": 0.1, "high": 0.9}
+    forms = [
+        {},
+        {"order": "saturation_first", "saturation": "exponential"},
+        {"saturation": "logistic"},
+        {"saturation": "hill"},
+    ]
+    own = {f"channel {c}": {about[c]: prior} | forms[c] for c in range(4)}
+    spec = Spec.default(panel, channels=own)
+    ready = prepare(panel, spec, pad=False)
+    layout, data = ready.layout, ready.data
+    z = np.random.default_rng(0).standard_normal((30, layout.dimension))
+    values = unpack(layout, data.prior_mean + data.prior_sd * z)
+    with jax.enable_x64(True):
+        run = jax.jit(partial(media, layout))
+        drawn = [run(data, {name: value[i] for name, value in values.items()}) for i in range(30)]
+    draws = {name: values[name] for name in ("decay", "delay", "half_saturation", "slope", "sigma")}
+    draws["coefficient"] = np.stack([np.asarray(coefficient) for _, coefficient, _ in drawn])
+    post = replace(posterior_of(panel, spec), draws=draws)
+    typical = draws["coefficient"] / np.exp(values["geo_spread"][..., None] * values["geo_effect"])
+    seen = {
+        "roi": iroas(post, panel)[:, 0],
+        "mroi": mroas(post, panel, step=1e-5)[:, 1],
+        "contribution": contribution(post, panel)[:, 2] / panel.outcome.sum(),
+        "coefficient": typical[:, 3, 0],
+    }
+    at = layout.start("log_contribution")
+    for c, name in enumerate(about):
+        mean, sd = np.log(0.3), np.log(9) / (2 * 1.6448536269514722)
+        np.testing.assert_allclose(seen[name], np.exp(mean + sd * z[:, at + c]), rtol=1e-4, err_msg=name)
+
+
 def test_the_samplers_coordinates_keep_volume(case):
     """The change of variables has Jacobian 1, so that the prior stays what it was."""
     ready = prepare(*case, pad=False)
@@ -176,15 +213,13 @@ def test_the_samplers_coordinates_keep_volume(case):
 
 
 def test_contribution_is_what_the_coefficients_add_up_to():
-    """The change of variables: whatever the spread between geos, the effects sum to exp(log_contribution)."""
+    """The change of variables: whatever the spread between geos, the effects sum to the share of the KPI."""
     rng = np.random.default_rng(1)
-    values = {
-        "log_contribution": np.log(np.array([0.02, 0.1])),
-        "geo_spread": np.array([0.3, 0.6]),
-        "geo_effect": rng.standard_normal((2, 5)),
-    }
+    values = {"geo_spread": np.array([0.3, 0.6]), "geo_effect": rng.standard_normal((2, 5))}
     saturated, size = rng.uniform(5, 20, (2, 5)), rng.uniform(0.5, 2, 5)
-    got = coefficients(values, saturated, size, cells=5 * 50)
+    spread = spread_of(values, saturated)
+    total = (size * spread * saturated).sum(-1)
+    got = coefficients(np.log(np.array([0.02, 0.1])), total, spread, cells=5 * 50)
     np.testing.assert_allclose((size * got * saturated).sum(1) / 250, [0.02, 0.1], rtol=1e-12)
 
 

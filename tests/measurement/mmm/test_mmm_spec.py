@@ -9,9 +9,11 @@ import pytest
 
 from measurement.errors import DataError
 from measurement.mmm.calendar import holiday_columns
+from measurement.mmm.counterfactual import contribution, iroas
 from measurement.mmm.design_matrix import design_of
+from measurement.mmm.prior import prior
 from measurement.mmm.scaling import Scales
-from measurement.mmm.spec import PositivePrior, Spec, UnitPrior, check_spec
+from measurement.mmm.spec import ChannelSpec, PositivePrior, RoiPrior, Spec, UnitPrior, check_spec
 
 
 def toml(value) -> str:
@@ -115,3 +117,27 @@ def test_piecewise_trend_is_continuous_and_bends(panel_of):
     assert bends.shape[1] == 3
     assert np.abs(np.diff(bends, axis=0)).max() < 0.02
     assert ((np.abs(np.diff(bends, 2, axis=0)) > 1e-12).sum(0) == 1).all()
+
+
+def test_the_prior_alone_reads_like_a_fit(panel_of):
+    panel, _ = panel_of(2, 60, 2)
+    belief = {"median": 2.0, "low": 0.5, "high": 8.0}
+    spec = Spec.default(panel, channels={"channel 0": {"roi": belief}, "channel 1": {"contribution": SMALL}})
+    drawn = prior(panel, spec, draws=4000, seed=3)
+    roi = np.quantile(iroas(drawn, panel)[:, 0], [0.05, 0.5, 0.95])
+    np.testing.assert_allclose(roi, [0.5, 2.0, 8.0], rtol=0.1)
+    share = np.quantile(contribution(drawn, panel)[:, 1] / panel.outcome.sum(), [0.05, 0.5, 0.95])
+    np.testing.assert_allclose(share, [0.01, 0.03, 0.09], rtol=0.1)
+    np.testing.assert_allclose(drawn.draws["contribution"], contribution(drawn, panel), rtol=1e-9)
+    again = prior(panel, spec, draws=4000, seed=3)
+    np.testing.assert_array_equal(again.draws["coefficient"], drawn.draws["coefficient"])
+
+
+SMALL = {"median": 0.03, "low": 0.01, "high": 0.09}
+
+
+def test_an_effect_has_one_size():
+    with pytest.raises(ValueError, match="one of roi, contribution"):
+        ChannelSpec(roi=RoiPrior(), contribution=PositivePrior(**SMALL))
+    assert ChannelSpec().size_prior == ("roi", RoiPrior())
+    assert ChannelSpec(mroi=PositivePrior(**SMALL)).size_prior[0] == "mroi"
