@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from experiments.geo.estimators import difference_in_differences, ridge_augmented, sdid, synthetic_control
+from experiments.geo.estimators import (
+    difference_in_differences,
+    geo_based_regression,
+    ridge_augmented,
+    sdid,
+    synthetic_control,
+    time_based_regression,
+)
 from experiments.geo.estimators.block import Block, Blocks, Fit, Fits
 from measurement.typing import Floats
 
@@ -68,6 +75,8 @@ ESTIMATORS: Mapping[str, Estimator] = {
         Estimator("synthetic_control_classic", partial(synthetic_control.fit, settings=_classic), whole_weeks=False),
         Estimator("sdid", sdid.fit, whole_weeks=False),
         Estimator("difference_in_differences", difference_in_differences.fit, whole_weeks=False),
+        Estimator("time_based_regression", time_based_regression.fit, whole_weeks=False),
+        Estimator("geo_based_regression", geo_based_regression.fit, whole_weeks=False),
     )
 }
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from experiments.two_sided import StudentTest
 from measurement.typing import Bools, Floats, Ints
 
 
@@ -66,6 +67,8 @@ class Fit:
         loadings: How the counterfactual of a read-out period moves with each donor's outcome in that period, shape
             (donors,); ``None`` where it is not linear in them with weights that leave the read-out unread.
         augmented: Whether a ridge regression was added to the weights.
+        classical: The test that the estimator's own textbook error gives, shown for reference only: it takes gaps for
+            independent over time, and they are not.
     """
 
     observed: Floats
@@ -76,6 +79,7 @@ class Fit:
     importance: Floats = field(default_factory=lambda: np.zeros(0))
     loadings: Floats | None = None
     augmented: bool = False
+    classical: StudentTest | None = None
 
     @property
     def gap(self) -> Floats:
