@@ -5,6 +5,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEMO ?= demo
 STUDIES ?= $(sort $(wildcard benchmarks/study_*.py))
+# The matrices are small: more threads would only wait for each other.
+export OPENBLAS_NUM_THREADS ?= 1
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

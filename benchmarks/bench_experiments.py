@@ -1,121 +1,156 @@
-"""Analysis of a geo test: CPU-seconds, and how much faster the exact simplex solve is than the usual general optimiser.
+"""Analysis of a test: CPU-seconds beside peers from the package index that analyse the same data in the same run.
 
-``python benchmarks/bench_experiments.py [--geos 40] [--days 105] [--repeats 3]`` prints a table and writes
-``build/benchmarks/experiments.json``. The reference is what synthetic-control packages commonly do for every placebo
-(``scipy.optimize.minimize(method="SLSQP")`` over the simplex), on the same problems in the same run. Every figure is
-the least of the repeats: other work on a shared machine only adds to it.
+``python benchmarks/bench_experiments.py [--geos 40] [--days 105] [--repeats 3] [--users 5000000]`` prints tables and
+writes ``build/benchmarks/experiments.json``.
+
+- A geo test with placebo inference, beside Meridian GeoX's analysis with placebo designs (another estimator, so only
+  seconds are compared). *First* is the first call of a process, with imports or compilation in it.
+- The classic synthetic control on outcomes of the same sets of geos, one by one and as pysyncon does it: seconds per
+  set, and how far the effects are apart. pysyncon stops its search early by default, so it is run as it is and pressed
+  to a later stop, where the effects agree.
+- How seconds grow with geos and days.
+- A test on users: reading and analysing a table, beside DuckDB's own counts, means and variances of the same file.
 """
 
 import argparse
-import json
-import time
-from collections.abc import Callable
+import tempfile
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import numpy as np
-from scipy.optimize import minimize
+import peers
+from panels import a_test, panel_of
+from timing import keep, least
 
 from experiments import Experiment, analyse
-from experiments.geo.estimators.simplex import simplex_weights
+from experiments.geo.estimators import ESTIMATORS, Block
 from measurement import Panel
 
-RESULTS = Path(__file__).parents[1] / "build" / "benchmarks" / "experiments.json"
 TARGET = 2.0
 """CPU-seconds of an analysis with placebo inference on 40 geos × 105 days."""
 WINDOW = 15
+SETS = 20
+GROWTH = ((20, 105), (40, 105), (80, 105), (200, 105), (40, 60), (40, 365), (40, 700), (200, 365))
 
 
-def panel_of(geos: int, days: int, seed: int = 0) -> Panel:
-    rng = np.random.default_rng(seed)
-    size = np.exp(rng.normal(7, 1, (geos, 1)))
-    drift = 0.03 * rng.normal(size=(geos, 3)) @ rng.normal(size=(3, days)).cumsum(axis=1) / 3
-    week = 0.15 * np.sin(2 * np.pi * np.arange(days) / 7)
-    outcome = size * (1 + drift + week + 0.04 * rng.normal(size=(geos, days)))
-    return Panel(
-        dates=np.datetime64("2024-01-01") + np.arange(days).astype("timedelta64[D]"),
-        geos=tuple(f"geo {row:03d}" for row in range(geos)),
-        channels=(),
-        spend=np.zeros((geos, days, 0)),
-        exposure=np.zeros((geos, days, 0)),
-        kpis={"sales": outcome},
-        kpi="sales",
-        period="day",
+def whole_analysis(panel: Panel, repeats: int) -> dict[str, Any]:
+    """Our analysis, first and repeated, beside GeoX's."""
+    work = lambda: analyse(panel, a_test(panel, WINDOW))  # noqa: E731
+    first, _ = least(1, work)
+    again, result = least(repeats, work)
+    lines: dict[str, Any] = {
+        "ours": {"first_cpu_s": first, "again_cpu_s": again, "p_value": result.p_value, "inference": result.inference}
+    }
+    print(f"a geo test with placebo inference, {panel.shape[0]} geos x {panel.shape[1]} days; target {TARGET:g} CPU-s")
+    print(f"  {'ours':24} first {first:7.3f} CPU-s  again {again:7.3f} CPU-s")
+    task = {"what": "analysis", "treated": [0, 1], "window": WINDOW, "candidates": 10_000, "ranked": 1000, "seed": 0}
+    try:
+        found = peers.run("geox", task | {"outcome": panel.outcome.tolist()})
+    except peers.Unavailable as reason:
+        print(f"  meridian-geox is not there: {reason}")
+        return lines
+    print(
+        f"  {found['version']:24} first {found['cpu_cold_s']:7.3f} CPU-s  again {found['cpu_warm_s']:7.3f} CPU-s"
+        f"  = {found['cpu_cold_s'] / first:.1f} and {found['cpu_warm_s'] / again:.2f} times ours"
     )
+    return lines | {"geox": found}
 
 
-def design_of(panel: Panel) -> Experiment:
-    return Experiment(
-        experiment_id="bench",
-        channel=("tv",),
-        method="heavy_up",
-        treatment_geos=panel.geos[:2],
-        start_date=panel.dates[-WINDOW].tolist(),
-        end_date=panel.dates[-1].tolist(),
-        spend_delta=1.0,
-    )
+def classic_sets(panel: Panel, repeats: int) -> dict[str, Any]:
+    """The classic synthetic control of some sets of two geos: ours, and pysyncon's."""
+    rng = np.random.default_rng(1)
+    geos, pre = panel.shape[0], panel.shape[1] - WINDOW
+    chosen = [sorted(rng.choice(geos, 2, replace=False).tolist()) for _ in range(SETS)]
+    sets = [(rows, [row for row in range(geos) if row not in rows]) for rows in chosen]
+    fit, outcome = ESTIMATORS["synthetic_control_classic"].fit, panel.outcome
+
+    def ours() -> list[float]:
+        return [fit(Block(outcome, np.array(t), np.array(d), 0, pre, panel.shape[1])).effect for t, d in sets]
+
+    seconds, effects = least(repeats, ours)
+    levels = np.array([outcome[rows, pre:].mean() for rows in chosen])
+    lines: dict[str, Any] = {"ours": {"ms_per_set": 1000 * seconds / SETS}}
+    print(f"the classic synthetic control, {SETS} sets of 2 of {geos} geos")
+    print(f"  {'ours':34} {1000 * seconds / SETS:8.2f} CPU-ms a set")
+    for words, scale in (("as it is", 1.0), ("pressed", 1e4)):
+        try:
+            found = peers.run("pysyncon", {"outcome": outcome.tolist(), "sets": sets, "pre": pre, "scale": scale})
+        except peers.Unavailable as reason:
+            print(f"  pysyncon is not there: {reason}")
+            return lines
+        apart = float(np.max(np.abs(np.array(effects) - found["effects"]) / levels))
+        name = f"{found['version']}, {words}"
+        print(
+            f"  {name:34} {1000 * found['cpu_s'] / SETS:8.2f} CPU-ms a set  = {found['cpu_s'] / seconds:.0f} times ours"
+            f"; effects at most {apart:.2g} of the KPI apart"
+        )
+        lines[f"pysyncon {words}"] = {"ms_per_set": 1000 * found["cpu_s"] / SETS, "apart": apart}
+    return lines
 
 
-def slsqp_weights(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The same weights by a general optimiser with the gradient given."""
-    count = columns.shape[1]
-    scale = float(target @ target)
-    return minimize(
-        lambda w: float(np.square(columns @ w - target).sum()) / scale,
-        np.full(count, 1.0 / count),
-        jac=lambda w: 2 * columns.T @ (columns @ w - target) / scale,
-        bounds=[(0.0, 1.0)] * count,
-        constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0, "jac": lambda w: np.ones_like(w)},
-        method="SLSQP",
-        options={"maxiter": 1000, "ftol": 1e-12},
-    ).x
+def growth(sizes: tuple[tuple[int, int], ...]) -> list[dict[str, Any]]:
+    print("seconds by size (two treated geos, 15 days; 28 days from 365 on)")
+    lines = []
+    for geos, days in sizes:
+        panel = panel_of(geos, days)
+        seconds, result = least(1, lambda: analyse(panel, a_test(panel, 28 if days >= 365 else WINDOW)))  # noqa: B023
+        lines.append({"geos": geos, "days": days, "cpu_s": seconds, "inference": result.inference})
+        print(f"  {geos:4d} geos x {days:3d} days {seconds:8.3f} CPU-s", flush=True)
+    return lines
 
 
-def problems_of(panel: Panel, count: int = 40) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Placebo problems of single geos on demeaned, scaled history."""
-    history = panel.outcome[:, :-WINDOW]
-    series = history / history.mean(axis=1, keepdims=True) - 1.0
-    return [(np.delete(series, row, axis=0).T, series[row]) for row in range(min(count, len(series)))]
+def write_users(place: Path, users: int) -> None:
+    """A table of users: arm, one KPI in money with many zeros, the same before the test, and a conversion."""
+    query = """COPY (SELECT i AS user_id, CASE WHEN hash(i) % 2 = 0 THEN 'treatment' ELSE 'control' END AS arm,
+        CASE WHEN hash(i + 1) % 20 = 0 THEN (hash(i + 2) % 10000) / 100.0 ELSE 0 END AS revenue,
+        CASE WHEN hash(i + 3) % 20 = 0 THEN (hash(i + 4) % 10000) / 100.0 ELSE 0 END AS pre_revenue,
+        CAST(hash(i + 5) % 25 = 0 AS INTEGER) AS converted FROM range(?) AS users(i)) TO '{place}' (FORMAT parquet)"""
+    with duckdb.connect() as connection:
+        connection.execute(query.format(place=place), [users])
 
 
-def least(repeats: int, work: Callable[[], object]) -> float:
-    """Least CPU-seconds of the repeats."""
-    seconds = []
-    for _ in range(repeats):
-        began = time.process_time()
-        work()
-        seconds.append(time.process_time() - began)
-    return min(seconds)
+def plain_sums(place: Path) -> Any:
+    """The floor: one pass for the numbers that any analysis of the table needs."""
+    sums = """SELECT arm, count(*), covar_samp(revenue, pre_revenue), avg(revenue), var_samp(revenue), avg(pre_revenue),
+        var_samp(pre_revenue), avg(converted) FROM users GROUP BY arm"""
+    with duckdb.connect() as connection:
+        connection.read_parquet(str(place)).create_view("users")
+        return connection.sql(sums).fetchall()
+
+
+def on_users(users: int, repeats: int) -> dict[str, Any]:
+    from experiments.user_level import analyse_users, read_users
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "users.parquet"
+        write_users(place, users)
+        floor, _ = least(repeats, lambda: plain_sums(place))
+        reading, table = least(repeats, lambda: read_users(place))
+    days = {"start_date": "2024-03-01", "end_date": "2024-03-28"}
+    design = Experiment(experiment_id="bench", channel=("tv",), method="conversion_lift", kpi="revenue", **days)
+    analysing, _ = least(repeats, lambda: analyse_users(table, design))
+    print(f"a test on {users:,} users")
+    print(f"  DuckDB's plain sums {floor:7.3f} CPU-s")
+    print(f"  reading             {reading:7.3f} CPU-s  = {reading / floor:.1f} times the plain sums")
+    print(f"  analysing           {analysing:7.3f} CPU-s")
+    return {"users": users, "plain_sums_cpu_s": floor, "reading_cpu_s": reading, "analysing_cpu_s": analysing}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--geos", type=int, default=40)
     parser.add_argument("--days", type=int, default=105)
     parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
-    panel = panel_of(options.geos, options.days)
-    problems = problems_of(panel)
-    ours = least(options.repeats, lambda: [simplex_weights(*problem) for problem in problems])
-    theirs = least(options.repeats, lambda: [slsqp_weights(*problem) for problem in problems])
-    worst = max(
-        np.square(a @ simplex_weights(a, b) - b).sum() / np.square(a @ slsqp_weights(a, b) - b).sum()
-        for a, b in problems
-    )
-    assert worst < 1 + 1e-6, "the exact solve must never fit worse than the reference"
-    whole = least(options.repeats, lambda: analyse(panel, design_of(panel)))
-    table = {
-        "geos": options.geos,
-        "days": options.days,
-        "analysis_cpu_s": whole,
-        "target_cpu_s": TARGET,
-        "simplex_ms": 1000 * ours / len(problems),
-        "slsqp_ms": 1000 * theirs / len(problems),
-        "times_faster": theirs / ours,
-    }
-    for name, value in table.items():
-        print(f"{name:>16}  {value:,.3f}" if isinstance(value, float) else f"{name:>16}  {value}")
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(table, indent=1), encoding="utf-8")
+    parser.add_argument("--users", type=int, default=5_000_000)
+    asked = parser.parse_args()
+    panel = panel_of(asked.geos, asked.days)
+    figures: dict[str, Any] = vars(asked) | {"target_cpu_s": TARGET}
+    figures["analysis"] = whole_analysis(panel, asked.repeats)
+    figures["classic"] = classic_sets(panel, asked.repeats)
+    figures["growth"] = growth(GROWTH)
+    figures["users"] = on_users(asked.users, asked.repeats)
+    keep("experiments", figures)
 
 
 if __name__ == "__main__":
