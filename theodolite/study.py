@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from experiments import Experiment, Result
     from measurement import Panel
     from measurement.mmm import Spec
+    from theodolite.analysis import Asked
+    from theodolite.report.experiment import Dossier
 
 ProgressCallback = Callable[[Any], None]
 
@@ -138,12 +140,48 @@ class Study:
         alpha: float = 0.1,
         seed: int = 0,
     ) -> "Result":
-        """Analyse a geo test of the study on its own panel."""
+        """Analyse a test of the study on its own panel."""
         from experiments import analyse
 
         test = self._test(experiment_id)
         named = test.model_copy(update={"kpi": kpi}) if kpi else test
         return analyse(self.panel, named, estimator=estimator, alpha=alpha, seed=seed)
+
+    def dossier(self, experiment_id: str, asked: "Asked | None" = None) -> "Dossier":
+        """A test of the study with its analysis, as its page and the command line tell it.
+
+        Args:
+            experiment_id: The test.
+            asked: KPIs, estimator, level, seed; the table of users for a test on users.
+        """
+        from theodolite.analysis import Asked, results
+        from theodolite.report.experiment import Dossier
+
+        test, asked = self._test(experiment_id), asked or Asked()
+        settings = self.config.study
+        panel = None if asked.users else self.panel
+        return Dossier(
+            test,
+            panel,
+            results(test, panel, asked, settings.currency),
+            study=settings.name,
+            currency=settings.currency,
+            break_even=1.0 / settings.margin if settings.margin else None,
+            head=self.head,
+        )
+
+    def experiment_page(self, experiment_id: str, out: Path | str | None = None, asked: "Asked | None" = None) -> Path:
+        """Analyse a test of the study and write its page: one HTML file to hand on.
+
+        Args:
+            experiment_id: The test.
+            out: The file; ``experiments/ID.html`` in the workspace otherwise.
+            asked: As for `dossier`.
+        """
+        from theodolite.report.experiment import file_name, write
+
+        target = Path(out) if out else self.folder / "experiments" / file_name(experiment_id)
+        return write(self.dossier(experiment_id, asked), target)
 
     def evidence(self) -> "tuple[tuple[Evidence, ...], tuple[Problem, ...]]":
         """Every test with a result as the model takes it, and what was noted on the way."""

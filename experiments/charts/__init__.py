@@ -4,12 +4,31 @@ One module per subject: `result` (over time), `evidence` (how sure), `power` (de
 whom), `user_level`, `schedule`. All are reached from here.
 """
 
-from experiments.charts.evidence import estimates, estimators, placebos
-from experiments.charts.markets import markets
-from experiments.charts.power import choices, cost, power_curve
-from experiments.charts.result import cumulative, fit, gap
-from experiments.charts.schedule import schedule
-from experiments.charts.user_level import arms, sequence
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from experiments.charts.evidence import estimates, estimators, placebos
+    from experiments.charts.labels import readable
+    from experiments.charts.markets import markets
+    from experiments.charts.power import choices, cost, power_curve
+    from experiments.charts.result import cumulative, fit, gap
+    from experiments.charts.schedule import schedule
+    from experiments.charts.user_level import arms, sequence
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "evidence": ["estimates", "estimators", "placebos"],
+        "labels": ["readable"],
+        "markets": ["markets"],
+        "power": ["choices", "cost", "power_curve"],
+        "result": ["cumulative", "fit", "gap"],
+        "schedule": ["schedule"],
+        "user_level": ["arms", "sequence"],
+    },
+)
 
 __all__ = [
     "arms",
@@ -23,6 +42,7 @@ __all__ = [
     "markets",
     "placebos",
     "power_curve",
+    "readable",
     "schedule",
     "sequence",
 ]

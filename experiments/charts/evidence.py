@@ -4,7 +4,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from experiments.charts.style import COLOUR, NAMES, NUMBER, NUMBERS, SECOND, level, readable, tips
+from experiments.charts.labels import readable
+from experiments.charts.style import COLOUR, NAMES, NUMBER, NUMBERS, SECOND, level, tips
 from experiments.result import Result
 from measurement.charts import FIT, MUTED, Layers
 
@@ -47,7 +48,8 @@ def placebos(result: Result) -> Layers:
 def estimators(result: Result) -> Layers:
     """What each estimator says of the same test, the one that counts on top."""
     frame = estimates(result)
-    reach = LONGEST * max(result.outcome_change.high - result.outcome_change.low, 1e-12)
+    width = result.outcome_change.high - result.outcome_change.low
+    reach = LONGEST * max(width, 1e-12) if np.isfinite(width) else np.inf
     centre = result.outcome_change.estimate
     drawn = frame.assign(
         shown_low=frame["low"].clip(lower=centre - reach), shown_high=frame["high"].clip(upper=centre + reach)
@@ -77,4 +79,5 @@ def estimates(result: Result) -> pd.DataFrame:
         for name, other in result.alternates.items()
     ]
     columns = ["estimator", "estimate", "low", "high", "main"]
-    return pd.DataFrame([own, *others])[columns].replace([np.inf, -np.inf], np.nan)
+    numbers = dict.fromkeys(["estimate", "low", "high"], "float64")
+    return pd.DataFrame([own, *others])[columns].astype(numbers).replace([np.inf, -np.inf], np.nan)

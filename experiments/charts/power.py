@@ -1,55 +1,48 @@
 """Charts of designs: power against effect, the map of choices, cost against what can be detected."""
 
+from math import isfinite
+
 import altair as alt
 import pandas as pd
 
 from experiments.charts.style import BELOW, COLOUR, FEW, NAMES, NUMBER, NUMBERS, SECOND, SHARE, SHARES, level, tips
 from measurement.charts import FIT, MUTED, Layers
 
-KINDS = {"planning": "Planning (windows not used to choose)", "optimistic": "Optimistic (windows used to choose)"}
-COLOURS = alt.Scale(domain=list(KINDS.values()), range=[COLOUR, MUTED])
-DASHES = alt.Scale(domain=list(KINDS.values()), range=[[1, 0], [4, 3]])
-_LEGEND = alt.Legend(orient="bottom", labelLimit=320, symbolType="stroke", symbolOpacity=1, columns=1)
 
-
-def power_curve(frame: pd.DataFrame, mde: float | None, target: float, kpi: str) -> Layers:
+def power_curve(frame: pd.DataFrame, mde: float, target: float, kpi: str, optimistic: float | None = None) -> Layers:
     """The chance of finding an effect, against its true size; the smallest that is found often enough is marked.
 
     Args:
-        frame: ``effect`` (relative to what the treated geos sell, a share), ``power``, and where known ``low`` and
-            ``high`` (its interval); ``kind``: ``planning`` or ``optimistic``.
-        mde: Smallest detectable effect, a share; ``None`` where no effect of the grid reaches the target.
+        frame: ``effect`` (a share of what the treated geos sell), ``power``, ``low``, ``high`` (its 90 % band), in
+            windows that did not choose the geos.
+        mde: Smallest detectable effect, a share; infinite where there is none.
         target: The power that is asked for, a share.
         kpi: Name of the KPI.
+        optimistic: Power at that effect in the windows that did choose the geos; ``None`` where nothing was chosen.
     """
-    drawn = frame.assign(kind=frame["kind"].map(KINDS))
-    base = alt.Chart(drawn, width="container", height=240).encode(
+    base = alt.Chart(frame, width="container", height=240).encode(
         x=alt.X("effect:Q", title=f"True change of {kpi} in the treated geos", axis=SHARES)
     )
-    scale, title = alt.Scale(domain=[0, 1]), "Chance of finding it (power)"
+    title, scale = "Chance of finding it (power)", alt.Scale(domain=[0, 1])
     power = alt.Y("power:Q", title=title, axis=alt.Axis(format=".0%"), scale=scale)
-    colour = alt.Color("kind:N", title=None, scale=COLOURS, legend=_LEGEND)
-    lines = base.mark_line(strokeWidth=2).encode(
-        y=power,
-        color=colour,
-        strokeDash=alt.StrokeDash("kind:N", title=None, scale=DASHES, legend=None),
-        tooltip=[alt.Tooltip("kind:N", title="Power"), *tips({"effect": "Effect", "power": "Chance"}, SHARE)],
-    )
-    layers = [level(target), lines]
-    if {"low", "high"} <= set(drawn.columns):
-        band = base.mark_area(opacity=0.18).encode(
-            y=alt.Y("low:Q", title=title, scale=scale),
-            y2="high:Q",
-            color=alt.Color("kind:N", scale=COLOURS, legend=_LEGEND),
-        )
-        layers.insert(1, band)
-    if mde is not None:
-        here = alt.Chart(pd.DataFrame({"effect": [mde], "power": [target], "from": [0.0], "label": [f"MDE {mde:.1%}"]}))
-        rule = here.mark_rule(color=COLOUR, strokeDash=[3, 3]).encode(x="effect:Q", y="from:Q", y2="power:Q")
-        dot = here.mark_point(filled=True, size=70, color=COLOUR, opacity=1).encode(x="effect:Q", y="power:Q")
-        words = here.mark_text(align="left", dx=8, dy=14, color=COLOUR, fontWeight="bold")
-        layers += [rule, dot, words.encode(x="effect:Q", y="power:Q", text="label:N")]
+    band = base.mark_area(opacity=0.18, color=COLOUR).encode(y=alt.Y("low:Q", title=title, scale=scale), y2="high:Q")
+    said = {"effect": "Effect", "power": "Chance", "low": "Low", "high": "High"}
+    line = base.mark_line(strokeWidth=2, color=COLOUR).encode(y=power, tooltip=tips(said, SHARE))
+    layers = [band, level(target), line]
+    if isfinite(mde):
+        layers += _marked(mde, target, f"MDE {mde:.1%}", COLOUR, 14)
+        if optimistic is not None:
+            layers += _marked(mde, optimistic, f"in the windows that chose the geos: {optimistic:.0%}", MUTED, -10)[1:]
     return alt.layer(*layers)
+
+
+def _marked(effect: float, power: float, words: str, colour: str, dy: int) -> list[alt.Chart]:
+    """A point of the curve with a line down to the axis and its name."""
+    here = alt.Chart(pd.DataFrame({"effect": [effect], "power": [power], "from": [0.0], "label": [words]}))
+    rule = here.mark_rule(color=colour, strokeDash=[3, 3]).encode(x="effect:Q", y="from:Q", y2="power:Q")
+    dot = here.mark_point(filled=True, size=70, color=colour, opacity=1).encode(x="effect:Q", y="power:Q")
+    text = here.mark_text(align="left", dx=9, dy=dy, color=colour, fontWeight="bold")
+    return [rule, dot, text.encode(x="effect:Q", y="power:Q", text="label:N")]
 
 
 def choices(frame: pd.DataFrame, period: str) -> Layers:

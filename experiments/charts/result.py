@@ -7,7 +7,7 @@ from experiments.charts.style import COLOUR, DATES, NUMBERS, day_tip, level, per
 from experiments.result import Result
 from measurement.charts import MUTED, Layers
 
-SERIES = {"observed": "Observed", "counterfactual": "Without the test (estimated)"}
+SERIES = {"observed": "Observed", "counterfactual": "Without the test"}
 LINES = alt.Scale(domain=list(SERIES.values()), range=[MUTED, COLOUR])
 DASHES = alt.Scale(domain=list(SERIES.values()), range=[[1, 0], [4, 3]])
 
@@ -32,8 +32,7 @@ def fit(result: Result) -> Layers:
     band = base.mark_area(opacity=0.2, color=COLOUR).encode(
         y=alt.Y("usual_low:Q", title=title, scale=scale), y2="usual_high:Q"
     )
-    chart: alt.LayerChart = alt.layer(shade(result.periods), band, lines).resolve_scale(color="independent")
-    return chart
+    return alt.layer(shade(result.periods), band, lines)
 
 
 def gap(result: Result) -> Layers:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.result import PeriodEffect
-from measurement.charts import CHANNELS, MUTED, SOURCES
+from measurement.charts import CHANNELS, MUTED, SOURCES, Layers
 
 COLOUR = SOURCES["experiments"].colour
 SECOND = SOURCES["unified"].colour
@@ -30,24 +30,6 @@ DATES = alt.X("date:T", title=None, axis=alt.Axis(format="%d %b %Y", labelOverla
 NAMES = alt.Axis(ticks=False, domain=False)
 BELOW = alt.Legend(orient="bottom")
 UNKNOWN_TICK = pd.Timedelta(days=1)
-
-ESTIMATORS = {
-    "synthetic_control": "Synthetic control",
-    "synthetic_control_unscaled": "Synthetic control, unscaled",
-    "synthetic_control_classic": "Synthetic control, classic",
-    "augmented_synthetic_control": "Augmented synthetic control",
-    "sdid": "Synthetic diff-in-diff",
-    "difference_in_differences": "Difference in differences",
-    "time_based_regression": "Time-based regression",
-    "geo_based_regression": "Geo-based regression",
-    "bayesian_synthetic_control": "Bayesian synthetic control",
-    "trimmed_match": "Trimmed match",
-}
-
-
-def readable(name: str) -> str:
-    """The name of an estimator for readers."""
-    return ESTIMATORS.get(name, name.replace("_", " ").capitalize())
 
 
 def periods(found: Sequence[PeriodEffect]) -> pd.DataFrame:
@@ -75,15 +57,14 @@ def level(value: float, axis: str = "y") -> alt.Chart:
     return chart
 
 
-def shade(found: Sequence[PeriodEffect]) -> alt.LayerChart:
+def shade(found: Sequence[PeriodEffect]) -> Layers:
     """The read-out as a shaded band per phase, named, from its first day to the end of its last period."""
     rows = windows([period.day for period in found], [period.phase for period in found])
-    fill = alt.Color("phase:N", legend=None, scale=alt.Scale(domain=list(PHASES.values()), range=list(SHADE.values())))
+    fill = alt.condition(alt.datum.phase == PHASES["test"], *map(alt.value, SHADE.values()))
     band = alt.Chart(rows).mark_rect().encode(x=DATES, x2="until:T", color=fill)
     names = [_named(rows[rows["phase"] == PHASES["test"]], "left", "date:T", 4, 3)]
     names.append(_named(rows[rows["phase"] == PHASES["cooldown"]], "right", "until:T", -4, 16))
-    chart: alt.LayerChart = alt.layer(band, *names).resolve_scale(color="independent")
-    return chart
+    return alt.layer(band, *names)
 
 
 def _named(rows: pd.DataFrame, align: Literal["left", "right"], where: str, dx: int, y: int) -> alt.Chart:

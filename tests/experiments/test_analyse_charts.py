@@ -69,7 +69,7 @@ def test_every_chart_renders_and_names_stay_values(result: Result, draw: Callabl
 
 def test_the_fit_holds_the_results_own_numbers(result: Result) -> None:
     rows = [row for data in charts.fit(result).to_dict()["datasets"].values() for row in data]
-    drawn = [row["value"] for row in rows if row.get("series") == "Without the test (estimated)"]
+    drawn = [row["value"] for row in rows if row.get("series") == "Without the test"]
     expected = [period.counterfactual for period in (*result.pre_periods, *result.periods)]
     assert drawn == pytest.approx(expected)
     shaded = {row["phase"]: (row["date"][:10], row["until"][:10]) for row in rows if "until" in row}

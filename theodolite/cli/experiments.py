@@ -1,14 +1,17 @@
-"""theodolite experiments: import, list, show, analyse."""
+"""theodolite experiments: import, list, show; design, power and analyse join in from modules of their own."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from theodolite.cli.options import HERE, AsJson, Seed, Workspace, open_study
+from theodolite.cli import experiment_analyse
+from theodolite.cli.options import HERE, AsJson, Workspace, open_study
 
-app = typer.Typer(help="Lift tests: import results, list and show them, analyse a geo test.", no_args_is_help=True)
+app = typer.Typer(
+    help="Lift tests: design them, analyse them, import results, list and show them.", no_args_is_help=True
+)
+app.command()(experiment_analyse.analyse)
 
 
 @app.command("import")
@@ -73,40 +76,3 @@ def show(
     if shown["waterfall"]:
         rows = [[step["step"], f"{step['std_error']:,.4g}", step["reason"]] for step in shown["waterfall"]]
         output.table("How its standard error was widened", ["step", "std. error", "why"], rows)
-
-
-@app.command()
-def analyse(
-    experiment_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="A test of the study; or use --experiment.")
-    ] = None,
-    workspace: Workspace = HERE,
-    outcome: Annotated[
-        str | None, typer.Option(help="Outcome table (with --experiment, instead of a workspace).")
-    ] = None,
-    experiment: Annotated[Path | None, typer.Option(help="A test record without its results (json).")] = None,
-    media: Annotated[str | None, typer.Option(help="Media table, to find what was spent.")] = None,
-    kpi: Annotated[str | None, typer.Option(help="KPI column of the outcome table.")] = None,
-    estimator: Annotated[str, typer.Option(help="default, the name of an estimator, or all.")] = "default",
-    alpha: Annotated[float, typer.Option(min=0.01, max=0.5, help="Error rate: the interval holds 1 - alpha.")] = 0.1,
-    seed: Seed = 0,
-    json: AsJson = False,
-) -> None:
-    """Analyse a geo test: effect, interval and p-value that agree, and what it says of iROAS."""
-    from theodolite.analysis import analyse_files
-    from theodolite.cli import output, tables
-
-    if experiment is not None:
-        if outcome is None:
-            print("error: --experiment needs --outcome, the table with the KPI by date and geo", file=sys.stderr)
-            raise typer.Exit(2)
-        result = analyse_files(outcome, experiment, media, kpi, estimator=estimator, alpha=alpha, seed=seed)
-    elif experiment_id is not None:
-        result = open_study(workspace).analyse(experiment_id, kpi=kpi, estimator=estimator, alpha=alpha, seed=seed)
-    else:
-        print("error: name a test of the study, or give --outcome and --experiment", file=sys.stderr)
-        raise typer.Exit(2)
-    if json:
-        output.as_json(result.to_dict())
-    else:
-        tables.lift_result(result.to_dict())

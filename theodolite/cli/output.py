@@ -65,6 +65,19 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     Console(width=None if out.is_terminal else 140, highlight=False).print(grid)
 
 
+def refused(why: str) -> "SystemExit":
+    """Say on standard error what is wrong with the options; raise what this returns to end with status 2."""
+    print(f"error: {why}", file=sys.stderr)
+    return SystemExit(2)
+
+
+def written(files: Mapping[str, Any]) -> None:
+    """Say which files were written, by what they are; those that are ``None`` were not."""
+    for what, file in files.items():
+        if file is not None:
+            say(f"Wrote the {what}: {file}")
+
+
 def interval(quantity: Mapping[str, float] | None, digits: int = 2) -> str:
     """``1.24 [0.90, 1.61]``; a dash for what is not known."""
     if quantity is None:

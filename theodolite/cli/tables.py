@@ -62,38 +62,6 @@ def fit_summary(found: Plain) -> None:
         output.say("NOT converged: " + "; ".join(found["why_not_converged"]), "bold red")
 
 
-def lift_result(found: Plain) -> None:
-    """One analysed geo test."""
-    output.say(f"Window {found['window'][0]} to {found['window'][1]}, {found['estimator']}; {found['inference']}.")
-    rows = []
-    for key, digits in (
-        ("incremental_outcome", 0),
-        ("outcome_change", 0),
-        ("relative_lift", 4),
-        ("average_effect", 2),
-        ("iroas", 3),
-    ):
-        value = found.get(key)
-        if value:
-            rows.append(
-                [key.replace("_", " "), *(f"{value[part]:,.{digits}f}" for part in ("estimate", "low", "high"))]
-            )
-    output.table(
-        "What the test brought (90 % interval unless --alpha says otherwise)",
-        ["quantity", "estimate", "low", "high"],
-        rows,
-    )
-    output.say(f"p = {found['p_value']:.3f}   grade {found['grade']}")
-    alternates = [
-        [name, *(f"{other['outcome_change'][part]:,.0f}" for part in ("estimate", "low", "high"))]
-        for name, other in found["alternates"].items()
-    ]
-    if alternates:
-        output.table(
-            "The same by other estimators: outcome change", ["estimator", "estimate", "low", "high"], alternates
-        )
-
-
 def credit(found: Plain) -> None:
     """Credit by model, one column each."""
     models = found["models"]

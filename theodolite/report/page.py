@@ -30,6 +30,11 @@ type Span = str | Name | Strong
 type Text = str | tuple[Span, ...]
 
 
+def plain(text: Text) -> str:
+    """A text without its spans."""
+    return text if isinstance(text, str) else "".join(s if isinstance(s, str) else s.text for s in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Prose:
     """Paragraphs."""
@@ -189,6 +194,7 @@ class Page:
         sections: In reading order; sections of one reader stand together.
         notice: Something that a reader must know before any number (a fit that did not converge).
         meta: What made it, as label and value pairs: hashes, seed, versions.
+        leads: What each part is for, where it is not what a study's report is for.
     """
 
     title: Text
@@ -196,3 +202,4 @@ class Page:
     sections: tuple[Section, ...] = ()
     notice: Text = ""
     meta: Mapping[str, str] = field(default_factory=dict)
+    leads: Mapping[Reader, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from measurement.errors import DataError, shown
 from theodolite.report.bundle import vega_bundle
 from theodolite.report.csv_text import as_link, records_csv, table_csv
-from theodolite.report.page import ChartBlock, Column, Page, Range, Reader, Section, Text
+from theodolite.report.page import ChartBlock, Column, Page, Range, Reader, Section, plain
 from theodolite.report.specs import records, script_json, tidy
 
 PARTS: dict[Reader, tuple[str, str]] = {
@@ -88,7 +88,7 @@ def render(page: Page) -> str:
     return body.render(
         page=page,
         parts=[
-            _Part(reader, title, lead, sections)
+            _Part(reader, title, page.leads.get(reader, lead), sections)
             for reader, (title, lead) in PARTS.items()
             if (sections := tuple(s for s in page.sections if s.reader == reader))
         ],
@@ -138,7 +138,7 @@ def _environment(charts: _Charts) -> Environment:
         "prepare_chart": charts.prepare,
         "table_link": lambda table: as_link(table_csv(table)),
         "places": _places,
-        "plain": _plain,
+        "plain": plain,
     }
     return environment
 
@@ -152,10 +152,6 @@ def _places(span: Range, column: Column) -> _Places:
     reference = None if column.reference is None else place(column.reference)
     mark = None if span.mark is None else place(span.mark)
     return _Places(place(span.low), place(span.middle), place(span.high), reference, mark)
-
-
-def _plain(text: Text) -> str:
-    return text if isinstance(text, str) else "".join(s if isinstance(s, str) else s.text for s in text)
 
 
 def _asset(name: str) -> str:

@@ -1,0 +1,86 @@
+"""theodolite experiments analyse."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from theodolite.cli.options import HERE, AsJson, Seed, Workspace, open_study
+
+Outcome = Annotated[str | None, typer.Option(help="Outcome table, instead of a workspace.")]
+Media = Annotated[str | None, typer.Option(help="Media table, to find what was spent.")]
+Users = Annotated[str | None, typer.Option(help="Table of users, for a test on users.")]
+Kpis = Annotated[
+    list[str] | None,
+    typer.Option("--kpi", help="KPI column of the outcome table; several with commas, the first decides."),
+]
+Page = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write a page to hand on (html).")]
+
+
+def analyse(
+    experiment_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="A test of the study; or use --experiment.")
+    ] = None,
+    workspace: Workspace = HERE,
+    outcome: Outcome = None,
+    experiment: Annotated[Path | None, typer.Option(help="A test record without its results (json).")] = None,
+    media: Media = None,
+    users: Users = None,
+    denominator: Annotated[
+        str | None, typer.Option(help="Column that the KPI is divided by per user (sessions); with --users.")
+    ] = None,
+    kpi: Kpis = None,
+    estimator: Annotated[str, typer.Option(help="default, the name of an estimator, or all.")] = "default",
+    alpha: Annotated[float, typer.Option(min=0.01, max=0.5, help="Error rate: the interval holds 1 - alpha.")] = 0.1,
+    seed: Seed = 0,
+    report: Page = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the record with its result, ready for import.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Analyse a test: effect, interval and p-value that agree, what it says of iROAS, how far to trust it."""
+    from theodolite import record_files
+    from theodolite.analysis import Asked, bare_dossier
+    from theodolite.cli import experiment_tables, output
+    from theodolite.cli.output import refused
+
+    record_files.refuse_existing(save)
+    asked = Asked(named(kpi), estimator, alpha, seed, users, denominator)
+    if experiment is not None:
+        if (outcome is None) == (users is None):
+            raise refused("--experiment needs --outcome, the KPI by date and geo, or --users for a test on users")
+        dossier = bare_dossier(experiment, outcome, media, asked)
+    elif experiment_id is not None:
+        if outcome or media:
+            raise refused("a test of the study is analysed on the study's own tables: leave --outcome and --media out")
+        dossier = open_study(workspace).dossier(experiment_id, asked)
+    else:
+        raise refused("name a test of the study, or give --experiment with --outcome")
+    found = dossier.results
+    if save is not None:
+        record_files.save([found[0].to_record()], save)
+    if report is not None:
+        from theodolite.report.experiment import write
+
+        write(dossier, report)
+    if json:
+        output.as_json(found[0].to_dict() if len(found) == 1 else {"results": [each.to_dict() for each in found]})
+        return
+    experiment_tables.analysed(found, dossier.currency, dossier.break_even)
+    output.written({"record": save, "page": report})
+
+
+def named(options: list[str] | None) -> tuple[str, ...]:
+    """Names from an option that may stand several times, each time with several names.
+
+    Raises:
+        DataError: Where an empty name stands in one.
+    """
+    from experiments.design.goal_text import names
+    from measurement.errors import DataError
+
+    try:
+        return tuple(dict.fromkeys(name for text in options or () for name in names(text)))
+    except ValueError as wrong:
+        raise DataError(str(wrong)) from None

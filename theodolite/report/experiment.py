@@ -1,0 +1,260 @@
+"""The page of one experiment: what is asked, what was decided or found, where, when, how sure, and what made it."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from experiments import Experiment, Result, charts
+from measurement.panel import Panel
+from measurement.provenance import Provenance
+from theodolite.report import experiment_result as analysed
+from theodolite.report import experiment_words as say
+from theodolite.report.cells import joined, names
+from theodolite.report.page import (
+    Block,
+    Cell,
+    ChartBlock,
+    Column,
+    Fold,
+    Name,
+    Page,
+    Reader,
+    Section,
+    TableBlock,
+    Text,
+)
+from theodolite.report.render import write_page
+from theodolite.report.words import NOTHING, count, percent
+
+LEADS: dict[Reader, str] = {
+    "decide": "what is asked, what came out, what to do",
+    "understand": "which markets, when, and where the numbers come from",
+    "check": "whether the test can be trusted, and what made this page",
+}
+SHOWN_CONTROLS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Dossier:
+    """Everything the page of one experiment tells.
+
+    Attributes:
+        test: The record.
+        panel: KPI and media by geo and period; ``None`` for a test on users.
+        results: The analysis by each KPI, the one that decides first; none where it is not analysed yet.
+        study: Name of the study; empty for bare files.
+        currency: Currency of all money.
+        break_even: iROAS from which spend pays; ``None`` where no margin is known.
+        head: Hash of the newest event of the study's store.
+    """
+
+    test: Experiment
+    panel: Panel | None = None
+    results: tuple[Result, ...] = ()
+    study: str = ""
+    currency: str = "EUR"
+    break_even: float | None = None
+    head: str | None = None
+
+    @property
+    def result(self) -> Result | None:
+        """The analysis of the KPI that decides."""
+        return self.results[0] if self.results else None
+
+
+def compose(found: Dossier) -> Page:
+    """The page of one experiment."""
+    test, result = found.test, found.result
+    sections = [_question(found)]
+    if result is not None:
+        sections.append(analysed.result_section(result, found.currency, found.break_even))
+    if found.panel is not None and test.treatment_geos:
+        sections.append(_markets(found, found.panel))
+    sections.append(_calendar(found))
+    if result is not None:
+        sections += [analysed.course_section(result), analysed.sure_section(result)]
+        if len(found.results) > 1:
+            sections.append(analysed.kpis_section(found.results))
+        sections += [analysed.checks_section(result), analysed.method_section(result, found.currency)]
+        sections.append(_provenance(found, result.provenance))
+    return Page(
+        title=(Name(test.experiment_id),),
+        subtitle=_subtitle(found),
+        sections=tuple(sections),
+        notice=_notice(result),
+        meta={} if result is None else _meta(found, result.provenance),
+        leads=LEADS,
+    )
+
+
+def write(found: Dossier, target: Path) -> Path:
+    """Write the page; one HTML file that holds everything and works offline.
+
+    Raises:
+        DataError: Where the file cannot be written.
+    """
+    return write_page(compose(found), target)
+
+
+def file_name(experiment_id: str) -> str:
+    """A file name for the page of a test, whatever its id holds."""
+    kept = re.sub(r"[^A-Za-z0-9_-]+", "-", experiment_id).strip("-")[:60]
+    if kept == experiment_id:
+        return f"{kept}.html"
+    return f"{kept or 'test'}-{hashlib.sha256(experiment_id.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}.html"
+
+
+def _subtitle(found: Dossier) -> Text:
+    test = found.test
+    study: Text = (Name(found.study), " · ") if found.study else ""
+    return joined(
+        study, f"{say.METHODS[test.method]} of ", names(test.channel), f" · {test.start_date} to {test.read_out_end}"
+    )
+
+
+def _notice(result: Result | None) -> Text:
+    if result is None or result.grade != "E":
+        return ""
+    failed = "; ".join(check.text for check in result.checks if check.hard and not check.passed)
+    return f"This test failed a check that makes it unusable: {failed}."
+
+
+def _question(found: Dossier) -> Section:
+    test = found.test
+    kpi = found.result.kpi if found.result else test.kpi or (found.panel.kpi if found.panel else "the KPI")
+    lead = joined("What does ", names(test.channel), " bring: how much of ", (Name(kpi),), " would be lost without it?")
+    rows = [
+        (Cell("Channel"), Cell(", ".join(test.channel))),
+        (Cell("What is changed"), Cell(_changed(found))),
+        (Cell("KPI"), Cell(kpi)),
+        (Cell("How geos were chosen"), Cell(_assigned(test))),
+        (Cell("Written down beforehand"), Cell("yes" if test.preregistered else "no")),
+    ]
+    if test.notes:
+        rows.append((Cell("Notes"), Cell(test.notes)))
+    table = TableBlock((Column("What"), Column("In this test", wide=True)), tuple(rows))
+    return Section("question", "The question", "decide", lead=lead, blocks=(table,))
+
+
+def _changed(found: Dossier) -> str:
+    test = found.test
+    how = {
+        "go_dark": "its spend stops in the treated geos",
+        "heavy_up": "its spend is raised in the treated geos",
+        "geo_holdout": "the treated and the control geos differ in whether the ads run",
+        "scale": "its spend is scaled in the treated geos",
+        "switchback": "it is switched on and off, block by block, by lot",
+        "on_off": "it is switched on and off in the whole market",
+        "conversion_lift": "a random part of the users is kept from its ads",
+        "ghost_ads": "a random part of the users is kept from its ads, and would-be exposures are logged",
+        "psa": "a random part of the users sees a public-service ad in its place",
+    }[test.method]
+    moved = "" if test.spend_delta is None else f"; change of spend: {say.signed(test.spend_delta)} {found.currency}"
+    return how + moved
+
+
+def _assigned(test: Experiment) -> str:
+    if test.assignment is not None:
+        rule = {
+            "uniform": "by lot, every set of as many geos alike",
+            "near_best": f"by lot among {count(len(test.assignment.candidates), 'design')} of nearly the same quality",
+            "pairs": "by lot within pairs",
+        }[test.assignment.rule]
+        seed = "" if test.assignment.seed is None else f" (seed {test.assignment.seed})"
+        return rule + seed
+    return "by lot within pairs" if test.pairs else "no lot on record"
+
+
+def _markets(found: Dossier, panel: Panel) -> Section:
+    test = found.test
+    panel = panel.with_kpi(test.kpi) if test.kpi else panel
+    control = test.control_geos or tuple(geo for geo in panel.geos if geo not in set(test.treatment_geos))
+    before = panel.dates < np.datetime64(test.start_date, "D")
+    history = panel.outcome[:, before]
+    total = float(history.sum())
+    mine = float(history[panel.geo_index(test.treatment_geos)].sum())
+    share = mine / total if total else float("nan")
+    lead = joined(
+        f"{count(len(test.treatment_geos), 'treated geo')} with {percent(share, 1)} of ",
+        (Name(panel.kpi),),
+        f" before the test, against {count(len(control), 'control geo')}.",
+    )
+    chart = ChartBlock(
+        charts.markets(panel, test.treatment_geos, control).to_dict(validate=False),
+        title="Treated and control geos, as they are",
+        caption="Each group as an index of its own mean, nothing estimated yet. The nearer the two lines move before "
+        "the test, the better the controls can stand in.",
+        height=240,
+        file="markets.csv",
+    )
+    blocks: list[Block] = [_geo_table(test, panel, history, total), chart]
+    rest = ", ".join(control)
+    listed = TableBlock((Column("Control geos", wide=True),), ((Cell(rest),),))
+    blocks.append(Fold("The control geos by name", (listed,)))
+    return Section("markets", "The markets", "understand", lead=lead, blocks=tuple(blocks))
+
+
+def _geo_table(test: Experiment, panel: Panel, history: np.ndarray, total: float) -> TableBlock:
+    columns = (
+        Column("Treated geo"),
+        Column(panel.kpi, f"a {panel.period}, before the test", True),
+        Column("Share", f"of all {panel.kpi}", True),
+    )
+    rows = []
+    for geo, row in zip(test.treatment_geos, panel.geo_index(test.treatment_geos), strict=True):
+        mean = float(history[row].mean()) if history.size else float("nan")
+        part = float(history[row].sum()) / total if total else float("nan")
+        rows.append((Cell(geo), Cell(say.amount(mean), value=mean), Cell(percent(part, 1), value=part)))
+    return TableBlock(columns, tuple(rows), "", "treated-geos.csv")
+
+
+def _calendar(found: Dossier) -> Section:
+    test, panel = found.test, found.panel
+    rows = []
+    if panel is not None and panel.dates[0] < np.datetime64(test.start_date, "D"):
+        eve = str(test.start_date - timedelta(days=1))
+        rows.append(("Before", str(panel.dates[0]), eve, "what the comparison is learned from"))
+    rows.append(("Test", str(test.start_date), str(test.end_date), "spend is changed"))
+    if test.cooldown_end_date:
+        back = str(test.end_date + timedelta(days=1))
+        rows.append(("Cool-down", back, str(test.cooldown_end_date), "spend is back; late effects still count"))
+    cells = tuple(tuple(Cell(text) for text in row) for row in rows)
+    columns = (Column("Phase"), Column("From"), Column("To"), Column("What happens", wide=True))
+    blocks: list[Block] = [TableBlock(columns, cells, "", "calendar.csv")]
+    if test.schedule:
+        blocks.append(
+            ChartBlock(
+                charts.schedule(test).to_dict(validate=False),
+                title="When it is on and off",
+                caption="Drawn by lot before the test.",
+                height=90 + 24 * len({block.geo for block in test.schedule}),
+                file="schedule.csv",
+            )
+        )
+    days = (test.end_date - test.start_date).days + 1
+    lead = f"{count(days, 'day')} of changed spend"
+    if test.cooldown_end_date:
+        lead += f", then {count((test.cooldown_end_date - test.end_date).days, 'day')} of cool-down"
+    return Section("calendar", "The calendar", "understand", lead=f"{lead}.", blocks=tuple(blocks))
+
+
+def _provenance(found: Dossier, made_by: Provenance) -> Section:
+    rows = tuple((Cell(label), Cell(value)) for label, value in _meta(found, made_by).items())
+    lead = "The same data, design, settings and seed give the same numbers. These are the fingerprints to compare."
+    table = TableBlock((Column("What"), Column("Value", wide=True)), rows)
+    return Section("provenance", "What made this page", "check", lead=lead, blocks=(table,))
+
+
+def _meta(found: Dossier, made_by: Provenance) -> dict[str, str]:
+    versions = ", ".join(f"{name} {version}" for name, version in made_by.versions.items())
+    return {
+        "Data": made_by.data,
+        "Settings": made_by.sha256,
+        "Seed": NOTHING if made_by.seed is None else str(made_by.seed),
+        "Versions": versions,
+        **({"Store": found.head} if found.head else {}),
+    }
