@@ -2,7 +2,9 @@
 
 from experiments.geo.analysis import analyse_geo
 from experiments.records import Experiment
+from experiments.records.schedules import SCHEDULED
 from experiments.result import Result
+from experiments.switchback.analysis import analyse_switchback
 from measurement.panel import Panel
 
 
@@ -26,4 +28,6 @@ def analyse(
         DataError: Where the design does not fit the data: every problem found.
         DesignError: Where the test cannot be analysed: too few geos, too little history, no way to infer.
     """
+    if design.method in SCHEDULED:
+        return analyse_switchback(panel, design, estimator=estimator, alpha=alpha, seed=seed)
     return analyse_geo(panel, design, estimator=estimator, alpha=alpha, seed=seed)

@@ -65,13 +65,20 @@ def of_markets(values: Floats, block: Ints, read: Bools, sign: Floats, rule: Rul
     return Cells(values[market, time], time, inside, sign[market], terms)
 
 
-def of_whole_history(values: Floats, block: Ints, read: Bools, weekday: Ints | None) -> Cells:
-    """The cells of an on-off test whose history counts as off: one level, one trend, days of the week."""
+def of_whole_history(
+    values: Floats, block: Ints, read: Bools, weekday: Ints | None, covariate: Floats | None = None
+) -> Cells:
+    """The cells of an on-off test whose history counts as off: one level, one trend, days of the week.
+
+    Args and shapes are those of `of_market`.
+    """
     time = np.flatnonzero(read)
     everything = np.ones(time.size, dtype=np.bool_)
     terms = [np.ones((time.size, 1)), _trend(time, everything)]
     if weekday is not None and time.size >= FEWEST_FOR_WEEKDAYS:
         terms.append(_dummies(weekday[time])[:, 1:])
+    if covariate is not None:
+        terms.append(covariate[time, None])
     return Cells(values[time], time, block[time], np.ones(time.size), np.hstack(terms))
 
 

@@ -124,14 +124,14 @@ def randomisation_test(reduced: Reduced, on: Bools, others: Bools) -> tuple[Inve
         others: The others, shape (draws, blocks).
 
     Returns:
-        The test, and what each other schedule measures, shape (draws,).
+        The test, and what each other schedule measures once the estimate is taken out, shape (draws,).
     """
     rows = others.astype(np.float64)
     seen = rows @ reduced.products
     leverage = np.maximum((seen * rows).sum(axis=1), np.finfo(np.float64).tiny)
     measured, overlap = rows @ reduced.moments / leverage, seen[:, on].sum(axis=1) / leverage
-    error = reduced.leverage(on) ** -0.5
-    return inverted(measured, overlap, leverage**-0.5, reduced.estimate(on), error), measured
+    estimate, error = reduced.estimate(on), reduced.leverage(on) ** -0.5
+    return inverted(measured, overlap, leverage**-0.5, estimate, error), measured - estimate * overlap
 
 
 def newey_west(cells: Cells, reduced: Reduced, on: Bools, lags: int, df: int) -> StudentTest:
