@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from experiments.geo import estimators
 from experiments.geo.case import Case, resolve
 from experiments.geo.checklist import Facts, graded
 from experiments.geo.diagnostics import alternate, apart, diagnostics, placebo_effects, pre_fit
@@ -50,7 +49,7 @@ def analyse_geo(
     if not 0.01 <= alpha <= 0.5:
         raise DataError([Problem(f"found {alpha:g}, but alpha lies between .01 and .5", column="alpha")])
     case = resolve(panel, design)
-    chosen = _chosen(estimator, case)
+    chosen = ESTIMATORS[DEFAULT if estimator in ("default", "all") else estimator]
     spend = spend_change(panel, design, case)
     draws = draw_sets(case, design, alpha, seed)
     main = infer(case, draws, chosen, alpha)
@@ -63,14 +62,6 @@ def analyse_geo(
     settings = {"estimator": chosen.name, "alpha": alpha, "design": design.to_dict()}
     made_by = Provenance(panel.sha256, settings, seed, versions("numpy", "scipy"))
     return _result(panel, design, case, spend, chosen, main, others, alpha, made_by)
-
-
-def _chosen(name: str, case: Case) -> Estimator:
-    """The estimator of that name; for the default, what the estimators themselves choose on the pre-period."""
-    if name not in ("default", "all"):
-        return ESTIMATORS[name]
-    choose = getattr(estimators, "choose", None)
-    return ESTIMATORS[choose(case.block(whole_weeks=True)) if choose else DEFAULT]
 
 
 def _result(

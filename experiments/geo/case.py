@@ -5,6 +5,7 @@ Everything that makes an analysis impossible is refused here, all of it together
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -119,6 +120,11 @@ def _refuse_method(design: Experiment) -> None:
 
 def _arms(panel: Panel, design: Experiment) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Treated and control geos by name; without named controls all other geos are controls."""
+    if design.cell_of is not None and not design.control_geos and not design.pairs:
+        raise DesignError(
+            f"test '{shown(design.experiment_id)}' is one cell of '{shown(design.cell_of)}': name its control_geos, or "
+            "analyse all cells together, so that no geo that another cell treats is a control"
+        )
     treatment = design.treatment_geos or tuple(pair[0] for pair in design.pairs)
     control = design.control_geos
     if not design.treatment_geos and not control:
@@ -177,16 +183,26 @@ def _window_problems(panel: Panel, design: Experiment) -> list[Problem]:
 
 def _whole_periods(panel: Panel, design: Experiment) -> tuple[Ints, list[str]]:
     """Periods to keep: all but one that the test starts inside of, which is neither before nor after."""
+    everything, notes = np.arange(len(panel.dates)), []
+    ends = {design.end_date: "test", design.read_out_end: "read-out"}
+    for day, what in ends.items():
+        holds = _holding(panel, day)
+        if np.datetime64(day, "D") < last_day(panel.dates[holds], panel.period):
+            notes.append(f"the {what} ends inside the {panel.period} of {panel.dates[holds]}, which is read whole")
     start = np.datetime64(design.start_date, "D")
-    holds = int(np.searchsorted(panel.dates, start, side="right")) - 1
-    everything = np.arange(len(panel.dates))
+    holds = _holding(panel, design.start_date)
     if panel.dates[holds] == start:
-        return everything, []
+        return everything, notes
     note = (
         f"the test starts inside the {panel.period} of {panel.dates[holds]}, which is left out: "
         f"the read-out begins with the next {panel.period}"
     )
-    return np.delete(everything, holds), [note]
+    return np.delete(everything, holds), [note, *notes]
+
+
+def _holding(panel: Panel, day: date) -> int:
+    """The period that holds a day."""
+    return int(np.searchsorted(panel.dates, np.datetime64(day, "D"), side="right")) - 1
 
 
 def _refuse_small(treated: Ints, controls: Ints, onset: int, end: int, period: str) -> None:

@@ -40,7 +40,7 @@ def diagnostics(case: Case, main: Inference, spend_errors: Floats) -> Json:
     analytic = cells * fit.pre_error * float(np.sqrt(1.0 / length + 1.0 / fit.pre_length))
     effects = placebo_effects(main) * cells
     spread = float(np.sqrt(np.square(effects).mean())) if effects.size else None
-    order = np.argsort(-fit.weights)
+    order, shown = np.argsort(-fit.weights), np.abs(fit.weights) > SHOWN_WEIGHT
     spent = float(np.sqrt(np.square(spend_errors).mean())) * len(case.treated) if spend_errors.any() else None
     return {
         "pre_periods": fit.pre_length,
@@ -51,7 +51,8 @@ def diagnostics(case: Case, main: Inference, spend_errors: Floats) -> Json:
         "pre_r2": r2,
         "pre_mape": mape,
         "pre_rmse": fit.pre_error,
-        "weights": {case.geos[case.controls[i]]: float(fit.weights[i]) for i in order if fit.weights[i] > SHOWN_WEIGHT},
+        "augmented": fit.augmented,
+        "weights": {case.geos[case.controls[i]]: float(fit.weights[i]) for i in order if shown[i]},
         "placebo_sets": int(effects.size),
         "placebo_sd": spread,
         "analytic_sd": analytic,
@@ -60,8 +61,13 @@ def diagnostics(case: Case, main: Inference, spend_errors: Floats) -> Json:
         "p_values": dict(main.p_values),
         "self_calibration": main.calibration.to_dict(),
         "weekly_pattern": case.weekly,
-        "notes": list(case.notes),
+        "notes": [*case.notes, *_trimmed(case, fit)],
     }
+
+
+def _trimmed(case: Case, fit: Fit) -> list[str]:
+    left = case.onset - fit.pre_length
+    return [f"the first {left} day(s) of the history are left out, so that it holds whole weeks"] if left else []
 
 
 def alternate(inference: Inference, alpha: float, cells: int) -> Json:

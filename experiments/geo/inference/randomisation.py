@@ -54,8 +54,8 @@ def fit_sets(
     Args:
         outcome: KPI, shape (geos, periods).
         members: Geos of each set, shape (sets, geos).
-        pool: Geos that may be donors, shape (geos,): all that take part for estimators with loadings; without the
-            treated ones for those without, because their donors must not hold an effect that nothing takes out.
+        pool: Geos that may be donors, shape (geos,) or (sets, geos): all that take part for estimators with loadings;
+            without the treated ones for those without, whose donors must not hold an effect that nothing takes out.
         window: Start of the pre-period, onset, end of the read-out.
         estimator: The estimator.
     """
