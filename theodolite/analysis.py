@@ -102,4 +102,4 @@ def bare_dossier(experiment: Path, outcome: str | None, media: str | None, asked
     test = read_plan(experiment)
     own = (test.kpi,) if test.kpi else ()
     panel = read_panel(outcome, media, asked.kpis or own) if outcome else None
-    return Dossier(test, panel, results(test, panel, asked))
+    return Dossier(test, panel, results=results(test, panel, asked))

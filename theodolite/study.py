@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from calibration import View
     from calibration.evidence import Evidence
     from experiments import Experiment, Result
+    from experiments.design.goal import Goal
+    from experiments.design.proposal import Design, Designs
     from measurement import Panel
     from measurement.mmm import Spec
     from theodolite.analysis import Asked
-    from theodolite.report.experiment import Dossier
+    from theodolite.report.experiment import About, Dossier
 
 ProgressCallback = Callable[[Any], None]
 
@@ -69,6 +71,11 @@ class Study:
     def store(self) -> Store:
         """The workspace's store, made when something is written for the first time."""
         return Store.open(self.folder) if Store.exists(self.folder) else Store.create(self.folder)
+
+    @property
+    def outcome_file(self) -> str:
+        """Where its outcome table lies, seen from where the user stands."""
+        return sources.located(self.folder, self.config.data.outcome)
 
     @property
     def head(self) -> str | None:
@@ -158,17 +165,17 @@ class Study:
         from theodolite.report.experiment import Dossier
 
         test, asked = self._test(experiment_id), asked or Asked()
-        settings = self.config.study
         panel = None if asked.users else self.panel
-        return Dossier(
-            test,
-            panel,
-            results(test, panel, asked, settings.currency),
-            study=settings.name,
-            currency=settings.currency,
-            break_even=1.0 / settings.margin if settings.margin else None,
-            head=self.head,
-        )
+        made = results(test, panel, asked, self.config.study.currency)
+        return Dossier(test, panel, results=made, about=self.about)
+
+    @property
+    def about(self) -> "About":
+        """What the page of an experiment says of the study."""
+        from theodolite.report.experiment import About
+
+        settings = self.config.study
+        return About(settings.name, settings.currency, 1.0 / settings.margin if settings.margin else None, self.head)
 
     def experiment_page(self, experiment_id: str, out: Path | str | None = None, asked: "Asked | None" = None) -> Path:
         """Analyse a test of the study and write its page: one HTML file to hand on.
@@ -182,6 +189,30 @@ class Study:
 
         target = Path(out) if out else self.folder / "experiments" / file_name(experiment_id)
         return write(self.dossier(experiment_id, asked), target)
+
+    def design(
+        self, goal: "Goal | Mapping[str, Any]", *, progress: Callable[[int, int, str], None] | None = None
+    ) -> "Designs":
+        """Designs of a test that answer a goal, ranked, with a recommendation.
+
+        Args:
+            goal: What is asked; fields as texts (``{"channel": "tv", "geos": "2:6", "durations": "21,28"}``) will do.
+            progress: Called with steps done, steps in all and what was done.
+
+        Raises:
+            DataError: Where the goal is wrong.
+            DesignError: Where no design meets its constraints.
+        """
+        from theodolite import planning
+
+        return planning.designs(self.panel, planning.goal_of(goal, self.config.aliases), progress)
+
+    def power(self, goal: "Goal | Mapping[str, Any]") -> "Design":
+        """What a test of given markets (``treatment_geos``) can find; of several durations the best."""
+        from experiments.design.plan import power
+        from theodolite import planning
+
+        return power(self.panel, planning.goal_of(goal, self.config.aliases))
 
     def evidence(self) -> "tuple[tuple[Evidence, ...], tuple[Problem, ...]]":
         """Every test with a result as the model takes it, and what was noted on the way."""

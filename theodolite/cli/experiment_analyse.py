@@ -67,7 +67,7 @@ def analyse(
     if json:
         output.as_json(found[0].to_dict() if len(found) == 1 else {"results": [each.to_dict() for each in found]})
         return
-    experiment_tables.analysed(found, dossier.currency, dossier.break_even)
+    experiment_tables.analysed(found, dossier.about)
     output.written({"record": save, "page": report})
 
 

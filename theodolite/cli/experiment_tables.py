@@ -9,11 +9,12 @@ if TYPE_CHECKING:
 
     from experiments import Result
     from experiments.result import Quantity
+    from theodolite.report.experiment import About
 
 PHASES = {"test": "test", "cooldown": "cool-down"}
 
 
-def analysed(results: "Sequence[Result]", currency: str, break_even: float | None = None) -> None:
+def analysed(results: "Sequence[Result]", about: "About") -> None:
     """One analysed test: the answer, the numbers, how sure, what to do next; then its other KPIs."""
     from experiments.charts import readable
     from theodolite.report import experiment_words as say
@@ -23,7 +24,7 @@ def analysed(results: "Sequence[Result]", currency: str, break_even: float | Non
     test = main.experiment
     output.say(f"{test.experiment_id}: {main.window[0]} to {main.window[1]}, {main.kpi}", "bold")
     output.say(plain(say.answer(main)))
-    output.say(say.money_answer(main, currency, break_even))
+    output.say(say.money_answer(main, about.currency, about.break_even))
     _numbers(main)
     output.say(f"p = {say.p_words(main.p_value)}. {say.chance(main)}")
     output.say(f"How: {readable(main.estimator)}; {main.inference}.")

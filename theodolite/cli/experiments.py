@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from theodolite.cli import experiment_analyse
+from theodolite.cli import experiment_analyse, experiment_design
 from theodolite.cli.options import HERE, AsJson, Workspace, open_study
 
 app = typer.Typer(
     help="Lift tests: design them, analyse them, import results, list and show them.", no_args_is_help=True
 )
+app.command()(experiment_design.design)
+app.command("power")(experiment_design.power_of)
 app.command()(experiment_analyse.analyse)
 
 

@@ -2,15 +2,18 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 
 from experiments import Experiment, Result, charts
+from experiments.design.proposal import Design, Designs
 from measurement.panel import Panel
 from measurement.provenance import Provenance
+from theodolite.report import experiment_design as planned
 from theodolite.report import experiment_result as analysed
 from theodolite.report import experiment_words as say
 from theodolite.report.cells import joined, names
@@ -35,7 +38,27 @@ LEADS: dict[Reader, str] = {
     "understand": "which markets, when, and where the numbers come from",
     "check": "whether the test can be trusted, and what made this page",
 }
-SHOWN_CONTROLS = 12
+PLAN_LEADS: dict[Reader, str] = LEADS | {
+    "decide": "what is asked, what to do, what it costs",
+    "check": "how the plan was made",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The study that an experiment belongs to.
+
+    Attributes:
+        study: Its name; empty for bare files.
+        currency: Currency of all money.
+        break_even: iROAS from which spend pays; ``None`` where no margin is known.
+        head: Hash of the newest event of its store.
+    """
+
+    study: str = ""
+    currency: str = "EUR"
+    break_even: float | None = None
+    head: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,20 +68,27 @@ class Dossier:
     Attributes:
         test: The record.
         panel: KPI and media by geo and period; ``None`` for a test on users.
+        designs: Designs that answer the planner's goal, where it was planned here.
+        chosen: The design that the record stands for.
+        other_kpis: What the chosen design can find in other KPIs.
         results: The analysis by each KPI, the one that decides first; none where it is not analysed yet.
-        study: Name of the study; empty for bare files.
-        currency: Currency of all money.
-        break_even: iROAS from which spend pays; ``None`` where no margin is known.
-        head: Hash of the newest event of the study's store.
+        about: The study it belongs to.
     """
 
     test: Experiment
     panel: Panel | None = None
     results: tuple[Result, ...] = ()
-    study: str = ""
-    currency: str = "EUR"
-    break_even: float | None = None
-    head: str | None = None
+    designs: Designs | None = None
+    chosen: Design | None = None
+    other_kpis: Mapping[str, Design] = field(default_factory=dict)
+    about: About = field(default_factory=About)
+
+    @property
+    def planned(self) -> Designs:
+        """The designs, of a dossier that plans a test."""
+        if self.designs is None:
+            raise ValueError("this dossier holds no designs")
+        return self.designs
 
     @property
     def result(self) -> Result | None:
@@ -68,27 +98,42 @@ class Dossier:
 
 def compose(found: Dossier) -> Page:
     """The page of one experiment."""
-    test, result = found.test, found.result
+    made_by = None
     sections = [_question(found)]
-    if result is not None:
-        sections.append(analysed.result_section(result, found.currency, found.break_even))
-    if found.panel is not None and test.treatment_geos:
+    if found.result is not None:
+        sections.append(analysed.result_section(found.result, found.about.currency, found.about.break_even))
+    if found.designs is not None and found.chosen is not None:
+        sections.append(planned.recommendation_section(found.designs, found.chosen, "as it is"))
+    if found.panel is not None and found.test.treatment_geos:
         sections.append(_markets(found, found.panel))
     sections.append(_calendar(found))
-    if result is not None:
-        sections += [analysed.course_section(result), analysed.sure_section(result)]
-        if len(found.results) > 1:
-            sections.append(analysed.kpis_section(found.results))
-        sections += [analysed.checks_section(result), analysed.method_section(result, found.currency)]
-        sections.append(_provenance(found, result.provenance))
+    if found.designs is not None and found.chosen is not None and found.panel is not None:
+        sections.append(planned.power_section(found.chosen, found.other_kpis))
+        sections.append(planned.choices_section(found.designs, found.chosen))
+        sections.append(planned.method_section(found.chosen, found.panel))
+        made_by = planned.made_by(found.chosen, found.panel)
+    if found.result is not None:
+        sections += _analysed(found, found.result)
+        made_by = found.result.provenance
+    if made_by is not None:
+        sections.append(_provenance(found, made_by))
     return Page(
-        title=(Name(test.experiment_id),),
+        title=(Name(found.test.experiment_id),),
         subtitle=_subtitle(found),
         sections=tuple(sections),
-        notice=_notice(result),
-        meta={} if result is None else _meta(found, result.provenance),
-        leads=LEADS,
+        notice=_notice(found.result),
+        meta={} if made_by is None else _meta(found, made_by),
+        leads=LEADS if found.result is not None else PLAN_LEADS,
     )
+
+
+def _analysed(found: Dossier, result: Result) -> list[Section]:
+    """The course of the test, how sure its result is, the checks and how it was computed."""
+    sections = [analysed.course_section(result)] if result.periods else []
+    sections.append(analysed.sure_section(result))
+    if len(found.results) > 1:
+        sections.append(analysed.kpis_section(found.results))
+    return [*sections, analysed.checks_section(result), analysed.method_section(result, found.about.currency)]
 
 
 def write(found: Dossier, target: Path) -> Path:
@@ -110,7 +155,7 @@ def file_name(experiment_id: str) -> str:
 
 def _subtitle(found: Dossier) -> Text:
     test = found.test
-    study: Text = (Name(found.study), " · ") if found.study else ""
+    study: Text = (Name(found.about.study), " · ") if found.about.study else ""
     return joined(
         study, f"{say.METHODS[test.method]} of ", names(test.channel), f" · {test.start_date} to {test.read_out_end}"
     )
@@ -125,7 +170,8 @@ def _notice(result: Result | None) -> Text:
 
 def _question(found: Dossier) -> Section:
     test = found.test
-    kpi = found.result.kpi if found.result else test.kpi or (found.panel.kpi if found.panel else "the KPI")
+    kpi = test.kpi or (found.panel.kpi if found.panel else "the KPI")
+    kpi = found.result.kpi if found.result else found.chosen.cost.kpi if found.chosen else kpi
     lead = joined("What does ", names(test.channel), " bring: how much of ", (Name(kpi),), " would be lost without it?")
     rows = [
         (Cell("Channel"), Cell(", ".join(test.channel))),
@@ -153,7 +199,9 @@ def _changed(found: Dossier) -> str:
         "ghost_ads": "a random part of the users is kept from its ads, and would-be exposures are logged",
         "psa": "a random part of the users sees a public-service ad in its place",
     }[test.method]
-    moved = "" if test.spend_delta is None else f"; change of spend: {say.signed(test.spend_delta)} {found.currency}"
+    moved = (
+        "" if test.spend_delta is None else f"; change of spend: {say.signed(test.spend_delta)} {found.about.currency}"
+    )
     return how + moved
 
 
@@ -256,5 +304,5 @@ def _meta(found: Dossier, made_by: Provenance) -> dict[str, str]:
         "Settings": made_by.sha256,
         "Seed": NOTHING if made_by.seed is None else str(made_by.seed),
         "Versions": versions,
-        **({"Store": found.head} if found.head else {}),
+        **({"Store": found.about.head} if found.about.head else {}),
     }

@@ -1,0 +1,262 @@
+"""theodolite experiments design, and power for markets that are given."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from theodolite.cli.experiment_analyse import Kpis, Page, named
+from theodolite.cli.options import HERE, AsJson, Quiet, Seed, Workspace, open_study
+
+if TYPE_CHECKING:
+    from theodolite.report.experiment import About, Dossier
+
+Many = list[str] | None
+
+Channel = Annotated[Many, typer.Option(help="Channel that the test moves; several with commas.")]
+Duration = Annotated[str | None, typer.Option(help="Lengths to compare, in periods of the data: 21,28.")]
+Outcome = Annotated[str | None, typer.Option(help="Outcome table, instead of a workspace.")]
+Media = Annotated[str | None, typer.Option(help="Media table, so that cost is known (with --outcome).")]
+Currency = Annotated[str, typer.Option(help="Currency of all money (with --outcome).")]
+KpiValue = Annotated[float, typer.Option(help="Money per unit of the KPI (with --outcome).")]
+Direction = Annotated[str, typer.Option(help="go_dark, heavy_up, holdout or scale.")]
+Change = Annotated[
+    str | None, typer.Option(help="Change of spend in the treated geos as a share: -1 stops it, 0.5 adds half.")
+]
+Cooldown = Annotated[str | None, typer.Option(help="Periods read out after the spend is back.")]
+Budget = Annotated[str | None, typer.Option(help="Most money: extra spend, or what a cut may lose.")]
+Iroas = Annotated[str | None, typer.Option(help="Expected incremental money per unit of money.")]
+Icpa = Annotated[str | None, typer.Option(help="Expected money per incremental unit of the KPI; in place of --iroas.")]
+Exclude = Annotated[Many, typer.Option(help="Geos that are not treated (they may be controls).")]
+Busy = Annotated[Many, typer.Option(help="Geos in a running test: neither treated nor controls.")]
+Alpha = Annotated[str | None, typer.Option(help="Error rate of the analysis; 0.1 where left out.")]
+Power = Annotated[str | None, typer.Option(help="Wanted chance to find the effect; 0.8 where left out.")]
+Save = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the chosen design as a record, ready for analyse.")
+]
+Pick = Annotated[int, typer.Option(min=1, help="Rank of the design to save and to report.")]
+Start = Annotated[str | None, typer.Option(help="First day of the test, YYYY-MM-DD; the day after the data otherwise.")]
+Name = Annotated[str | None, typer.Option("--id", help="Name of the test in its record.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where the data lie: bare tables, or a workspace."""
+
+    workspace: Path
+    outcome: str | None
+    media: str | None
+    currency: str
+    kpi_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to do with the designs."""
+
+    report: Path | None
+    save: Path | None
+    pick: int
+    start: str | None
+    name: str | None
+    json: bool
+    quiet: bool
+
+
+def design(
+    channel: Channel = None,
+    duration: Duration = None,
+    geos: Annotated[str | None, typer.Option(help="Fewest and most treated geos: 2:8.")] = None,
+    direction: Direction = "go_dark",
+    workspace: Workspace = HERE,
+    outcome: Outcome = None,
+    media: Media = None,
+    kpi: Kpis = None,
+    spend_change: Change = None,
+    cooldown: Cooldown = None,
+    budget: Budget = None,
+    iroas: Iroas = None,
+    icpa: Icpa = None,
+    must_include: Annotated[Many, typer.Option(help="Geos that are treated.")] = None,
+    exclude: Exclude = None,
+    busy: Busy = None,
+    cluster: Annotated[Many, typer.Option(help="Geos that stay together: A,B,C. Once per cluster.")] = None,
+    adjacent: Annotated[
+        Many, typer.Option(help="Neighbours that spill over, never one treated and one control: A,B. Once per pair.")
+    ] = None,
+    strata: Annotated[
+        str | None, typer.Option(metavar="FILE|COLUMN", help="Stratum of each geo: csv of geo,stratum, or a column.")
+    ] = None,
+    quota: Annotated[Many, typer.Option(help="Fewest and most treated geos of a stratum: east=1:3.")] = None,
+    share: Annotated[str | None, typer.Option(help="Share of the KPI in the treated geos: .05:.2.")] = None,
+    cells: Annotated[str | None, typer.Option(help="Number of cells with a shared control.")] = None,
+    alpha: Alpha = None,
+    power: Power = None,
+    seed: Seed = 0,
+    pick: Pick = 1,
+    start: Start = None,
+    name: Name = None,
+    report: Page = None,
+    save: Save = None,
+    currency: Currency = "EUR",
+    kpi_value: KpiValue = 1.0,
+    quiet: Quiet = False,
+    json: AsJson = False,
+) -> None:
+    """Find markets, length and cost of a test that can answer its question; the draw among near-best sets is random."""
+    asked = {
+        "durations": duration, "geos": geos, "direction": direction, "spend_change": spend_change,
+        "cooldown": cooldown, "budget": budget, "iroas": iroas, "icpa": icpa, "must_include": named(must_include),
+        "exclude": named(exclude), "busy": named(busy), "clusters": cluster, "adjacent": adjacent, "strata": strata,
+        "quotas": quota, "share": share, "cells": cells, "alpha": alpha, "power": power, "seed": seed,
+    }  # fmt: skip
+    files = Files(workspace, outcome, media, currency, kpi_value)
+    _planned(files, channel, kpi, asked, Wanted(report, save, pick, start, name, json, quiet))
+
+
+def power_of(
+    channel: Channel = None,
+    duration: Duration = None,
+    markets: Annotated[Many, typer.Option(help="Your own treated geos, with commas.")] = None,
+    direction: Direction = "go_dark",
+    workspace: Workspace = HERE,
+    outcome: Outcome = None,
+    media: Media = None,
+    kpi: Kpis = None,
+    spend_change: Change = None,
+    cooldown: Cooldown = None,
+    budget: Budget = None,
+    iroas: Iroas = None,
+    icpa: Icpa = None,
+    exclude: Exclude = None,
+    busy: Busy = None,
+    alpha: Alpha = None,
+    power: Power = None,
+    seed: Seed = 0,
+    pick: Pick = 1,
+    start: Start = None,
+    name: Name = None,
+    report: Page = None,
+    save: Save = None,
+    currency: Currency = "EUR",
+    kpi_value: KpiValue = 1.0,
+    quiet: Quiet = False,
+    json: AsJson = False,
+) -> None:
+    """Say what a test of markets that you have chosen yourself can find, length by length."""
+    from theodolite.cli.output import refused
+
+    chosen = named(markets)
+    if not chosen:
+        raise refused("name the markets: --markets A,B (or let `theodolite experiments design` find them)")
+    asked = {
+        "durations": duration, "geos": (len(chosen), len(chosen)), "treatment_geos": chosen, "direction": direction,
+        "spend_change": spend_change, "cooldown": cooldown, "budget": budget, "iroas": iroas, "icpa": icpa,
+        "exclude": named(exclude), "busy": named(busy), "alpha": alpha, "power": power, "seed": seed,
+    }  # fmt: skip
+    files = Files(workspace, outcome, media, currency, kpi_value)
+    _planned(files, channel, kpi, asked, Wanted(report, save, pick, start, name, json, quiet))
+
+
+def _planned(files: Files, channel: Many, kpi: Many, asked: dict[str, Any], wanted: Wanted) -> None:
+    """Search, then print, save and report."""
+    from theodolite import record_files
+    from theodolite.cli import design_tables, output
+
+    record_files.refuse_existing(wanted.save)
+    kpis = named(kpi)
+    given = asked | {"channel": named(channel) or None, "kpi": kpis[0] if kpis else None}
+    with _in_options():
+        dossier = _dossier(files, given, kpis, wanted)
+    if wanted.save is not None:
+        record_files.save([dossier.test], wanted.save)
+    if wanted.report is not None:
+        from theodolite.report.experiment import write
+
+        write(dossier, wanted.report)
+    if wanted.json:
+        others = {kpi: each.to_dict() for kpi, each in dossier.other_kpis.items()}
+        output.as_json(dossier.planned.to_dict() | ({"other_kpis": others} if others else {}))
+        return
+    design_tables.designs(dossier, None if wanted.save is None else str(wanted.save))
+    output.written({"record": wanted.save, "page": wanted.report})
+
+
+def _dossier(files: Files, given: dict[str, Any], kpis: tuple[str, ...], wanted: Wanted) -> "Dossier":
+    from theodolite import planning
+    from theodolite.analysis import read_panel
+    from theodolite.cli import output
+
+    about: About | None = None
+    aliases: Mapping[str, str] = {}
+    if files.outcome is None:
+        study = open_study(files.workspace)
+        panel, aliases, outcome, about = study.panel, study.config.aliases, study.outcome_file, study.about
+    else:
+        outcome = files.outcome
+        panel = read_panel(outcome, files.media, kpis, currency=files.currency, kpi_value=files.kpi_value)
+    if given.get("strata"):
+        given = given | {"strata": planning.strata_of(given["strata"], outcome)}
+    goal = planning.goal_of({key: value for key, value in given.items() if value not in (None, ())}, aliases)
+    with output.progress(wanted.quiet or wanted.json) as show:
+        return planning.dossier(
+            panel,
+            goal,
+            kpis=kpis,
+            pick=wanted.pick,
+            start=wanted.start,
+            name=wanted.name,
+            about=about,
+            progress=_steps(show),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    phase: str
+    done: int
+    total: int
+    seconds_left: float | None
+
+
+def _steps(show: Callable[[Any], None]) -> Callable[[int, int, str], None]:
+    """Progress of a search as the console shows it, with the time that is left."""
+    began = time.monotonic()
+
+    def stepped(done: int, total: int, what: str) -> None:
+        left = (time.monotonic() - began) / done * (total - done) if done else None
+        show(_Step(f"searching: {what}", done, total, left))
+
+    return stepped
+
+
+OPTIONS = {
+    "durations": "duration",
+    "clusters": "cluster",
+    "quotas": "quota",
+    "treatment_geos": "markets",
+}
+
+
+@contextmanager
+def _in_options() -> Iterator[None]:
+    """Speak of options where a goal speaks of fields."""
+    from experiments.design.goal import Goal
+    from measurement.errors import DataError, Problem
+
+    try:
+        yield
+    except DataError as error:
+        fields = Goal.__dataclass_fields__
+        raise DataError(
+            [
+                Problem(f"--{OPTIONS.get(p.column, p.column).replace('_', '-')}: {p.message}", code=p.code)
+                if p.column in fields and p.file is None
+                else p
+                for p in error.problems
+            ]
+        ) from None
