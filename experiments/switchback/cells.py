@@ -10,12 +10,15 @@ blocks, so the randomisation test stays exact.
 import numpy as np
 
 from experiments.switchback.draws import Rule
-from experiments.switchback.regression import Cells
+from experiments.switchback.regression import Cells, autocorrelation
 from measurement.typing import Bools, Floats, Ints
 
 WEEK = 7
 MOST_PRE = 84
 FEWEST_FOR_WEEKDAYS = 28
+FEWEST_FOR_NOISE = 28
+MOST_MARKETS = 12
+GUESSED = 0.5
 
 
 def of_market(
@@ -44,7 +47,8 @@ def of_market(
         terms.append(_dummies(weekday[time])[:, 1:])
     if covariate is not None:
         terms.append(covariate[time, None])
-    return Cells(values[time], time, np.where(test, block[time], -1), np.ones(time.size), np.hstack(terms))
+    market = np.zeros_like(time)
+    return Cells(values[time], market, time, np.where(test, block[time], -1), np.ones(time.size), np.hstack(terms))
 
 
 def of_markets(values: Floats, block: Ints, read: Bools, sign: Floats, rule: Rule) -> Cells:
@@ -62,7 +66,7 @@ def of_markets(values: Floats, block: Ints, read: Bools, sign: Floats, rule: Rul
     stretch = np.where(inside >= 0, _stretches(inside, rule), 0)
     levels = _dummies(market * (stretch.max() + 1) + stretch)
     terms = np.hstack([levels, _dummies(time)[:, 1:]])
-    return Cells(values[market, time], time, inside, sign[market], terms)
+    return Cells(values[market, time], market, time, inside, sign[market], terms)
 
 
 def of_whole_history(
@@ -79,7 +83,29 @@ def of_whole_history(
         terms.append(_dummies(weekday[time])[:, 1:])
     if covariate is not None:
         terms.append(covariate[time, None])
-    return Cells(values[time], time, block[time], np.ones(time.size), np.hstack(terms))
+    return Cells(values[time], np.zeros_like(time), time, block[time], np.ones(time.size), np.hstack(terms))
+
+
+def usual_autocorrelation(values: Floats, weekday: Ints | None, stretch: int) -> float:
+    """How alike neighbouring periods were before the test, beside levels that hold for a stretch of periods.
+
+    Args:
+        values: KPI before the test, shape (markets, periods).
+        weekday: Day of the week, shape (periods,); ``None`` where the periods are longer.
+        stretch: Periods that share a level in the test.
+
+    Returns:
+        The mean over up to twelve markets; one half where the history is shorter than 28 periods.
+    """
+    history = values.shape[1]
+    if history < FEWEST_FOR_NOISE:
+        return GUESSED
+    time = np.arange(history)[-MOST_PRE:]
+    terms = [_dummies((history - 1 - time) // stretch), _trend(time, np.ones(time.size, dtype=np.bool_))]
+    if weekday is not None:
+        terms.append(_dummies(weekday[time])[:, 1:])
+    alone = values - (values.mean(axis=0) if len(values) > 1 else 0.0)
+    return float(np.mean([autocorrelation(row[time], np.hstack(terms)) for row in alone[:MOST_MARKETS]]))
 
 
 def _stretches(block: Ints, rule: Rule) -> Ints:

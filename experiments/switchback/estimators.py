@@ -39,13 +39,13 @@ class Estimator:
 
 def _randomised(case: Case, seed: int) -> Estimator:
     others = case.mechanism.others(seed)
-    test, measured = randomisation_test(case.reduced, case.on, others)
+    test, measured = randomisation_test(case.weighted, case.on, others)
     count = case.mechanism.count
     exact = count <= MOST_DRAWS + 1
     number = f"all {count:,} schedules" if exact else f"{len(others):,} of the {count:,} schedules"
     rule = "one of every two neighbouring blocks on" if case.mechanism.rule == "pairs" else "as many blocks on"
     how = f"randomisation: the studentised coefficient beside that of {number} that could have been drawn ({rule})"
-    details = {"schedules": count, "exact": exact}
+    details = {"schedules": count, "exact": exact, "autocorrelation": case.rho}
     return Estimator("randomisation", test, f"{how}; p-value and interval invert the same statistic", measured, details)
 
 
@@ -58,14 +58,11 @@ def _autoregressive(case: Case, _: int) -> Estimator | None:
 
 
 def _newey_west(case: Case, _: int) -> Estimator:
-    lengths = np.bincount(case.block[case.block >= 0], minlength=case.on.size)
-    markets = 1 if case.one_market else int((case.block >= 0).any(axis=1).sum())
     periods = np.unique(case.cells.time).size
-    longest = min(int(-(-lengths.max() // markets)), periods // 4)
-    lags = max(int(4 * (periods / 100) ** (2 / 9)), longest)
+    lags = int(4 * (periods / 100) ** (2 / 9))
     df = max(case.on.size // 2 - 1 if case.mechanism.rule == "pairs" else case.on.size - 2, 1)
-    test = newey_west(case.cells, case.reduced, case.on, lags, df)
-    how = f"regression with Newey and West's standard error ({lags} lags) and {df} degrees of freedom"
+    test = newey_west(case.cells, case.weighted, case.on, lags, df)
+    how = f"the same weighted regression with Newey and West's standard error ({lags} lags), {df} degrees of freedom"
     return Estimator("newey_west", test, how, details={"lags": lags, "df": df})
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.records import Block, Experiment
 from experiments.records.schedules import laid, markets
-from experiments.switchback.cells import of_market, of_markets, of_whole_history
+from experiments.switchback.cells import of_market, of_markets, of_whole_history, usual_autocorrelation
 from experiments.switchback.draws import Mechanism, Rule, paired, ways
 from experiments.switchback.regression import Cells, Reduced, reduce, refuse_unseen
 from measurement.errors import DesignError
@@ -36,7 +36,9 @@ class Case:
         read: Cells that are read, same shape.
         mechanism: The blocks' states and how they were drawn.
         cells: What the regression reads.
-        reduced: The regression.
+        reduced: The regression with every cell alike.
+        weighted: The regression weighted for the autocorrelation before the test: that of the randomisation test.
+        rho: That autocorrelation.
         terms: Terms of the regression in the periods of ``shown``, for one market; empty for several.
         shown: Periods to show, the history that is read first, shape (shown,).
         onset: First period of the schedule, counted in the panel.
@@ -52,6 +54,8 @@ class Case:
     mechanism: Mechanism
     cells: Cells
     reduced: Reduced
+    weighted: Reduced
+    rho: float
     terms: Floats
     shown: Ints
     onset: int
@@ -110,6 +114,8 @@ def whole_market(panel: Panel, design: Experiment, treated: Ints, controls: Ints
         return of_whole_history(values, block, chosen, weekday, others)
 
     read_cells, shown = cells(read), cells(block >= 0)
+    onset = int(np.argmax(block >= (0 if design.schedule else 1)))
+    rho = usual_autocorrelation(values[None, :onset], weekday, _stretch(block, mechanism.rule))
     return Case(
         values=values[None],
         scale=np.ones(1),
@@ -120,9 +126,11 @@ def whole_market(panel: Panel, design: Experiment, treated: Ints, controls: Ints
         mechanism=mechanism,
         cells=read_cells,
         reduced=_reduced(read_cells, on),
+        weighted=reduce(read_cells, on.size, rho),
+        rho=rho,
         terms=shown.terms,
         shown=shown.time,
-        onset=int(np.argmax(block >= (0 if design.schedule else 1))),
+        onset=onset,
         notes=_straddling(panel, block),
     )
 
@@ -162,6 +170,7 @@ def apart(panel: Panel, design: Experiment, treated: Ints, controls: Ints) -> Ca
     values, signs = panel.outcome[rows] / scale[:, None], np.append(sign, np.ones(controls.size))
     read = np.vstack([read, np.repeat(span[None], controls.size, axis=0)])
     cells = of_markets(values, block, read, signs, rule)
+    rho = usual_autocorrelation(values[: len(treated), :onset], None, _stretch(inside[0], rule))
     notes = _straddling(panel, block[0])
     if len(first) < len(treated):
         notes += (f"{len(treated)} geos follow {len(first)} schedule(s) or mirror images: drawn together",)
@@ -175,6 +184,8 @@ def apart(panel: Panel, design: Experiment, treated: Ints, controls: Ints) -> Ca
         mechanism=Mechanism(on, np.repeat(np.arange(len(first)), sizes), rule),
         cells=cells,
         reduced=_reduced(cells, on),
+        weighted=reduce(cells, on.size, rho),
+        rho=rho,
         terms=np.zeros((0, 0)),
         shown=np.flatnonzero(span),
         onset=onset,
@@ -218,6 +229,13 @@ def _reduced(cells: Cells, on: Bools) -> Reduced:
     reduced = reduce(cells, on.size)
     refuse_unseen(cells, reduced, on)
     return reduced
+
+
+def _stretch(block: Ints, rule: Rule) -> int:
+    """Periods that share a level in the test of one market."""
+    inside = np.unique(block[block >= 0])
+    length = int((block >= 0).sum())
+    return max(2 * length // inside.size, 2) if rule == "pairs" else length
 
 
 def _straddling(panel: Panel, block: Ints) -> tuple[str, ...]:

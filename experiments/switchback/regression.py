@@ -27,13 +27,15 @@ class Cells:
 
     Attributes:
         values: KPI over the market's scale, shape (cells,).
-        time: Period, shape (cells,).
+        market: Market, shape (cells,); cells stand market by market.
+        time: Period, shape (cells,), ascending within a market.
         block: Block, shape (cells,); -1 outside the schedule (before the test, controls).
         sign: +1, or -1 in a market that is on where its unit is off, shape (cells,).
         terms: Everything but the treatment, shape (cells, terms).
     """
 
     values: Floats
+    market: Ints
     time: Ints
     block: Ints
     sign: Floats
@@ -42,6 +44,11 @@ class Cells:
     def treatment(self, on: Bools) -> Floats:
         """The treatment up to a constant per market that the terms hold, shape (cells,)."""
         return np.where(self.block >= 0, self.sign * on[self.block], 0.0)
+
+    @property
+    def gaps(self) -> Floats:
+        """Periods since the cell before, shape (cells,); infinite at a market's first cell."""
+        return np.append(np.inf, np.where(np.diff(self.market) == 0, np.diff(self.time), np.inf))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,18 +82,23 @@ class Reduced:
         return np.asarray(self.values - self.estimate(on) * self.incidence[:, on].sum(axis=1))
 
 
-def reduce(cells: Cells, blocks: int) -> Reduced:
+def reduce(cells: Cells, blocks: int, rho: float = 0.0) -> Reduced:
     """Take everything but the treatment out of the KPI and of the blocks.
 
     Args:
         cells: The cells.
         blocks: Number of blocks.
+        rho: Autocorrelation of neighbouring periods that the regression is weighted for (generalised least squares);
+            a poor guess costs precision and nothing else.
     """
     incidence = np.zeros((cells.values.size, blocks))
     inside = np.flatnonzero(cells.block >= 0)
     incidence[inside, cells.block[inside]] = cells.sign[inside]
-    basis, _ = _basis(cells.terms)
-    values = cells.values - basis @ (basis.T @ cells.values)
+    columns = np.column_stack([cells.values, incidence, cells.terms])
+    columns, _ = _white(columns, cells.gaps, rho)
+    values, incidence, terms = columns[:, 0], columns[:, 1 : blocks + 1], columns[:, blocks + 1 :]
+    basis, _ = _basis(terms)
+    values = values - basis @ (basis.T @ values)
     left = incidence - basis @ (basis.T @ incidence)
     return Reduced(left, values, left.T @ values, left.T @ left, basis.shape[1])
 
@@ -138,7 +150,9 @@ def newey_west(cells: Cells, reduced: Reduced, on: Bools, lags: int, df: int) ->
     """The coefficient with a standard error that allows for autocorrelation (Newey and West 1987).
 
     Bartlett weights on the scores added up by period (over markets as Driscoll and Kraay 1998 do), so that what
-    neighbouring periods and different markets share is allowed for; periods that were dropped count as zeros.
+    neighbouring periods and different markets share is allowed for; periods that were dropped count as zeros. After a
+    weighted regression the scores are prewhitened (Andrews and Monahan 1992), without which such errors are far too
+    small where neighbouring periods are much alike.
 
     Args:
         cells: The cells.
@@ -172,16 +186,39 @@ def autoregressive(cells: Cells, on: Bools) -> tuple[StudentTest, float]:
         The test, and the mean autocorrelation.
     """
     columns = np.column_stack([cells.treatment(on), cells.terms])
-    keep = _independent(columns)
-    gaps = np.append(np.inf, np.diff(cells.time))
-    found = np.array([_whitened(cells.values, columns[:, keep], gaps, rho) for rho in _RHOS])
+    columns = columns[:, _independent(columns)]
+    found = np.array([_at(cells.values, columns, cells.gaps, rho) for rho in _RHOS])
     estimates, variances, likelihoods = found.T
-    weights = np.exp(likelihoods - likelihoods.max())
-    weights /= weights.sum()
+    weights = _weights(likelihoods)
     mean = float(weights @ estimates)
     variance = float(weights @ (variances + np.square(estimates - mean)))
-    df = cells.values.size - keep.size
+    df = cells.values.size - columns.shape[1]
     return StudentTest(mean, max(variance**0.5, np.finfo(np.float64).tiny), df), float(weights @ _RHOS)
+
+
+def autocorrelation(values: Floats, terms: Floats) -> float:
+    """Mean autocorrelation of neighbouring periods by its restricted likelihood, between 0 and .98.
+
+    Args:
+        values: One market's KPI in neighbouring periods, shape (periods,).
+        terms: What explains it, shape (periods, terms).
+    """
+    gaps = np.append(np.inf, np.ones(values.size - 1))
+    terms = terms[:, np.sort(_basis(terms)[1])]
+    return float(_weights(np.array([_at(values, terms, gaps, rho)[2] for rho in _RHOS])) @ _RHOS)
+
+
+def _weights(likelihoods: Floats) -> Floats:
+    weights = np.exp(likelihoods - likelihoods.max())
+    return np.asarray(weights / weights.sum())
+
+
+def _white(columns: Floats, gaps: Floats, rho: float) -> tuple[Floats, Floats]:
+    """Columns whose autocorrelation ``rho`` is taken out, and the spread that each cell was divided by."""
+    link = rho**gaps
+    spread = np.sqrt(1.0 - np.square(link))
+    before = np.vstack([np.zeros(columns.shape[1]), columns[:-1]])
+    return (columns - link[:, None] * before) / spread[:, None], spread
 
 
 def _independent(columns: Floats) -> Ints:
@@ -199,17 +236,14 @@ def _basis(columns: Floats) -> tuple[Floats, Ints]:
     return np.asarray(basis[:, :rank]), np.asarray(order[:rank])
 
 
-def _whitened(values: Floats, columns: Floats, gaps: Floats, rho: float) -> tuple[float, float, float]:
+def _at(values: Floats, columns: Floats, gaps: Floats, rho: float) -> tuple[float, float, float]:
     """First coefficient, its variance and the restricted log likelihood at one autocorrelation."""
-    link = np.where(np.isinf(gaps), 0.0, rho**gaps)
-    spread = np.sqrt(1.0 - np.square(link))
-    y = (values - link * np.append(0.0, values[:-1])) / spread
-    x = (columns - link[:, None] * np.vstack([np.zeros(columns.shape[1]), columns[:-1]])) / spread[:, None]
-    basis, triangle = np.linalg.qr(x)
-    left = y - basis @ (basis.T @ y)
+    white, spread = _white(np.column_stack([values, columns]), gaps, rho)
+    basis, triangle = np.linalg.qr(white[:, 1:])
+    along = basis.T @ white[:, 0]
+    left = white[:, 0] - basis @ along
     df = values.size - columns.shape[1]
     variance = max(float(left @ left) / df, np.finfo(np.float64).tiny)
-    inverse = np.linalg.inv(triangle)
-    estimate = float(inverse[0] @ (basis.T @ y))
+    inverse = np.linalg.inv(triangle)[0]
     likelihood = -0.5 * df * np.log(variance) - np.log(spread).sum() - np.log(np.abs(np.diag(triangle))).sum()
-    return estimate, variance * float(inverse[0] @ inverse[0]), float(likelihood)
+    return float(inverse @ along), variance * float(inverse @ inverse), float(likelihood)

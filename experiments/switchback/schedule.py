@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments.geo.inference.self_calibration import wilson
 from experiments.records import Block
-from experiments.switchback.cells import of_market, of_markets
+from experiments.switchback.cells import of_market, of_markets, usual_autocorrelation
 from experiments.switchback.draws import RULES, Mechanism, Rule, drawn, ways
 from experiments.switchback.regression import randomisation_test, reduce
 from measurement.errors import DataError, DesignError, Problem, did_you_mean, shown
@@ -258,7 +258,10 @@ def _rehearse(
     else:
         until = onset + periods
         cells = of_market(values[0, :until], block[0, :until], read[0, :until], weekday, pattern)
-    reduced, unit = reduce(cells, markets * blocks), np.repeat(np.arange(markets), blocks)
+    rho = usual_autocorrelation(
+        values[:, :onset], weekday if markets == 1 else None, 2 * length if pattern == "pairs" else periods
+    )
+    reduced, unit = reduce(cells, markets * blocks, rho), np.repeat(np.arange(markets), blocks)
     found = []
     for _ in range(draws):
         on = np.concatenate([drawn(blocks, pattern, rng) for _ in range(markets)])
