@@ -13,7 +13,7 @@ from experiments.design.goal import Goal
 from measurement.panel import Panel
 from measurement.typing import Floats, Ints, Json
 
-Source = Literal["panel", "budget", "unknown"]
+Source = Literal["panel", "budget", "users", "unknown"]
 
 _YEAR = {"day": 364, "week": 52, "month": 12}
 _QUARTER = {"day": 91, "week": 13, "month": 3}
@@ -24,8 +24,8 @@ class Cost:
     """What a design costs and is expected to bring, over its treated geos.
 
     Attributes:
-        source: Where the spend change comes from: the ``panel``'s media, the ``budget`` (a channel without history), or
-            ``unknown``.
+        source: Where the spend change comes from: the ``panel``'s media, the ``budget`` (a channel without history),
+            ``users`` (money per user reached), or ``unknown``.
         usual_spend: Business-as-usual money over the test.
         spend_delta: Planned change of it, signed.
         outcome_delta: Expected change of the KPI in its own unit, signed as the spend change.
@@ -97,6 +97,27 @@ class Cost:
         return words if self.enough is not False else f"{words}, which is more than planned"
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The money that a test moves.
+
+    Attributes:
+        source: As in `Cost`.
+        usual: Business-as-usual money over the test.
+        delta: Change of it, signed.
+        cut: Whether the test takes spend away.
+        currency: Unit of the money.
+        kpi: Unit of the outcome.
+    """
+
+    source: Source
+    usual: float | None
+    delta: float | None
+    cut: bool
+    currency: str
+    kpi: str
+
+
 def usual_spend(panel: Panel, goal: Goal, periods: int) -> Floats | None:
     """Business-as-usual money by geo over ``periods`` after the end of the panel, shape (geos,).
 
@@ -158,24 +179,37 @@ def cost(panel: Panel, goal: Goal, treated: Ints, periods: int, mde: float | Non
         source, delta = "panel", float(change[treated].sum())
     elif goal.change > 0 and goal.budget is not None:
         source, delta = "budget", goal.budget
-    worth = outcome_per_money(panel, goal)
     price = panel.kpi_value if _has_price(panel, goal) else None
+    usual_total = None if usual is None else float(usual[treated].sum())
+    moved = Moved(source, usual_total, delta, goal.change < 0, panel.currency, goal.kpi or panel.kpi)
+    return priced(moved, outcome_per_money(panel, goal), price, mde)
+
+
+def priced(moved: Moved, worth: float | None, price: float | None, mde: float | None) -> Cost:
+    """What follows from the money that a test moves.
+
+    Args:
+        moved: The money.
+        worth: Expected KPI per unit of money.
+        price: Money per unit of KPI.
+        mde: Minimum detectable effect: KPI over those treated and the read-out, without sign.
+    """
+    delta = moved.delta
     outcome = None if delta is None or worth is None else delta * worth
     money = None if outcome is None or price is None else outcome * price
     needed = None if mde is None or worth is None else abs(mde) / worth
-    lost = None if mde is None or price is None or goal.change > 0 else abs(mde) * price
     return Cost(
-        source=source,
-        usual_spend=None if usual is None else float(usual[treated].sum()),
+        source=moved.source,
+        usual_spend=moved.usual,
         spend_delta=delta,
         outcome_delta=outcome,
         money_delta=money,
         net=None if money is None or delta is None else money - delta,
         needed=needed,
         enough=None if needed is None or delta is None else abs(delta) >= needed,
-        lost_at_mde=lost,
-        currency=panel.currency,
-        kpi=goal.kpi or panel.kpi,
+        lost_at_mde=None if mde is None or price is None or not moved.cut else abs(mde) * price,
+        currency=moved.currency,
+        kpi=moved.kpi,
     )
 
 

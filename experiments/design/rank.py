@@ -20,10 +20,10 @@ NOT_ENOUGH = 0.5
 def ranked(designs: Sequence[Design]) -> list[Design]:
     """The designs with score and reasons, the best first."""
     parts = {
-        "precision": _best_over(np.array([each.mde for each in designs])),
-        "money": _best_over(np.array([_money(each) for each in designs])),
-        "length": _best_over(np.array([float(each.duration + each.cooldown) for each in designs])),
-        "accuracy": _best_over(np.array([each.power.rmse for each in designs])),
+        "precision": best_over(np.array([each.mde for each in designs])),
+        "money": best_over(np.array([_money(each) for each in designs])),
+        "length": best_over(np.array([float(each.duration + each.cooldown) for each in designs])),
+        "accuracy": best_over(np.array([each.power.rmse for each in designs])),
     }
     total = np.sum([weight * parts[name] for name, weight in WEIGHTS.items()], axis=0)
     total = total * [NOT_ENOUGH if each.cost.enough is False else 1.0 for each in designs]
@@ -42,7 +42,8 @@ def _money(design: Design) -> float:
     return abs(at_stake) if at_stake is not None and np.isfinite(at_stake) else 1.0
 
 
-def _best_over(values: Floats) -> Floats:
+def best_over(values: Floats) -> Floats:
+    """The smallest value over each: 1 for the best, the smaller the worse."""
     best = values.min()
     return np.divide(best, values, out=np.ones_like(values), where=(values > best) & (values > 0.0))
 
