@@ -4,7 +4,7 @@ Everything is summed over markets and stated as median and 90 % interval. A few 
 chains, are enough for pictures and keep this fast.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -74,7 +74,7 @@ def model_frames(posterior: Posterior, panel: Panel, *, draws: int = MOST_DRAWS,
         draws: How many draws to use at most.
         seed: Seed of the draws of the linear terms and of the predictive noise.
     """
-    post = thinned(posterior, draws)
+    post = posterior.thinned(draws)
     terms = mmm.decomposition(post, panel, seed=seed)
     mean = np.asarray(sum(terms.values()))
     effects = np.stack([terms[f"media: {name}"] for name in panel.channels], axis=1)  # (draws, channels, periods)
@@ -114,14 +114,6 @@ def spend_calendar(panel: Panel) -> pd.DataFrame:
             )
         )
     return pd.concat(frames, ignore_index=True)
-
-
-def thinned(posterior: Posterior, draws: int) -> Posterior:
-    """The same fit with at most ``draws`` draws, evenly taken."""
-    if posterior.size <= draws:
-        return posterior
-    kept = np.linspace(0, posterior.size - 1, draws).round().astype(np.int64)
-    return replace(posterior, draws={name: values[kept] for name, values in posterior.draws.items()})
 
 
 def _dates(panel: Panel) -> Floats:

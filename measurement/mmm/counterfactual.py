@@ -41,7 +41,7 @@ def effects(
     wanted = panel.channel_index(channels if channels is not None else panel.channels)
     seen = panel.exposure if exposure is None else exposure
     size = post.scales.size * post.scales.outcome
-    return np.stack([_channel(post, seen, c, lambda e: np.einsum("g,dgt->dt", size, e)) for c in wanted], axis=1)
+    return np.stack([channel_effect(post, seen, c, lambda e: np.einsum("g,dgt->dt", size, e)) for c in wanted], axis=1)
 
 
 def geo_effects(post: Posterior, panel: Panel, exposure: Floats | None = None) -> Floats:
@@ -49,7 +49,9 @@ def geo_effects(post: Posterior, panel: Panel, exposure: Floats | None = None) -
     post.check(panel)
     seen = panel.exposure if exposure is None else exposure
     size = post.scales.size * post.scales.outcome
-    return np.stack([_channel(post, seen, c, lambda e: size * e.sum(-1)) for c in range(len(panel.channels))], axis=1)
+    return np.stack(
+        [channel_effect(post, seen, c, lambda e: size * e.sum(-1)) for c in range(len(panel.channels))], axis=1
+    )
 
 
 def media_effect(post: Posterior, panel: Panel, project: Callable[[Floats], Floats]) -> Floats:
@@ -60,7 +62,7 @@ def media_effect(post: Posterior, panel: Panel, project: Callable[[Floats], Floa
         panel: The data.
         project: Takes scaled effects of shape (draws, geos, periods) and must be linear in them.
     """
-    return np.asarray(sum(_channel(post, panel.exposure, c, project) for c in range(len(panel.channels))))
+    return np.asarray(sum(channel_effect(post, panel.exposure, c, project) for c in range(len(panel.channels))))
 
 
 def contribution(post: Posterior, panel: Panel, start: Day | None = None, end: Day | None = None) -> Floats:
@@ -108,7 +110,7 @@ def response_curve(post: Posterior, panel: Panel, channel: str, multipliers: Seq
     if not (np.isfinite(factors).all() and (factors >= 0).all()):
         raise DataError("multipliers of spend must be numbers from 0 upwards")
     points = [
-        _channel(post, panel.exposure * factor, c, lambda e: np.einsum("g,dgt->d", size, e)) for factor in factors
+        channel_effect(post, panel.exposure * factor, c, lambda e: np.einsum("g,dgt->d", size, e)) for factor in factors
     ]
     return np.stack(points, axis=1)
 
@@ -160,12 +162,19 @@ def naive_lift_delta(post: Posterior, panel: Panel, lift: Lift) -> Floats:
     total = np.zeros(post.size)
     for c in range(len(panel.channels)):
         for exposure, sign in ((panel.exposure, 1.0), (other, -1.0)):
-            total += sign * _channel(post, exposure, c, lambda e: np.einsum("gt,dgt->d", keep, e))
+            total += sign * channel_effect(post, exposure, c, lambda e: np.einsum("gt,dgt->d", keep, e))
     return total
 
 
-def _channel(post: Posterior, exposure: Floats, c: int, reduce: Callable[[Floats], Floats]) -> Floats:
-    """Reduce one channel's scaled effects, (draws, geos, periods), batch by batch, to (draws, ...)."""
+def channel_effect(post: Posterior, exposure: Floats, c: int, reduce: Callable[[Floats], Floats]) -> Floats:
+    """Reduce one channel's scaled effects, shape (draws, geos, periods), batch by batch, to (draws, ...).
+
+    Args:
+        post: The fit.
+        exposure: Exposure of all channels over any stretch of periods, shape (geos, periods, channels).
+        c: The channel's position.
+        reduce: From scaled effects of some draws to what is kept of them.
+    """
     forms = forms_of(post.spec, post.channels).only(c)
     kinds = kinds_of(post.spec, (post.channels[c],))
     values = {name: post.draws[name][:, [c]] for name in TRANSFORM if name in post.draws}
@@ -224,5 +233,7 @@ def _change(post: Posterior, panel: Panel, changed: tuple[slice, Floats]) -> Flo
         def total(effect: Floats, first: int = first) -> Floats:
             return np.asarray(np.einsum("g,dgt->d", size, effect[..., first:]))
 
-        out.append(_channel(post, panel.exposure[:, near], c, total) - _channel(post, exposure[:, near], c, total))
+        out.append(
+            channel_effect(post, panel.exposure[:, near], c, total) - channel_effect(post, exposure[:, near], c, total)
+        )
     return np.stack(out, axis=1)

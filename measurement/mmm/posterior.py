@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -63,6 +63,13 @@ class Posterior:
     def converged(self) -> bool:
         """Whether the reported quantities may be used."""
         return self.diagnostics.converged
+
+    def thinned(self, draws: int) -> "Posterior":
+        """The same fit with at most ``draws`` draws, evenly taken."""
+        if self.size <= draws:
+            return self
+        kept = np.linspace(0, self.size - 1, draws).round().astype(np.int64)
+        return replace(self, draws={name: values[kept] for name, values in self.draws.items()})
 
     def check(self, panel: Panel) -> None:
         """Refuse a panel whose channels or geos are not those of the fit.

@@ -288,3 +288,26 @@ class _Problem:
                     if 0 <= segment < span:
                         beside[row, first + segment] = -1.0
         return [LinearConstraint(chosen.tocsr(), 1.0, 1.0), LinearConstraint(beside.tocsr(), -np.inf, 0.0)]
+
+
+def best_of_each_draw(curves: Curves, total: float, cost: float = 1.0) -> Floats:
+    """Each draw's own best levels were its curves the truth and the total the only limit, shape (draws, items).
+
+    By one price per draw: every item takes the level that returns most above the price, and the price is raised until
+    the total is kept (Lagrangian relaxation; exact for concave curves up to the spacing of the levels).
+    """
+    draws = len(curves.value)
+
+    def taken(price: Floats) -> Floats:
+        best = (curves.value - price[:, None, None] * curves.spend).argmax(axis=2)
+        return np.take_along_axis(np.broadcast_to(curves.spend, curves.value.shape), best[..., None], 2)[..., 0]
+
+    low = np.full(draws, cost)
+    steepest = float(np.abs(np.diff(curves.value, axis=2) / np.diff(curves.spend, axis=1)).max())
+    high = np.full(draws, max(steepest, cost) * 1.01)
+    over = taken(low).sum(axis=1) > total
+    for _ in range(40):
+        middle = (low + high) / 2
+        above = taken(middle).sum(axis=1) > total
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return taken(np.where(over, high, cost))

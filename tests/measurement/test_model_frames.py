@@ -7,7 +7,7 @@ import pytest
 
 from measurement import mmm
 from measurement.mmm import Posterior, Sampling
-from measurement.model_frames import BASELINE, ModelFrames, model_frames, spend_calendar, thinned
+from measurement.model_frames import BASELINE, ModelFrames, model_frames, spend_calendar
 from measurement.panel import Panel
 from measurement.simulate import national, simulate
 
@@ -83,10 +83,10 @@ def test_the_same_fit_gives_the_same_frames(fit: Fit) -> None:
 
 def test_thinning_takes_draws_evenly_from_first_to_last(fit: Fit) -> None:
     _, post, _ = fit
-    few = thinned(post, 10)
+    few = post.thinned(10)
     assert few.size == 10
     assert few.draws["sigma"][[0, -1]].tolist() == post.draws["sigma"][[0, -1]].tolist()
-    assert thinned(post, 10_000) is post
+    assert post.thinned(10_000) is post
 
 
 def test_a_channel_called_like_the_baseline_stays_apart(fit: Fit) -> None:

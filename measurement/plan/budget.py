@@ -1,0 +1,286 @@
+"""Budget: how to split money over channels (or channels and geos) in the coming periods, and how sure that is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from measurement.errors import Problem, did_you_mean, refuse, shown
+from measurement.estimate import Estimate
+from measurement.mmm import Posterior, observed_range
+from measurement.panel import Panel
+from measurement.plan.allocation import Allocation, Curves, Group, Limits, Objective, allocate, best_of_each_draw
+from measurement.plan.horizon import Horizon, business_as_usual
+from measurement.plan.items import Bound, GroupBound, Items
+from measurement.provenance import Provenance, versions
+from measurement.typing import Floats, Json
+
+MOST_DRAWS = 400
+LEVELS, FINE = 25, 17
+STEP = 0.01
+SAME = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What is advised for one channel (or one channel in one geo).
+
+    Attributes:
+        channel: The channel.
+        geo: The geo, where geos are planned apart.
+        current: Business as usual, money over the horizon.
+        advised: Advised money.
+        value: Change of incremental revenue by the move, money.
+        mroas_current: Extra revenue of the next money at business as usual.
+        mroas_advised: The same at the advised spend.
+        sign_holds: Share of draws whose own best plan moves it the same way; ``None`` where it stays.
+        extrapolates: Whether the advised spend lies outside what was ever spent in a period.
+    """
+
+    channel: str
+    geo: str | None
+    current: float
+    advised: float
+    value: Estimate
+    mroas_current: Estimate
+    mroas_advised: Estimate
+    sign_holds: float | None
+    extrapolates: bool
+
+    def to_dict(self) -> Json:
+        """As plain JSON values."""
+        return {
+            "channel": self.channel,
+            **({} if self.geo is None else {"geo": self.geo}),
+            "current": self.current,
+            "advised": self.advised,
+            "value": self.value.to_dict(),
+            "mroas_current": self.mroas_current.to_dict(),
+            "mroas_advised": self.mroas_advised.to_dict(),
+            "sign_holds": self.sign_holds,
+            "extrapolates": self.extrapolates,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Budget:
+    """The advised plan beside business as usual.
+
+    Attributes:
+        moves: One per channel, or per channel and geo.
+        horizon: Business as usual.
+        total: Advised money over all.
+        revenue: Incremental revenue of the advised plan, money.
+        revenue_change: The same minus that of business as usual.
+        profit_change: Change of revenue × margin - spend.
+        better: Probability that profit rises.
+        objective: What was maximised, at the advised plan.
+        bound: No plan within the limits has a larger one (on the curves as interpolated between levels).
+        gap: Share of the bound that may still be missing.
+        provenance: Data, settings, seed and versions.
+    """
+
+    moves: tuple[Move, ...]
+    horizon: Horizon
+    total: float
+    revenue: Estimate
+    revenue_change: Estimate
+    profit_change: Estimate
+    better: float
+    objective: float
+    bound: float
+    gap: float
+    provenance: Provenance
+
+    def to_dict(self) -> Json:
+        """As plain JSON values: what ``theodolite budget --json`` prints."""
+        days = self.horizon.dates.astype("datetime64[D]").astype(str)
+        return {
+            "from": str(days[0]),
+            "periods": len(days),
+            "business_as_usual": self.horizon.like,
+            "current_total": float(self.horizon.spend.sum()),
+            "total": self.total,
+            "channels": [move.to_dict() for move in self.moves],
+            "revenue": self.revenue.to_dict(),
+            "revenue_change": self.revenue_change.to_dict(),
+            "profit_change": self.profit_change.to_dict(),
+            "probability_better": self.better,
+            "objective": self.objective,
+            "bound": self.bound,
+            "gap": self.gap,
+            "versions": dict(self.provenance.versions),
+            "data": self.provenance.data,
+        }
+
+
+def budget(
+    post: Posterior,
+    panel: Panel,
+    *,
+    total: float | None = None,
+    spend_all: bool = True,
+    horizon: Horizon | None = None,
+    periods: int | None = None,
+    margin: float = 1.0,
+    objective: Objective | None = None,
+    bounds: Mapping[str, Bound] | None = None,
+    otherwise: Bound | None = None,
+    groups: Sequence[GroupBound] = (),
+    iroas: float | None = None,
+    by_geo: bool = False,
+    draws: int = MOST_DRAWS,
+) -> Budget:
+    """Find the best split of a budget.
+
+    Args:
+        post: The fit.
+        panel: The data.
+        total: Money over the horizon; that of business as usual where not given.
+        spend_all: Whether the total is to be spent; otherwise it is the most that may be spent.
+        horizon: Business as usual in the periods planned; made for ``periods`` where not given.
+        periods: Number of periods; a quarter by default.
+        margin: Share of revenue that is left after costs.
+        objective: What is maximised; expected profit by default.
+        bounds: Bounds per channel.
+        otherwise: Bounds of all other channels: half to one and a half times business as usual by default.
+        groups: Bounds on channels together.
+        iroas: Least expected incremental revenue per money of the whole plan, where one is wanted.
+        by_geo: Whether each geo's spend may move on its own.
+        draws: Draws used at most.
+
+    Raises:
+        DataError: For unknown channels and numbers that are not allowed.
+        DesignError: Where no plan keeps to all limits.
+    """
+    plan = horizon or business_as_usual(panel, periods or _quarter(panel))
+    aim = objective or Objective()
+    refuse(_problems(panel, total, margin, bounds or {}, groups, iroas))
+    few = post.thinned(draws)
+    items = Items.of(panel, plan, bounds or {}, otherwise or Bound(), by_geo)
+    money = float(plan.spend.sum()) if total is None else total
+    limits = Limits(
+        low=money if spend_all else 0.0,
+        high=money,
+        groups=tuple(Group(items.of_channels(group.channels), group.low, group.high) for group in groups),
+        returns=None if iroas is None else iroas * margin,
+        may_stop=tuple(np.flatnonzero(items.may_stop).tolist()),
+    )
+    refuse(items.cannot_spend(limits, panel))
+    levels = np.linspace(0.0, 1.0, LEVELS)
+    curves = items.curves(few, panel, np.tile(levels, (len(items.low), 1)), margin)
+    found = allocate(curves, limits, aim)
+    if not by_geo:
+        curves = items.curves(few, panel, _finer(levels, items.share_of(found.spend)), margin)
+        found = allocate(curves, limits, aim)
+    return _described(few, panel, plan, items, curves, found, money, aim, margin)
+
+
+def _finer(levels: Floats, at: Floats) -> Floats:
+    """More levels around the solution, the same number for every item, shape (items, levels)."""
+    step, count = levels[1] - levels[0], LEVELS + FINE
+    rows = []
+    for centre in at:
+        near = np.linspace(max(0.0, centre - step), min(1.0, centre + step), FINE)
+        kept = np.unique(np.round(np.concatenate([levels, near]), 9))
+        rows.append(np.interp(np.linspace(0, kept.size - 1, count), np.arange(kept.size), kept))
+    return np.array(rows)
+
+
+def _described(
+    post: Posterior,
+    panel: Panel,
+    plan: Horizon,
+    items: Items,
+    curves: Curves,
+    found: Allocation,
+    total: float,
+    aim: Objective,
+    margin: float,
+) -> Budget:
+    advised = np.clip(found.spend, 0.0, None)
+    step = STEP * np.maximum(items.reference, 1e-9)
+    points = np.stack([items.usual, items.usual + step, advised, advised + step], axis=1)
+    revenue = items.revenue(post, panel, points)
+    change = revenue[..., 2] - revenue[..., 0]
+    own = best_of_each_draw(curves, total, aim.cost)
+    profit = margin * change.sum(axis=1) - (advised.sum() - items.usual.sum())
+    money, ratio = panel.currency, f"{panel.currency} per {panel.currency}"
+
+    def move(n: int) -> Move:
+        name, moved = panel.channels[items.channel[n]], advised[n] - items.usual[n]
+        stays = abs(moved) <= SAME * max(items.usual[n], 1e-9)
+        geo = items.geo[n]
+        seen = observed_range(panel, name)[1] * float(panel.spend[..., items.channel[n]].sum()) / panel.shape[1]
+        peak = plan.spend[..., items.channel[n]].sum(axis=0).max() * advised[n] / max(items.usual[n], 1e-12)
+        return Move(
+            channel=name,
+            geo=None if geo is None else panel.geos[geo],
+            current=float(items.usual[n]),
+            advised=float(advised[n]),
+            value=Estimate.from_draws(change[:, n], money),
+            mroas_current=Estimate.from_draws((revenue[:, n, 1] - revenue[:, n, 0]) / step[n], ratio),
+            mroas_advised=Estimate.from_draws((revenue[:, n, 3] - revenue[:, n, 2]) / step[n], ratio),
+            sign_holds=None if stays else float(np.mean(np.sign(own[:, n] - items.usual[n]) == np.sign(moved))),
+            extrapolates=bool(geo is None and items.usual[n] > 0 and peak > seen * (1 + SAME)),
+        )
+
+    return Budget(
+        moves=tuple(move(n) for n in range(len(advised))),
+        horizon=plan,
+        total=float(advised.sum()),
+        revenue=Estimate.from_draws(revenue[..., 2].sum(axis=1), money),
+        revenue_change=Estimate.from_draws(change.sum(axis=1), money),
+        profit_change=Estimate.from_draws(profit, money),
+        better=float(np.mean(profit > 0)),
+        objective=found.objective,
+        bound=found.bound,
+        gap=found.gap,
+        provenance=Provenance(
+            data=panel.sha256,
+            settings={"total": total, "aim": aim.aim, "level": aim.level, "goal": aim.goal, "margin": margin},
+            seed=post.provenance.seed,
+            versions=versions("numpy", "scipy"),
+            parents=post.provenance.parents,
+        ),
+    )
+
+
+def _quarter(panel: Panel) -> int:
+    return {"day": 91, "week": 13, "month": 3}[panel.period]
+
+
+def _problems(
+    panel: Panel,
+    total: float | None,
+    margin: float,
+    bounds: Mapping[str, Bound],
+    groups: Sequence[GroupBound],
+    iroas: float | None,
+) -> list[Problem]:
+    problems = [
+        Problem(f"unknown channel '{shown(name)}'{did_you_mean(name, panel.channels)}", code="unknown-channel")
+        for name in [*bounds, *(name for group in groups for name in group.channels)]
+        if name not in panel.channels
+    ]
+    if total is not None and not (np.isfinite(total) and total > 0):
+        problems.append(Problem(f"found a total of {total:g}; a budget is above 0", code="budget-total"))
+    if not 0 < margin <= 1:
+        problems.append(Problem(f"found a margin of {margin:g}; it lies above 0 and up to 1", code="margin"))
+    if iroas is not None and not iroas > 0:
+        problems.append(Problem(f"found a least iROAS of {iroas:g}; it is above 0", code="iroas"))
+    for name, bound in bounds.items():
+        for low, high, what in ((bound.low, bound.high, "times"), (bound.least, bound.most, panel.currency)):
+            if (low or 0.0) < 0 or (high is not None and high < (low or 0.0)):
+                words = f"channel '{shown(name)}' may spend {low} to {high} {what}: 0 <= low <= high is needed"
+                problems.append(Problem(words, code="bound"))
+    problems += [
+        Problem(
+            f"the channels {', '.join(map(shown, group.channels))} may spend {group.low:g} to {group.high:g} together: "
+            "0 <= low <= high is needed",
+            code="bound",
+        )
+        for group in groups
+        if not 0 <= group.low <= group.high
+    ]
+    return problems

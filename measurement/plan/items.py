@@ -1,0 +1,145 @@
+"""Items of a budget: which channels (in which geos) may spend how much, and what each would bring."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from measurement.errors import Problem
+from measurement.mmm import Posterior
+from measurement.panel import Panel
+from measurement.plan.allocation import Curves, Limits
+from measurement.plan.horizon import Horizon, returns
+from measurement.typing import Bools, Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How far a channel's spend may move: multiples of business as usual, or money; ``None`` leaves a side open.
+
+    Attributes:
+        low: Least multiple of business as usual.
+        high: Greatest multiple.
+        least: Least money over the horizon.
+        most: Greatest money.
+        may_stop: Whether it may be switched off though a least amount is set.
+    """
+
+    low: float | None = 0.5
+    high: float | None = 1.5
+    least: float | None = None
+    most: float | None = None
+    may_stop: bool = False
+
+    def money(self, usual: float) -> tuple[float, float]:
+        """Least and greatest money, given business as usual."""
+        lows = [0.0 if self.low is None else self.low * usual, self.least or 0.0]
+        highs = [np.inf if self.high is None else self.high * usual, np.inf if self.most is None else self.most]
+        return max(lows), min(highs)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupBound:
+    """Channels whose money together is bounded over the horizon."""
+
+    channels: tuple[str, ...]
+    low: float = 0.0
+    high: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Items:
+    """What is planned: channels, or channels in geos, with their bounds in money.
+
+    Attributes:
+        plan: Business as usual; a channel without spend has one unit of money there, spread evenly.
+        channel: Position of each item's channel.
+        geo: Position of its geo; ``None`` where geos are planned together.
+        usual: Money of business as usual over the horizon, shape (items,).
+        reference: Money in ``plan``, same shape.
+        low: Least money.
+        high: Most money.
+        may_stop: Whether it may be switched off though its least money is above 0.
+        names: The channels.
+    """
+
+    plan: Horizon
+    channel: tuple[int, ...]
+    geo: tuple[int | None, ...]
+    usual: Floats
+    reference: Floats
+    low: Floats
+    high: Floats
+    may_stop: Bools
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, panel: Panel, plan: Horizon, bounds: Mapping[str, Bound], otherwise: Bound, by_geo: bool) -> "Items":
+        """Lay the bounds over business as usual."""
+        own = [bounds.get(name, otherwise) for name in panel.channels]
+        spend = plan.spend.copy()
+        even = panel.population if panel.population is not None else np.abs(panel.outcome).mean(axis=1)
+        for c in np.flatnonzero(spend.sum(axis=(0, 1)) == 0):
+            spend[..., c] = (even / even.sum())[:, None] / spend.shape[1]
+        usual, reference = (x.sum(axis=1).T if by_geo else x.sum(axis=(0, 1))[:, None] for x in (plan.spend, spend))
+        cells = list(np.ndindex(usual.shape))
+        money = np.array([own[c].money(float(usual[c, g])) for c, g in cells])
+        low = money[:, 0]
+        roof = np.where(np.isfinite(money[:, 1]), money[:, 1], 2.0 * np.maximum(usual.sum(), 1.0))
+        return cls(
+            plan=replace(plan, spend=spend),
+            channel=tuple(c for c, _ in cells),
+            geo=tuple(g if by_geo else None for _, g in cells),
+            usual=np.array([usual[at] for at in cells]),
+            reference=np.array([reference[at] for at in cells]),
+            low=low,
+            high=np.maximum(roof, low),
+            may_stop=np.array([own[c].may_stop and low[n] > 0 for n, (c, _) in enumerate(cells)]),
+            names=panel.channels,
+        )
+
+    def of_channels(self, channels: Sequence[str]) -> Bools:
+        """Items that belong to some channels."""
+        return np.array([self.names[c] in set(channels) for c in self.channel])
+
+    def cannot_spend(self, limits: Limits, panel: Panel) -> list[Problem]:
+        """Why the bounds of the items cannot hold the total, where they cannot."""
+        least, most = float(self.low[~self.may_stop].sum()), float(self.high.sum())
+        slack = 1e-9 * max(1.0, most)
+        if least > limits.high + slack or most < limits.low - slack:
+            words = (
+                f"the bounds of the channels allow {least:,.0f} to {most:,.0f} {panel.currency}, and the total is "
+                f"{limits.high:,.0f}: change the total or widen the bounds"
+            )
+            return [Problem(words, code="budget-total")]
+        return []
+
+    def spend_at(self, levels: Floats) -> Floats:
+        """Money at levels between 0 (the least) and 1 (the most), shape (items, levels)."""
+        return np.asarray(self.low[:, None] + self._width[:, None] * levels)
+
+    def share_of(self, spend: Floats) -> Floats:
+        """The inverse of `spend_at`, shape (items,)."""
+        return np.asarray(np.clip((spend - self.low) / self._width, 0.0, 1.0))
+
+    @property
+    def _width(self) -> Floats:
+        """Most less least money; a millionth of it where nothing may move, so that levels stay apart."""
+        return np.maximum(self.high - self.low, 1e-6 * np.maximum(1.0, self.low))
+
+    def curves(self, post: Posterior, panel: Panel, levels: Floats, margin: float) -> Curves:
+        """Curves of profit before spend at the given levels, shape (items, levels)."""
+        spend = self.spend_at(levels)
+        return Curves(spend, margin * self.revenue(post, panel, spend))
+
+    def revenue(self, post: Posterior, panel: Panel, spend: Floats) -> Floats:
+        """Incremental revenue of each item at some spends (items, levels), shape (draws, items, levels)."""
+        on = self.reference > 0
+        factors = spend / np.where(on, self.reference, 1.0)[:, None]
+        if self.geo[0] is None:
+            return returns(post, panel, self.plan, factors) * panel.kpi_value
+        channels, geos = len(panel.channels), len(panel.geos)
+        shaped = factors.reshape(channels, geos, -1)
+        likeness = shaped[np.arange(channels), self.reference.reshape(channels, geos).argmax(axis=1)]
+        found = returns(post, panel, self.plan, likeness, by_geo=True) * panel.kpi_value
+        return np.asarray(found.reshape(post.size, channels * geos, -1) * on[:, None])
