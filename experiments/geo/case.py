@@ -17,7 +17,7 @@ from measurement.periods import last_day
 from measurement.typing import Dates, Floats, Ints
 
 FEWEST_PRE_PERIODS = 8
-FEWEST_DONORS = 3
+FEWEST_DONORS = 2
 WEEK = 7
 GEO_METHODS = ("geo_holdout", "go_dark", "heavy_up", "scale")
 
@@ -184,7 +184,7 @@ def _window_problems(panel: Panel, design: Experiment) -> list[Problem]:
 def _whole_periods(panel: Panel, design: Experiment) -> tuple[Ints, list[str]]:
     """Periods to keep: all but one that the test starts inside of, which is neither before nor after."""
     everything, notes = np.arange(len(panel.dates)), []
-    ends = {design.end_date: "test", design.read_out_end: "read-out"}
+    ends = {design.read_out_end: "read-out", design.end_date: "test"}
     for day, what in ends.items():
         holds = _holding(panel, day)
         if np.datetime64(day, "D") < last_day(panel.dates[holds], panel.period):
@@ -213,8 +213,8 @@ def _refuse_small(treated: Ints, controls: Ints, onset: int, end: int, period: s
     if len(controls) == 0:
         problems.append("every geo is treated, so there is nothing to compare with: some geos must be controls")
     elif len(controls) < FEWEST_DONORS:
-        problems.append(f"{len(controls)} control geos are too few: a synthetic control needs {FEWEST_DONORS} or more")
-    needed = max(FEWEST_PRE_PERIODS, length)
+        problems.append(f"{len(controls)} control geo is too few: a comparison needs {FEWEST_DONORS} or more")
+    needed = max(FEWEST_PRE_PERIODS, (length + 1) // 2)
     if onset < needed:
         problems.append(
             f"{onset} {period}s before the test are too few: a read-out of {length} needs at least {needed}, "

@@ -1,12 +1,20 @@
 """Analysis of a geo test from panel and design to result: identities, signs, money, notes and refusals."""
 
 import json
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from experiments import Experiment, Result, analyse, records
+from experiments.geo.checklist import Facts, graded
+from experiments.geo.inference.self_calibration import SelfCalibration
+from experiments.records.experiment import Assignment
+from experiments.result import Quantity
+from experiments.spend import SpendChange
 from measurement import DataError, DesignError, Panel
 
 START = np.datetime64("2024-01-01")
@@ -156,6 +164,18 @@ def test_the_cool_down_belongs_to_the_read_out() -> None:
     assert cooled.outcome_change == whole.outcome_change
     assert [period.phase for period in cooled.periods] == ["test"] * 10 + ["cooldown"] * 10
     assert cooled.window == (panel.dates[60].tolist(), panel.dates[79].tolist())
+    assert set(cooled.phases) == {"test", "cooldown"}
+    assert sum(phase.estimate for phase in cooled.phases.values()) == pytest.approx(cooled.outcome_change.estimate)
+    assert cooled.phases["test"].low == pytest.approx(cooled.periods[9].cumulative_low)
+    assert all(phase.low > 0 for phase in cooled.phases.values())
+    assert set(whole.phases) == {"test"}
+    assert cooled.diagnostics["cooldown_periods"] == 10
+
+
+def test_every_period_says_its_share_too(result: Result) -> None:
+    for period in result.to_dict()["periods"]:
+        assert period["relative"] == pytest.approx(period["effect"] / period["counterfactual"])
+        assert period["relative_low"] < period["relative"] < period["relative_high"]
 
 
 def test_spend_is_read_from_the_panel_where_the_record_has_none() -> None:
@@ -177,6 +197,78 @@ def test_spend_is_read_from_the_panel_where_the_record_has_none() -> None:
     assert registered.spend.delta == pytest.approx(2 * 14 * 55.0 - 500.0)
 
 
+def test_a_ratio_to_spend_that_only_the_treated_geos_changed_is_the_scaled_interval() -> None:
+    """Fieller's interval with a spend change known to the cent is the outcome's interval over it, sign and all."""
+    for sign, method in ((1.0, "heavy_up"), (-1.0, "go_dark")):
+        outcome, spend = world(4), np.full((24, 90), 50.0)
+        outcome[:2, 70:84] *= 1 + 0.15 * sign
+        spend[:2, 70:84] += 40.0 * sign
+        panel = panel_of(outcome, spend=spend, kpi_value=2.0)
+        read = analyse(panel, design_of(panel, 70, 83, method=method))
+        told = analyse(panel, design_of(panel, 70, 83, method=method, spend_delta=2 * 14 * 40.0 * sign))
+        assert read.spend.source == "panel"
+        assert read.iroas is not None
+        assert told.iroas is not None
+        for name in ("estimate", "low", "high", "std_error"):
+            assert getattr(read.iroas, name) == pytest.approx(getattr(told.iroas, name), rel=1e-9)
+        assert read.iroas.low > 0
+        assert read.icpa is not None
+        assert read.icpa.estimate == pytest.approx(2.0 / read.iroas.estimate)
+        assert (read.icpa.low, read.icpa.high) == pytest.approx((2.0 / read.iroas.high, 2.0 / read.iroas.low))
+        assert read.diagnostics["spend_placebo_sd"] is None
+
+
+def noisy_spend(sd: float) -> Panel:
+    rng = np.random.default_rng(14)
+    outcome, spend = world(14), np.maximum(100.0 + sd * rng.normal(size=(24, 1)) * (np.arange(90) >= 70), 0.0)
+    outcome[:2, 70:84] *= 1.2
+    spend[:2, 70:84] += 40.0
+    return panel_of(outcome, spend=spend)
+
+
+def test_a_spend_change_read_with_error_widens_the_ratio() -> None:
+    sharp, rough = (analyse(panel, design_of(panel, 70, 83)) for panel in (noisy_spend(0.5), noisy_spend(8.0)))
+    assert sharp.outcome_change == rough.outcome_change
+    assert sharp.diagnostics["spend_placebo_sd"] < rough.diagnostics["spend_placebo_sd"]
+    assert sharp.iroas is not None
+    assert rough.iroas is not None
+    relative = [q.std_error / q.estimate for q in (sharp.iroas, rough.iroas)]
+    assert relative[1] > 1.05 * relative[0]
+    assert rough.iroas.note == ""
+
+
+def test_a_spend_change_that_cannot_be_told_from_none_leaves_the_ratio_open() -> None:
+    panel = noisy_spend(80.0)
+    found = analyse(panel, design_of(panel, 70, 83))
+    shown = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert shown["iroas"]["low"] is None
+    assert shown["iroas"]["high"] is None
+    assert "cannot be told from its own error" in shown["iroas"]["note"]
+    assert "cannot be told" in shown["icpa"]["note"]
+    assert found.p_value < 0.1  # the outcome is not in doubt
+
+
+def test_the_cost_of_an_outcome_that_may_be_nothing_has_no_upper_limit() -> None:
+    panel = panel_of(world(15))
+    found = analyse(panel, design_of(panel, 70, 83, spend_delta=100.0))
+    assert found.outcome_change.low < 0 < found.outcome_change.high
+    shown = json.loads(json.dumps(found.to_dict(), allow_nan=False))["icpa"]
+    assert shown["median"] == pytest.approx(100.0 / found.outcome_change.estimate)
+    assert (shown["low"] is None) != (shown["high"] is None)
+    assert "no upper limit" in shown["note"]
+
+
+def test_inverse_of_a_quantity() -> None:
+    plain = Quantity(2.0, 0.1, 1.0, 4.0, "x").inverse("y")
+    assert (plain.estimate, plain.low, plain.high, plain.unit) == (0.5, 0.25, 1.0, "y")
+    negative = Quantity(-2.0, 0.1, -4.0, -1.0, "x").inverse("y")
+    assert (negative.estimate, negative.low, negative.high) == (-0.5, -1.0, -0.25)
+    open_above = Quantity(2.0, 0.1, -1.0, 4.0, "x").inverse("y")
+    assert (open_above.low, open_above.high) == (0.25, float("inf"))
+    nothing = Quantity(0.0, 0.1, -1.0, 4.0, "x").inverse("y")
+    assert nothing.to_dict("median")["median"] is None
+
+
 def test_a_test_that_moved_no_money_is_graded_e() -> None:
     panel = panel_of(world(5), spend=np.full((24, 90), 10.0))
     found = analyse(panel, design_of(panel, 70, 83))
@@ -192,6 +284,62 @@ def test_a_preregistered_paired_test_can_be_graded_a() -> None:
     design = design_of(panel, 70, 83, preregistered=True, pairs=pairs, spend_delta=900.0)
     assert analyse(panel, design).grade == "A"
     assert analyse(panel, design.model_copy(update={"pairs": ()})).grade == "B"
+
+
+def test_estimators_that_lie_apart_lower_the_grade_and_are_named() -> None:
+    calm = {"sdid": 0.4, "difference_in_differences": 0.9}
+    spend = SpendChange("record", 100.0, None, None, 1, False)
+    plan = design_of(panel_of(world(6)), 70, 83, preregistered=True, assignment=Assignment(rule="uniform"))
+    facts = Facts(True, SelfCalibration(), 0.9, 0.01, 5.0, 0.02, spend, calm)
+    assert graded(plan, facts)[0] == "A"
+    grade, checks = graded(plan, replace(facts, apart=calm | {"sdid": 1.4}))
+    assert grade == "C"
+    text = next(check.text for check in checks if check.name == "estimators agree")
+    assert "sdid by 1.4" in text
+    assert "difference" not in text
+
+
+def test_matched_pairs_of_public_data_are_judged_by_their_flips(reference_data: Path) -> None:
+    """Thirty of the 105 pairs of the trimmed-match example: the record's own draw, no stand-in."""
+    frame = pd.read_csv(reference_data / "trimmed_match_post_analysis.csv")
+    some = sorted(frame["pair"].unique())[:30]
+    frame = frame[frame["pair"].isin(some) & (frame["date"] >= "2020-08-26") & (frame["date"] < "2020-12-02")]
+    frame = frame.assign(geo=frame["geo"].astype(str), date=pd.to_datetime(frame["date"]).astype("datetime64[s]"))
+    arms = frame.drop_duplicates("geo").pivot(index="pair", columns="assignment", values="geo")
+    panel = Panel.from_frames(
+        frame.rename(columns={"response": "outcome"})[["date", "geo", "outcome"]],
+        frame.rename(columns={"cost": "spend"}).assign(channel="tv")[["date", "geo", "channel", "spend"]],
+        period="day",
+    )
+    design = Experiment(
+        experiment_id="pairs",
+        channel=("tv",),
+        method="heavy_up",
+        pairs=tuple(zip(arms[1], arms[2], strict=True)),
+        assignment=Assignment(rule="pairs"),
+        start_date=date(2020, 11, 4),
+        end_date=date(2020, 12, 1),
+    )
+    found = analyse(panel, design)
+    assert "flips within the test's 30 pairs" in found.inference
+    assert "exact" in found.inference
+    assert found.diagnostics["self_calibration"]["inflation"] == 1.0
+    assert any(check.name == "randomised" and check.passed for check in found.checks)
+    assert found.iroas is not None
+    assert found.iroas.low < found.iroas.estimate < found.iroas.high
+
+
+@pytest.mark.parametrize(("geos", "treated"), [(3, 1), (4, 2), (6, 3), (8, 4), (10, 2)])
+@pytest.mark.parametrize("last", [76, 89])
+def test_three_to_ten_geos_are_analysed_and_told_how(geos: int, treated: int, last: int) -> None:
+    panel = panel_of(world(geos, geos=geos))
+    names = panel.geos[:treated]
+    found = analyse(panel, design_of(panel, 70, last, treatment_geos=names, spend_delta=9.0))
+    assert (found.p_value < 0.1) == (found.outcome_change.low > 0 or found.outcome_change.high < 0)
+    if "randomisation:" not in found.inference:
+        assert "somewhat too narrow" in found.inference
+        assert ("t-test" in found.inference) == (last == 89)
+        assert any(check.name == "inference" and not check.passed for check in found.checks)
 
 
 def test_few_control_geos_fall_back_to_blocks_in_time_and_say_so() -> None:
@@ -245,6 +393,11 @@ def test_a_test_that_starts_inside_a_week_leaves_that_week_out() -> None:
     assert [period.day for period in found.periods] == panel.dates[71:76].tolist()
     assert max(period.observed for period in found.pre_periods) < outcome[:2, 70].sum()
     assert "left out" in found.diagnostics["notes"][0]
+    inside = (panel.dates[75] + np.timedelta64(3, "D")).tolist()
+    short = analyse(panel, design_of(panel, 71, 75, end_date=inside))
+    assert [period.day for period in short.periods] == panel.dates[71:76].tolist()
+    assert "the test ends inside the week" in short.diagnostics["notes"][0]
+    assert "read whole" in short.diagnostics["notes"][0]
 
 
 def test_the_default_trims_the_history_to_whole_weeks_of_daily_data(lifted: tuple[Panel, float]) -> None:
@@ -293,7 +446,7 @@ def test_what_does_not_fit_the_data_is_refused(change: dict[str, object], words:
 
 IMPOSSIBLE: list[tuple[dict[str, object], str]] = [
     ({"treatment_geos": tuple(f"g{row:02d}" for row in range(24))}, "every geo is treated"),
-    ({"control_geos": ("g05", "g06")}, "2 control geos are too few"),
+    ({"control_geos": ("g05",)}, "1 control geo is too few"),
     ({"start_date": date(2024, 1, 6)}, "5 days before the test are too few"),
     ({"method": "ghost_ads"}, "does not cover"),
     ({"off_panel": True}, "outside the panel"),

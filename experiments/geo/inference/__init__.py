@@ -111,7 +111,7 @@ def _by_randomisation(case: Case, draws: Draws, estimator: Estimator, fit: Fit, 
     running, so_far = np.cumsum(paths, axis=1) / until, np.cumsum(effects) / until
     total = randomised.test(running[:, -1], float(so_far[-1]))
     p_values = {"randomisation": total.p_value()}
-    if thorough:
+    if thorough and fit.pre_length >= effects.size:
         gap = cross_fitted_gap(case.block(estimator.whole_weeks), estimator)
         p_values["block_conformal"] = conformal_test(gap, fit.pre_length).p_value()
     after = case.cooldown - case.onset
@@ -153,10 +153,11 @@ def _over_time(case: Case, estimator: Estimator, fit: Fit, alpha: float, reason:
     """Cyclic blocks, or the cross-fitted t-test where the history is short."""
     block = case.block(estimator.whole_weeks)
     periods, length = len(fit.gap), fit.effects.size
-    if periods < FEWEST_PERIODS or periods * min(alpha, 0.1) < 2:
+    if fit.pre_length < length or periods < FEWEST_PERIODS or periods * min(alpha, 0.1) < 2:
         raise DesignError(
-            f"{len(case.units)} geos allow no randomisation inference ({reason}), and {periods} periods are too few "
-            f"for inference over time at alpha {alpha:g}: add control geos or a longer history"
+            f"{len(case.units)} geos allow no randomisation inference ({reason}), and {fit.pre_length} periods before "
+            f"a read-out of {length} are too few for inference over time at alpha {alpha:g}: add control geos or a "
+            "longer history"
         )
     gap, folded = cross_fitted_gap(block, estimator), folded_effects(block, estimator)
     blocks = fit.pre_length >= LONG_HISTORY * length

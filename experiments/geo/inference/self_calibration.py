@@ -66,15 +66,23 @@ def self_calibrate(case: Case, members: Bools, estimator: Estimator, inflate: bo
         estimator: The estimator.
         inflate: Whether short coverage widens the intervals.
     """
+    own = np.isin(np.arange(len(case.geos)), case.treated)
+    return judged(*history(case, np.vstack([own, members[:MOST_SETS]]), estimator), inflate)
+
+
+def history(case: Case, members: Bools, estimator: Estimator) -> tuple[Floats, int]:
+    """Studentised effects of sets in every window of the history, shape (runs, sets), and how many share no period."""
     length = case.end - case.onset
-    statistics = [
-        rolling_statistics(case, members[:MOST_SETS], estimator, anchor, until)
-        for anchor, until in stretches(case.onset, length)
-    ]
-    if sum(len(table) for table in statistics) < FEWEST_RUNS:
-        return SelfCalibration()
-    periods = sum(len(table) + length - 1 for table in statistics)
-    return judged(np.concatenate(statistics), periods // length, inflate)
+    pool = np.isin(np.arange(len(case.geos)), case.units)
+    found, effective = [np.zeros((0, len(members)))], 0
+    for anchor, until in stretches(case.onset, length):
+        start = case.moved(case.treated, case.controls, anchor, estimator.whole_weeks).start
+        reference = fit_sets(case.outcome, members, pool, (start, anchor, until), estimator)
+        sums = np.cumsum(np.pad(reference.paths, ((0, 0), (1, 0))), axis=1)
+        means = (sums[:, length:] - sums[:, :-length]) / length
+        found.append((means / reference.errors[:, None]).T)
+        effective += (until - anchor) // length
+    return np.concatenate(found), effective
 
 
 def judged(statistics: Floats, effective: int, inflate: bool) -> SelfCalibration:
@@ -85,6 +93,8 @@ def judged(statistics: Floats, effective: int, inflate: bool) -> SelfCalibration
         effective: How many runs share no period.
         inflate: Whether short coverage widens the intervals.
     """
+    if len(statistics) < FEWEST_RUNS:
+        return SelfCalibration()
     own, others = np.abs(statistics[:, 0]), np.abs(statistics[:, 1:])
     ratios = own / np.maximum(critical_values(others, ALPHA), np.finfo(np.float64).tiny)
     coverage = float(np.mean(ratios <= 1.0))
@@ -100,18 +110,6 @@ def stretches(onset: int, length: int) -> list[tuple[int, int]]:
     parts = max(min(ANCHORS, (onset - first) // (2 * length)), 1)
     ends = np.linspace(first, onset, parts + 1).astype(int)
     return [(int(a), int(b)) for a, b in pairwise(ends) if b - a >= length]
-
-
-def rolling_statistics(case: Case, members: Bools, estimator: Estimator, anchor: int, until: int) -> Floats:
-    """Studentised effects in each window of a stretch, shape (windows, 1 + sets), the treated geos first."""
-    length = case.end - case.onset
-    own = np.isin(np.arange(len(case.geos)), case.treated)
-    start = case.moved(case.treated, case.controls, anchor, estimator.whole_weeks).start
-    part = np.isin(np.arange(len(case.geos)), case.units)
-    reference = fit_sets(case.outcome, np.vstack([own, members]), part, (start, anchor, until), estimator)
-    sums = np.cumsum(np.pad(reference.paths, ((0, 0), (1, 0))), axis=1)
-    means = (sums[:, length:] - sums[:, :-length]) / length
-    return np.asarray((means / reference.errors[:, None]).T)
 
 
 def critical_values(statistics: Floats, alpha: float) -> Floats:
