@@ -5,6 +5,7 @@ the KPI on the covariates within the arms, both arms together. The test does not
 it is and its variance falls to ``1 - R²`` of what it was.
 """
 
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -21,12 +22,11 @@ def welch(arms: Arms) -> Comparison:
 
 def cuped(arms: Arms) -> Comparison:
     """Difference in means per user, adjusted for the covariates."""
-    made = _difference(arms, adjustment(arms), "Welch's t test of the difference in means, adjusted for the pre-period")
-    plain = welch(arms).std_error
-    theta = -adjustment(arms)[list(arms.covariates)]
+    picked, plain = adjustment(arms), welch(arms).std_error
+    made = _difference(arms, picked, "Welch's t test of the difference in means, adjusted for the pre-period")
     saved = 1 - (made.std_error / plain) ** 2 if plain > 0 else 0.0
-    details = {"theta": [float(each) for each in theta], "variance_reduction": saved}
-    return Comparison(made.effect, made.lift, made.units, made.unit, made.std_error, made.how, details)
+    theta = [-float(picked[at]) for at in arms.covariates]
+    return replace(made, details={"theta": theta, "variance_reduction": saved})
 
 
 def adjustment(arms: Arms) -> Floats:

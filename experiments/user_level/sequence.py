@@ -13,7 +13,7 @@ record's days at the pace of enrolment up to the first look.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from math import exp, log, sqrt
+from math import exp, inf, log, sqrt
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from experiments.user_level.comparison import Comparison
 from experiments.user_level.moments import Cells
 from measurement.typing import Json
 
-FIRST_LOOK = 250
-"""Users in each arm before the first look: the sequence rests on averages being nearly Normal from there on."""
+FIRST_USERS, FIRST_EVENTS = 250, 10
+"""Users in each arm, and those of them with a KPI, before the first look: averages must be nearly Normal from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,8 @@ def looks(cells: Cells, days: int, estimator: Callable[[Cells], Comparison], alp
     for day in np.unique(cells.day):
         known = cells.where(cells.day <= day)
         users = int(known.count.sum())
-        treated = int(known.count[known.treatment].sum())
-        if min(treated, users - treated) < FIRST_LOOK:
-            continue
-        made = estimator(known)
-        if not made.std_error > 0:
+        made = estimator(known) if _enough(known) else None
+        if made is None or not 0 < made.std_error < inf:
             continue
         if not rho2:
             pace = users / (int((day - first).astype(np.int64)) + 1)
@@ -80,6 +77,13 @@ def looks(cells: Cells, days: int, estimator: Callable[[Cells], Comparison], alp
         p_value = min(p_value, mixture_p_value(middle / made.std_error, users * rho2))
         found.append(Look(day.astype(object), users, middle, middle - half, middle + half, p_value))
     return tuple(found)
+
+
+def _enough(cells: Cells) -> bool:
+    return all(
+        cells.count[own].sum() >= FIRST_USERS and cells.nonzero[own, 0].sum() >= FIRST_EVENTS
+        for own in (cells.treatment, ~cells.treatment)
+    )
 
 
 def reach(u: float, alpha: float) -> float:
