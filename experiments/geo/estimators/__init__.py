@@ -19,8 +19,10 @@ from experiments.geo.estimators import (
     sdid,
     synthetic_control,
     time_based_regression,
+    trimmed_match,
 )
 from experiments.geo.estimators.block import Block, Blocks, Fit, Fits
+from experiments.two_sided import TwoSided
 from measurement.typing import Floats
 
 DEFAULT = "synthetic_control"
@@ -80,4 +82,12 @@ ESTIMATORS: Mapping[str, Estimator] = {
     )
 }
 
-__all__ = ["DEFAULT", "ESTIMATORS", "Block", "Blocks", "Estimator", "Fit", "Fits"]
+PAIRED: Mapping[str, Callable[[Floats, Floats], TwoSided]] = {"trimmed_match": trimmed_match.trimmed_match}
+"""Return on spend of randomised pairs, from the treated minus the control geo's outcome and spend, shape (pairs,)."""
+
+WITH_SPEND: Mapping[str, Callable[[Floats, Floats, Floats], TwoSided]] = {
+    "geo_based_regression": geo_based_regression.return_on_spend
+}
+"""Return on spend from each geo's KPI before and after the onset and its spend change, shape (geos,)."""
+
+__all__ = ["DEFAULT", "ESTIMATORS", "PAIRED", "WITH_SPEND", "Block", "Blocks", "Estimator", "Fit", "Fits"]
