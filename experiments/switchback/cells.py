@@ -1,10 +1,10 @@
 """The cells of a switchback's regression: which periods are read, and beside what the treatment stands.
 
-One market: a level for every pair of neighbouring blocks (one for the whole test where blocks were not drawn in pairs),
-a trend, days of the week, and the KPI of the control geos where there are any. Up to twelve weeks before the test,
-each with a level of its own, help to tell the days of the week; whether the ads ran then does not matter. Several
-markets: a level for every market and pair of blocks, and one for every period. Nothing here reads the states of the
-blocks, so the randomisation test stays exact.
+One market: a level for every pair of neighbouring blocks (one level and a trend for the whole test where blocks were
+not drawn in pairs), days of the week, and the KPI of the control geos where there are any. Up to twelve weeks before
+the test, each with a level of its own, help to tell the days of the week; whether the ads ran then does not matter.
+Several markets: a level for every market and pair of blocks, and one for every period. Nothing here reads the states
+of the blocks, so the randomisation test stays exact.
 """
 
 import numpy as np
@@ -40,7 +40,9 @@ def of_market(
     time = np.concatenate([before, during])
     test = time >= onset
     stretch = np.where(test, _stretches(block[time], rule), -1 - (onset - 1 - time) // WEEK * (weekday is not None))
-    terms = [_dummies(stretch), _trend(time, test)]
+    terms = [_dummies(stretch)]
+    if rule != "pairs":  # beside pairs a trend takes out much of the schedules that mostly turn one way
+        terms.append(_trend(time, test))
     if weekday is None:
         terms.append(_trend(time, ~test))
     elif time.size >= FEWEST_FOR_WEEKDAYS:

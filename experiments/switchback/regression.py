@@ -77,6 +77,10 @@ class Reduced:
         """What the other terms leave of the treatment, ``z'Pz``."""
         return float(self.products[np.ix_(on, on)].sum())
 
+    def sees(self, on: Bools) -> bool:
+        """Whether the other terms leave enough of a schedule to tell it apart from them."""
+        return self.leverage(on) > _SEEN * self.values.size
+
     def residuals(self, on: Bools) -> Floats:
         """What the regression leaves unexplained, shape (cells,)."""
         return np.asarray(self.values - self.estimate(on) * self.incidence[:, on].sum(axis=1))
@@ -115,8 +119,7 @@ def refuse_unseen(cells: Cells, reduced: Reduced, on: Bools) -> None:
             f"{cells.values.size} periods are left to read, too few beside {reduced.rank} levels and trends: "
             "take longer blocks or more of them, or a shorter burn_in"
         )
-    treatment = cells.treatment(on)
-    if reduced.leverage(on) < _SEEN * float(np.square(treatment).sum()) or not treatment.any():
+    if not reduced.sees(on):
         raise DesignError(
             "the schedule cannot be told apart from trend, level and days of the week: "
             "switch more often, and not always on the same days"
@@ -140,8 +143,11 @@ def randomisation_test(reduced: Reduced, on: Bools, others: Bools) -> tuple[Inve
     """
     rows = others.astype(np.float64)
     seen = rows @ reduced.products
-    leverage = np.maximum((seen * rows).sum(axis=1), np.finfo(np.float64).tiny)
-    measured, overlap = rows @ reduced.moments / leverage, seen[:, on].sum(axis=1) / leverage
+    leverage = (seen * rows).sum(axis=1)
+    lost = leverage < _SEEN * reduced.leverage(on)  # the terms explain such a schedule: its statistic is 0
+    leverage[lost] = np.finfo(np.float64).tiny
+    measured = np.where(lost, 0.0, rows @ reduced.moments) / leverage
+    overlap = np.where(lost, 0.0, seen[:, on].sum(axis=1)) / leverage
     estimate, error = reduced.estimate(on), reduced.leverage(on) ** -0.5
     return inverted(measured, overlap, leverage**-0.5, estimate, error), measured - estimate * overlap
 

@@ -213,6 +213,8 @@ def power(
             )
         ]
     )
+    if not found.size:
+        raise DesignError("no schedule can be told apart from the days of the week: take longer blocks or more of them")
     grid, (lows, highs, errors) = np.asarray(effects, dtype=np.float64), found.T
     shares = ((-grid[:, None] < lows) | (-grid[:, None] > highs)).mean(axis=1)
     ends = np.array([wilson(float(share), len(found)) for share in shares]).reshape(-1, 2)
@@ -265,6 +267,8 @@ def _rehearse(
     found = []
     for _ in range(draws):
         on = np.concatenate([drawn(blocks, pattern, rng) for _ in range(markets)])
+        if not reduced.sees(on):  # the analysis would refuse it
+            continue
         others = Mechanism(on, unit, pattern).others(int(rng.integers(1 << 31)), MOST_REFERENCES)
         test, _ = randomisation_test(reduced, on, others)
         low, high = test.interval(alpha)
