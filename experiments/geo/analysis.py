@@ -12,6 +12,7 @@ from experiments.geo.inference import Inference, infer
 from experiments.geo.inference.draws import Draws, draw_sets
 from experiments.geo.money import per_money, quantity
 from experiments.geo.readout import lift, periods, phases
+from experiments.geo.returns import other_returns
 from experiments.geo.spend import spend_change, spend_errors
 from experiments.records import Experiment
 from experiments.result import Quantity, Result
@@ -85,6 +86,7 @@ def _result(
         errors = spend_errors(panel, design, case, main.randomised.members)
     ratio = per_money(case, main, spend, errors, change, alpha, f"{kpi} per {panel.currency}")
     money = ratio.scaled(panel.kpi_value, f"{panel.currency} per {panel.currency}") if ratio else None
+    returns = other_returns(panel, design, case, alpha) if money and kpi == panel.kpi else {}
     grade, checks = graded(design, _facts(case, main, spend, relative, apart(main, others, average.std_error)))
     before, after = periods(case, main, alpha)
     return Result(
@@ -103,7 +105,7 @@ def _result(
         spend=spend,
         periods=after,
         pre_periods=before,
-        diagnostics=diagnostics(case, main, errors),
+        diagnostics={**diagnostics(case, main, errors), "returns": returns},
         alternates={name: alternate(other, alpha, cells) for name, other in others.items()},
         grade=grade,
         checks=checks,

@@ -73,14 +73,20 @@ def _trimmed(case: Case, fit: Fit) -> list[str]:
 def alternate(inference: Inference, alpha: float, cells: int) -> Json:
     """What one other estimator says, as plain JSON values."""
     average = quantity(inference.total, alpha, "")
-    usual = float(inference.fit.counterfactual[inference.fit.pre_length :].mean())
+    fit = inference.fit
+    usual = float(fit.counterfactual[fit.pre_length :].mean())
+    said = {}
+    if fit.classical is not None:
+        textbook = quantity(fit.classical, alpha, "", "gaps taken for independent over time: far too narrow")
+        said = {"classical": textbook.scaled(cells, "").to_dict() | {"p_value": fit.classical.p_value()}}
     return {
         "outcome_change": average.scaled(cells, "").to_dict(),
         "average_effect": average.to_dict(),
-        "relative_lift": inference.fit.effect / usual if usual else None,
+        "relative_lift": fit.effect / usual if usual else None,
         "p_value": inference.total.p_value(),
         "p_values": dict(inference.p_values),
         "inference": inference.how,
+        **said,
     }
 
 

@@ -63,6 +63,16 @@ def spend_errors(panel: Panel, design: Experiment, case: Case, members: Bools) -
     return errors
 
 
+def geo_changes(panel: Panel, design: Experiment, case: Case) -> Floats | None:
+    """Each treated geo's spend change over the test, 0 elsewhere, shape (geos,); ``None`` without media of geos."""
+    spend = _series(panel, design, case)
+    if spend is None:
+        return None
+    changes = np.zeros(len(spend))
+    changes[case.treated] = _changes(spend, case, case.controls)[case.treated]
+    return changes
+
+
 def _series(panel: Panel, design: Experiment, case: Case) -> Floats | None:
     """Spend on the tested channels, shape (geos, periods); nothing where the panel lacks them and nobody needs it."""
     if not panel.channels or (design.spend_delta is not None and not set(design.channel) <= set(panel.channels)):
@@ -77,6 +87,6 @@ def _changes(spend: Floats, case: Case, pool: Ints) -> Floats:
     before, during = spend[:, : case.onset], spend[:, case.onset : case.cooldown]
     usual = before.mean(axis=1) * during.shape[1]
     pool_before, pool_during = float(before[pool].mean()), float(during[pool].mean())
-    if pool_before > 0 and pool_during > 0:
+    if pool_before > 0:  # to nothing where the pool went dark: the effect is measured against those geos too
         usual = usual * pool_during / pool_before
     return np.asarray(during.sum(axis=1) - usual)

@@ -216,6 +216,7 @@ def test_a_ratio_to_spend_that_only_the_treated_geos_changed_is_the_scaled_inter
         assert read.icpa.estimate == pytest.approx(2.0 / read.iroas.estimate)
         assert (read.icpa.low, read.icpa.high) == pytest.approx((2.0 / read.iroas.high, 2.0 / read.iroas.low))
         assert read.diagnostics["spend_placebo_sd"] is None
+        assert read.diagnostics["returns"]["geo_based_regression"]["estimate"] > 0
 
 
 def noisy_spend(sd: float) -> Panel:
@@ -327,6 +328,12 @@ def test_matched_pairs_of_public_data_are_judged_by_their_flips(reference_data: 
     assert any(check.name == "randomised" and check.passed for check in found.checks)
     assert found.iroas is not None
     assert found.iroas.low < found.iroas.estimate < found.iroas.high
+    returns = found.diagnostics["returns"]
+    assert set(returns) == {"trimmed_match", "geo_based_regression"}
+    assert all(each["low"] < each["estimate"] < each["high"] for each in returns.values())
+    textbook = found.alternates["time_based_regression"]["classical"]
+    assert textbook["std_error"] < found.outcome_change.std_error
+    assert "too narrow" in textbook["note"]
 
 
 @pytest.mark.parametrize(("geos", "treated"), [(3, 1), (4, 2), (6, 3), (8, 4), (10, 2)])
