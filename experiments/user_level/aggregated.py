@@ -85,7 +85,7 @@ def _rules(loaded: Loaded) -> list[Problem]:
     if "conversions" in loaded.aliases:
         rules += [
             ("conversions <> floor(conversions)", "is no whole number of users", "not-whole", "conversions"),
-            ("conversions > users", "is more than the users", "too-many", "conversions"),
+            ("conversions > users AND users >= 1", "is more than the users", "too-many", "conversions"),
         ]
     else:
         least = f"sum_of_squares < sum * sum / users * (1 - {_SLACK})"

@@ -14,6 +14,9 @@ from experiments.two_sided import StudentTest
 from experiments.user_level.comparison import Arms, Comparison, fieller, spread
 from measurement.typing import Floats
 
+_ALL = 1 - 1e-12
+"""A share of the variance beyond which nothing but rounding is left of it."""
+
 
 def welch(arms: Arms) -> Comparison:
     """Difference in means per user, unequal variances (Welch 1947)."""
@@ -21,10 +24,12 @@ def welch(arms: Arms) -> Comparison:
 
 
 def cuped(arms: Arms) -> Comparison:
-    """Difference in means per user, adjusted for the covariates."""
+    """Difference in means per user, adjusted for the covariates; standard error 0 where they leave no variance."""
     picked, plain = adjustment(arms), welch(arms).std_error
     made = _difference(arms, picked, "Welch's t test of the difference in means, adjusted for the pre-period")
     saved = 1 - (made.std_error / plain) ** 2 if plain > 0 else 0.0
+    if saved > _ALL:
+        made = replace(made, std_error=0.0)
     theta = [-float(picked[at]) for at in arms.covariates]
     return replace(made, details={"theta": theta, "variance_reduction": saved})
 

@@ -76,8 +76,8 @@ def _contract(header: Sequence[str], kpis: Sequence[str], denominator: str | Non
 
 
 def _numbers(loaded: Loaded) -> list[str]:
-    own = {column.name for column in _OWN}
-    return [name for name in loaded.aliases if name not in own]
+    """KPIs, denominator and covariates; sorted, so that the order of the columns changes nothing."""
+    return sorted(set(loaded.aliases) - {column.name for column in _OWN})
 
 
 def _no_kpi(loaded: Loaded, denominator: str | None) -> list[Problem]:

@@ -59,9 +59,9 @@ class Users:
 
     @cached_property
     def sha256(self) -> str:
-        """Fingerprint of names and sums; the order of the rows, and who the users are, do not change it."""
+        """Fingerprint of names and sums; the order of rows and columns, and who the users are, do not change it."""
         cells = self.cells
-        labels = (self.names, self.kpis, sorted(self.binary), self.denominator)
+        labels = (self.names, sorted(self.kpis), sorted(self.binary), self.denominator)
         known = (self.has_exposure, self.control_exposure, self.has_prediction, self.has_days)
         digest = hashlib.sha256(repr((labels, known)).encode("utf-8", "surrogatepass"))
         days = cells.day.astype("datetime64[D]").astype(np.int64)
