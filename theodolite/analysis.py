@@ -84,10 +84,12 @@ def results(test: "Experiment", panel: "Panel | None", asked: Asked, currency: s
         )
     if panel is None:
         raise DataError("an outcome table is needed: the KPI by date and geo")
-    from experiments import analyse
+    from experiments.analysis import analyse, analyse_kpis
 
-    named = [test.model_copy(update={"kpi": kpi}) for kpi in asked.kpis] or [test]
-    return tuple(analyse(panel, each, estimator=how, alpha=alpha, seed=seed) for each in named)
+    if len(asked.kpis) > 1:
+        return tuple(analyse_kpis(panel, test, asked.kpis, estimator=how, alpha=alpha, seed=seed).values())
+    named = test.model_copy(update={"kpi": asked.kpis[0]}) if asked.kpis else test
+    return (analyse(panel, named, estimator=how, alpha=alpha, seed=seed),)
 
 
 def bare_dossier(experiment: Path, outcome: str | None, media: str | None, asked: Asked) -> "Dossier":

@@ -16,7 +16,7 @@ squeeze all others; its tooltip and the table hold the whole of it."""
 
 
 def placebos(result: Result) -> Layers:
-    """Where the test stands among sets of geos that were never treated; empty where inference used none."""
+    """Where the test stands among draws that might have been and were not; empty where inference used none."""
     effects = result.placebo_effects[np.isfinite(result.placebo_effects)]
     counts, edges = np.histogram(effects, bins=min(40, max(10, effects.size // 8))) if effects.size else _NOTHING
     bars = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "count": counts})
@@ -28,10 +28,10 @@ def placebos(result: Result) -> Layers:
         .encode(
             x=alt.X("start:Q", title=f"Change of {result.kpi} over the read-out", axis=NUMBERS),
             x2="end:Q",
-            y=alt.Y("count:Q", title="Placebo sets", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("count:Q", title="Other draws", axis=alt.Axis(tickMinStep=1)),
             y2=alt.datum(0),
             tooltip=[
-                alt.Tooltip("count:Q", title="Placebo sets"),
+                alt.Tooltip("count:Q", title="Other draws"),
                 *tips({"start": "From", "end": "To"}),
             ],
         )

@@ -46,7 +46,7 @@ def _marked(effect: float, power: float, words: str, colour: str, dy: int) -> li
 
 
 def choices(frame: pd.DataFrame, period: str) -> Layers:
-    """The map of choices: what can be detected with so many geos over so long; the recommended cell is framed.
+    """The map of choices: what can be detected with so many geos over so long; the chosen cell is framed.
 
     Args:
         frame: ``geos`` (number of treated geos), ``duration`` (periods), ``mde`` (a share) of the best design of each
@@ -105,6 +105,6 @@ def cost(frame: pd.DataFrame, money: str, period: str) -> Layers:
         ],
     )
     best = base.transform_filter(alt.datum.recommended)
-    ring = best.mark_point(size=190, color=SECOND, strokeWidth=2, filled=False, opacity=1)
-    words = best.mark_text(align="left", dx=12, color=SECOND, fontWeight="bold").encode(text=alt.value("recommended"))
+    ring = best.mark_point(size=190, color=SECOND, strokeWidth=2, filled=False, fillOpacity=0, opacity=1)
+    words = best.mark_text(align="left", dx=12, color=SECOND, fontWeight="bold").encode(text=alt.value("chosen"))
     return alt.layer(dots, ring, words)

@@ -7,6 +7,8 @@ frame, never fields or expressions.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
 from typing import Literal
 
 import altair as alt
@@ -18,8 +20,14 @@ from measurement.charts import CHANNELS, MUTED, SOURCES, Layers
 
 COLOUR = SOURCES["experiments"].colour
 SECOND = SOURCES["unified"].colour
-SHADE = {"test": "#cf62391f", "cooldown": "#8a8f9826"}
-PHASES = {"test": "test", "cooldown": "cool-down"}
+PALE, GREY = "#cf62391f", "#8a8f9826"
+PHASES = {  # name for readers and shade of each phase that is shaded
+    "test": ("test", PALE),
+    "cooldown": ("cool-down", GREY),
+    "on": ("on", PALE),
+    "mixed": ("on in some", "#cf623910"),
+    "burn_in": ("not read", GREY),
+}
 FEW = CHANNELS[:6]
 
 NUMBER = ",.0f"
@@ -60,10 +68,11 @@ def level(value: float, axis: str = "y") -> alt.Chart:
 def shade(found: Sequence[PeriodEffect]) -> Layers:
     """The read-out as a shaded band per phase, named, from its first day to the end of its last period."""
     rows = windows([period.day for period in found], [period.phase for period in found])
-    fill = alt.condition(alt.datum.phase == PHASES["test"], *map(alt.value, SHADE.values()))
+    fill = alt.Color("shade:N", scale=None, legend=None)
     band = alt.Chart(rows).mark_rect().encode(x=DATES, x2="until:T", color=fill)
-    names = [_named(rows[rows["phase"] == PHASES["test"]], "left", "date:T", 4, 3)]
-    names.append(_named(rows[rows["phase"] == PHASES["cooldown"]], "right", "until:T", -4, 16))
+    first = rows.drop_duplicates("phase")
+    after = first["phase"] == PHASES["cooldown"][0]
+    names = [_named(first[~after], "left", "date:T", 4, 3), _named(first[after], "right", "until:T", -4, 16)]
     return alt.layer(band, *names)
 
 
@@ -75,12 +84,13 @@ def _named(rows: pd.DataFrame, align: Literal["left", "right"], where: str, dx: 
 
 
 def windows(days: Sequence[date], phases: Sequence[str]) -> pd.DataFrame:
-    """First day and end of each phase: columns ``date``, ``until``, ``phase``."""
+    """Each stretch of one phase, with its first day and its end: ``date``, ``until``, ``phase``, ``shade``."""
     step = pd.Timedelta((days[-1] - days[0]) / (len(days) - 1)) if len(days) > 1 else UNKNOWN_TICK
-    inside = {phase: [day for day, own in zip(days, phases, strict=True) if own == phase] for phase in phases}
-    return pd.DataFrame(
-        [
-            {"date": pd.Timestamp(own[0]), "until": pd.Timestamp(own[-1]) + step, "phase": PHASES[phase]}
-            for phase, own in inside.items()
-        ]
-    )
+    rows = []
+    for phase, run in groupby(zip(days, phases, strict=True), key=itemgetter(1)):
+        inside = [day for day, _ in run]
+        if phase in PHASES:
+            name, colour = PHASES[phase]
+            ends = {"date": pd.Timestamp(inside[0]), "until": pd.Timestamp(inside[-1]) + step}
+            rows.append(ends | {"phase": name, "shade": colour})
+    return pd.DataFrame(rows, columns=["date", "until", "phase", "shade"])

@@ -26,7 +26,7 @@ def analysed(results: "Sequence[Result]", about: "About") -> None:
     output.say(plain(say.answer(main)))
     output.say(say.money_answer(main, about.currency, about.break_even))
     _numbers(main)
-    output.say(f"p = {say.p_words(main.p_value)}. {say.chance(main)}")
+    output.say(f"p-value: {say.p_words(main.p_value)}. {say.chance(main)}")
     output.say(f"How: {readable(main.estimator)}; {main.inference}.")
     _estimators(main)
     _grade(main)

@@ -15,6 +15,7 @@ from measurement.panel import Panel
 from measurement.provenance import Provenance
 from theodolite.report import experiment_design as planned
 from theodolite.report import experiment_result as analysed
+from theodolite.report import experiment_users as users
 from theodolite.report import experiment_words as say
 from theodolite.report.cells import joined, names
 from theodolite.report.page import (
@@ -130,6 +131,8 @@ def compose(found: Dossier) -> Page:
 def _analysed(found: Dossier, result: Result) -> list[Section]:
     """The course of the test, how sure its result is, the checks and how it was computed."""
     sections = [analysed.course_section(result)] if result.periods else []
+    if "arms" in result.diagnostics:
+        sections.append(users.arms_section(result))
     sections.append(analysed.sure_section(result))
     if len(found.results) > 1:
         sections.append(analysed.kpis_section(found.results))
@@ -148,7 +151,7 @@ def write(found: Dossier, target: Path) -> Path:
 def file_name(experiment_id: str) -> str:
     """A file name for the page of a test, whatever its id holds."""
     kept = re.sub(r"[^A-Za-z0-9_-]+", "-", experiment_id).strip("-")[:60]
-    if kept == experiment_id:
+    if kept and kept == experiment_id:
         return f"{kept}.html"
     return f"{kept or 'test'}-{hashlib.sha256(experiment_id.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}.html"
 
@@ -177,7 +180,7 @@ def _question(found: Dossier) -> Section:
         (Cell("Channel"), Cell(", ".join(test.channel))),
         (Cell("What is changed"), Cell(_changed(found))),
         (Cell("KPI"), Cell(kpi)),
-        (Cell("How geos were chosen"), Cell(_assigned(test))),
+        (Cell("How it was drawn"), Cell(_assigned(test))),
         (Cell("Written down beforehand"), Cell("yes" if test.preregistered else "no")),
     ]
     if test.notes:
@@ -206,15 +209,23 @@ def _changed(found: Dossier) -> str:
 
 
 def _assigned(test: Experiment) -> str:
-    if test.assignment is not None:
-        rule = {
-            "uniform": "by lot, every set of as many geos alike",
-            "near_best": f"by lot among {count(len(test.assignment.candidates), 'design')} of nearly the same quality",
-            "pairs": "by lot within pairs",
-        }[test.assignment.rule]
-        seed = "" if test.assignment.seed is None else f" (seed {test.assignment.seed})"
-        return rule + seed
-    return "by lot within pairs" if test.pairs else "no lot on record"
+    drawn = test.assignment
+    seed = "" if drawn is None or drawn.seed is None else f" (seed {drawn.seed})"
+    if test.method in say.ON_USERS:
+        planned = "" if test.allocation is None else f", {percent(test.allocation)} of them into treatment"
+        return f"user by user{planned}{seed}"
+    if test.method in say.SCHEDULED:
+        rules = {"pairs": "of every two neighbouring blocks one is on, by lot", "uniform": "half of the blocks, by lot"}
+        return (rules.get(drawn.rule, "by lot") if drawn else "no lot on record") + seed
+    if drawn is None:
+        return "geos by lot within pairs" if test.pairs else "no lot on record"
+    many = count(len(drawn.candidates), "set")
+    rules = {
+        "uniform": "geos by lot, every set of as many alike",
+        "near_best": f"geos by lot among {many} of nearly the same quality",
+        "pairs": "geos by lot within pairs",
+    }
+    return rules[drawn.rule] + seed
 
 
 def _markets(found: Dossier, panel: Panel) -> Section:
@@ -284,7 +295,8 @@ def _calendar(found: Dossier) -> Section:
             )
         )
     days = (test.end_date - test.start_date).days + 1
-    lead = f"{count(days, 'day')} of changed spend"
+    blocks_of = f" in {count(len(test.schedule), 'block')}, on and off" if test.schedule else ""
+    lead = f"{count(days, 'day')}{blocks_of}"
     if test.cooldown_end_date:
         lead += f", then {count((test.cooldown_end_date - test.end_date).days, 'day')} of cool-down"
     return Section("calendar", "The calendar", "understand", lead=f"{lead}.", blocks=tuple(blocks))

@@ -101,7 +101,7 @@ def choices_section(designs: Designs, chosen: Design) -> Section:
                 file="cost.csv",
             )
         )  # fmt: skip
-    blocks.append(_table(designs))
+    blocks += [_table(designs), Heading("Why the chosen one stands where it does"), Points(tuple(chosen.reasons))]
     if designs.notes:
         blocks += [Heading("What is not possible"), Points(tuple(designs.notes))]
     lead = f"{count(len(designs.designs), 'design')}, ranked by what they find, what they cost and how long they take."
@@ -131,27 +131,23 @@ def _stake(design: Design) -> float:
 def _table(designs: Designs) -> TableBlock:
     best = designs.best
     columns = (
-        Column("Rank"),
-        Column("Treated geos", wide=True),
+        Column("Treated geos", "by rank"),
         Column("Length", numeric=True),
         Column("Finds", f"change of {best.cost.kpi}", True),
         Column("False positives", "without an effect", True),
         Column("Change of spend", numeric=True),
         Column(say.stake_title(best).capitalize(), numeric=True),
         Column("Score", "of 100", True),
-        Column("Why", wide=True),
     )
     rows = tuple(
         (
-            Cell(str(i)),
-            Cell(", ".join(each.treatment_geos)),
+            Cell(f"{i}. {', '.join(each.treatment_geos)}"),
             Cell(say.length(each)),
             Cell(say.mde(each), value=each.mde),
             Cell(percent(each.power.false_positives), value=each.power.false_positives),
             Cell(say.spend(each), value=each.cost.spend_delta),
             Cell(say.at_stake(each), value=_stake(each)),
             Cell(f"{each.score:.0f}", value=each.score),
-            Cell("; ".join(each.reasons)),
         )
         for i, each in enumerate(designs.designs, start=1)
     )

@@ -77,10 +77,9 @@ def course_section(result: Result) -> Section:
         blocks.append(
             _chart(
                 charts.fit(result).to_dict(validate=False),
-                "The treated geos, and what they would have sold",
-                "Before the test the two lines should lie on each other: that is how well the controls stand in for "
-                f"the treated geos. In the shaded window their distance is the effect; the band is its {_level(result)}"
-                " by period.",
+                "What was sold, and what would have been sold without the test",
+                f"{_before(result)} In the shaded window their distance is the effect; the band is its "
+                f"{_level(result)} by period.",
                 280,
                 "fit.csv",
             )
@@ -99,17 +98,33 @@ def course_section(result: Result) -> Section:
         _chart(
             charts.cumulative(result).to_dict(validate=False),
             "The change added up",
-            "Since the first day of the test; the last point is the result. In the cool-down spend is back to usual "
-            "and what advertising leaves behind still counts.",
+            "Since the first day of the test; the last point is the result." + _late(result),
             200,
             "cumulative.csv",
         )
     )
     blocks.append(Fold("Every period in numbers", (_periods_table(result),)))
     lead = "The treated geos against a mix of control geos that moved as they did before the test."
+    if result.experiment.method in say.SCHEDULED:
+        lead = "The periods with the ads on against those without, as the schedule drew them."
     if pre is not None:
         lead += f" Before the test it missed them by {percent(pre, 1)} on average."
     return Section("course", "How it went", "understand", lead=lead, blocks=tuple(blocks))
+
+
+def _late(result: Result) -> str:
+    if result.experiment.cooldown_end_date is None:
+        return ""
+    return " In the cool-down spend is back to usual, and what advertising leaves behind still counts."
+
+
+def _before(result: Result) -> str:
+    if result.experiment.method in say.SCHEDULED:
+        return "Before the test the two lines should lie on each other."
+    return (
+        "Before the test the two lines should lie on each other: that is how well the controls stand in for the "
+        "treated geos."
+    )
 
 
 def _level(result: Result) -> str:
@@ -155,10 +170,8 @@ def sure_section(result: Result) -> Section:
         blocks.append(
             _chart(
                 charts.placebos(result).to_dict(validate=False),
-                "This test among tests that never happened",
-                f"Each bar counts sets of geos that were treated on paper only ({result.placebo_effects.size} in all). "
-                "The further out this test stands, the less chance explains it. p-value and interval also weigh how "
-                "well each set was fitted before the test.",
+                "This test among draws that might have been",
+                f"{_draws(result)} The further out this test stands, the less chance explains it.",
                 230,
                 "placebos.csv",
             )
@@ -174,6 +187,16 @@ def sure_section(result: Result) -> Section:
     )
     blocks.append(Fold("Every estimator in numbers", (_estimators_table(result),)))
     return Section("sure", "How sure is it?", "understand", lead=say.chance(result), blocks=tuple(blocks))
+
+
+def _draws(result: Result) -> str:
+    size = result.placebo_effects.size
+    if result.experiment.method in say.SCHEDULED:
+        return f"Each bar counts schedules that the lot might have drawn instead ({size} in all)."
+    return (
+        f"Each bar counts sets of geos that might have been treated instead ({size} in all), with this test's effect "
+        "taken out. p-value and interval also weigh how well each set was fitted before the test."
+    )
 
 
 def _estimators_table(result: Result) -> TableBlock:

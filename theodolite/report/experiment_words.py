@@ -39,9 +39,10 @@ GRADES = {
     "D": "more than two checks failed",
     "E": "a failure that makes it unusable",
 }
+SCHEDULED = ("switchback", "on_off")
 ON_USERS = ("conversion_lift", "ghost_ads", "psa")
 SURE = 0.001
-"""A p-value below this is printed as "under 0.001"."""
+"""A p-value below this is printed as such."""
 
 
 def amount(value: float) -> str:
@@ -81,8 +82,8 @@ def money_ratio(value: float) -> str:
 
 
 def p_words(p: float) -> str:
-    """``0.034``, never 0."""
-    return "under 0.001" if p < SURE else f"{p:.3f}"
+    """``0.034``, or ``< 0.001``."""
+    return "< 0.001" if p < SURE else f"{p:.3f}"
 
 
 def level(result: Result) -> str:
@@ -127,7 +128,11 @@ def answer(result: Result) -> Text:
     change, lift = result.outcome_change, result.relative_lift
     what: list[Span] = [Strong(verdict(result)), " ", *what_moved(result.experiment)]
     what += [" moved ", f"{result.kpi} by ", Strong(f"{signed(change.estimate)} ({signed_share(lift.estimate)})")]
-    where = "among the treated users" if result.experiment.method in ON_USERS else "in the treated geos"
+    places = {
+        **dict.fromkeys(ON_USERS, "among the treated users"),
+        **dict.fromkeys(SCHEDULED, "over all periods that were on"),
+    }
+    where = places.get(result.experiment.method, "in the treated geos")
     what.append(f" {where}, against what it would have been. The {level(result)} goes {interval(change)}")
     tail = ", so no effect at all remains possible." if not found(result) else " and leaves zero out."
     return (*what, tail)
@@ -163,7 +168,9 @@ def disagreement(result: Result) -> str:
     far = [o for o in others if not abs(o["outcome_change"]["estimate"] - own) <= error]
     opposite = [o for o in others if o["outcome_change"]["estimate"] * own < 0]
     if not far:
-        return f"All {count(len(others), 'other estimator')} lie within one standard error of it."
+        if len(others) == 1:
+            return "The other estimator lies within one standard error of it."
+        return f"All {len(others)} other estimators lie within one standard error of it."
     words = f"{len(far)} of {count(len(others), 'other estimator')} {'lies' if len(far) == 1 else 'lie'} more than one "
     words += "standard error away"
     return words + (f", {len(opposite)} of them with the other sign." if opposite else ".")
