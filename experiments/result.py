@@ -74,7 +74,8 @@ class PeriodEffect:
 
     Attributes:
         day: First day of the period.
-        phase: ``pre``, ``test`` or ``cooldown``.
+        phase: ``pre``, ``test`` or ``cooldown``; of a schedule ``on``, ``off``, ``mixed`` where geos differ and
+            ``burn_in`` where nothing is read.
         observed: KPI of the treated geos.
         counterfactual: What it would have been without the test.
         effect: Observed minus counterfactual.

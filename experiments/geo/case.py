@@ -19,6 +19,7 @@ from measurement.typing import Dates, Floats, Ints
 FEWEST_PRE_PERIODS = 8
 FEWEST_DONORS = 2
 WEEK = 7
+ONE_MARKET = "say method on_off, or switchback with its schedule, which compare a market with itself over time"
 GEO_METHODS = ("geo_holdout", "go_dark", "heavy_up", "scale")
 
 
@@ -73,6 +74,10 @@ def resolve(panel: Panel, design: Experiment) -> Case:
         DesignError: No control geos, too few of them, too little history, or a method that is no geo test.
     """
     _refuse_method(design)
+    if len(panel.geos) == 1:
+        raise DesignError(
+            f"the data have one geo, '{shown(panel.geos[0])}', and a {design.method} test compares geos: {ONE_MARKET}"
+        )
     panel = panel.with_kpi(design.kpi) if design.kpi else panel
     treatment, control = _arms(panel, design)
     refuse([*_geo_problems(panel, treatment, control), *_window_problems(panel, design)])
@@ -211,7 +216,7 @@ def _refuse_small(treated: Ints, controls: Ints, onset: int, end: int, period: s
     if length < 1:
         problems.append(f"no {period} begins between the test's first and last day")
     if len(controls) == 0:
-        problems.append("every geo is treated, so there is nothing to compare with: some geos must be controls")
+        problems.append(f"every geo is treated, so there is nothing to compare with: name controls, or {ONE_MARKET}")
     elif len(controls) < FEWEST_DONORS:
         problems.append(f"{len(controls)} control geo is too few: a comparison needs {FEWEST_DONORS} or more")
     needed = max(FEWEST_PRE_PERIODS, (length + 1) // 2)

@@ -10,7 +10,7 @@ from experiments.result import Quantity, Result
 from experiments.spend import SpendChange
 from experiments.switchback.case import resolve
 from experiments.switchback.checklist import Facts, graded
-from experiments.switchback.estimators import FITTERS, Estimator, choose, fit_all
+from experiments.switchback.estimators import FITTERS, Estimator, choose, fit_all, speaks
 from experiments.switchback.layout import Case
 from experiments.switchback.periods import by_period
 from experiments.switchback.spend import spend_change
@@ -92,7 +92,7 @@ def _result(
         periods=after,
         pre_periods=before,
         diagnostics=_diagnostics(case, design, fitted, by_burn_in),
-        alternates={name: _alternate(case, other, alpha) for name, other in others.items()},
+        alternates={name: _alternate(case, other, alpha) for name, other in others.items() if speaks(other, alpha)},
         grade=grade,
         checks=checks,
         provenance=Provenance(panel.sha256, settings, seed, versions("numpy", "scipy")),

@@ -60,7 +60,8 @@ def _autoregressive(case: Case, _: int) -> Estimator | None:
 def _newey_west(case: Case, _: int) -> Estimator:
     periods = np.unique(case.cells.time).size
     lags = int(4 * (periods / 100) ** (2 / 9))
-    df = max(case.on.size // 2 - 1 if case.mechanism.rule == "pairs" else case.on.size - 2, 1)
+    blocks = int(np.bincount(case.mechanism.unit).max())
+    df = max(blocks // 2 - 1 if case.mechanism.rule == "pairs" else blocks - 2, 1)
     test = newey_west(case.cells, case.weighted, case.on, lags, df)
     how = f"the same weighted regression with Newey and West's standard error ({lags} lags), {df} degrees of freedom"
     return Estimator("newey_west", test, how, details={"lags": lags, "df": df})
@@ -113,6 +114,11 @@ def fit_all(case: Case, seed: int) -> dict[str, Estimator]:
     return {name: estimator for name, estimator in made.items() if estimator is not None}
 
 
+def speaks(estimator: Estimator, alpha: float) -> bool:
+    """Whether its intervals have two ends: a draw from few schedules excludes nothing."""
+    return isfinite(sum(estimator.test.interval(min(alpha, _LEVEL_OF_ERROR))))
+
+
 def choose(name: str, design: Experiment, fitted: Mapping[str, Estimator], alpha: float, case: Case) -> Estimator:
     """The estimator that is asked for, or the design's default.
 
@@ -123,9 +129,9 @@ def choose(name: str, design: Experiment, fitted: Mapping[str, Estimator], alpha
         DataError: An unknown name.
         DesignError: An estimator that this schedule does not admit.
     """
-    speaks = isfinite(sum(fitted["randomisation"].test.interval(min(alpha, _LEVEL_OF_ERROR))))
+    by_draw = speaks(fitted["randomisation"], alpha)
     if name in ("default", "all"):
-        if speaks and design.method == "switchback":
+        if by_draw and design.method == "switchback":
             return fitted["randomisation"]
         return fitted["autoregressive" if case.one_market else "newey_west"]
     if name not in FITTERS:
@@ -133,7 +139,7 @@ def choose(name: str, design: Experiment, fitted: Mapping[str, Estimator], alpha
         raise DataError([Problem(words + ", ".join(FITTERS), column="estimator", code="unknown-estimator")])
     if name not in fitted:
         raise DesignError(f"the estimator {name} does not serve this schedule; there are {', '.join(fitted)}")
-    if name == "randomisation" and not speaks:
+    if name == "randomisation" and not by_draw:
         raise DesignError(
             f"the schedule could have fallen in {case.mechanism.count:,} ways, too few for an interval of "
             f"{1 - min(alpha, _LEVEL_OF_ERROR):.0%} by randomisation: take the default estimator, or more blocks"

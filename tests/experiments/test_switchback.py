@@ -370,6 +370,7 @@ def test_on_off_without_a_schedule_reads_the_weeks_around_it() -> None:
     assert found.outcome_change.low < 150 * 28 < found.outcome_change.high
     assert [period.phase for period in found.periods[:28]] == ["on"] * 28
     assert {period.phase for period in found.periods[28:]} == {"off"}
+    assert "randomisation" not in found.alternates  # three ways to fall exclude nothing
     washed = analyse(panel_of(outcome), design.model_copy(update={"cooldown_end_date": START + timedelta(104)}))
     assert washed.diagnostics["off_periods_read"] == found.diagnostics["off_periods_read"] - 7
 
@@ -495,6 +496,12 @@ def test_a_schedule_that_makes_no_sense_is_refused(more: dict[str, object], word
 def test_a_market_without_sound_numbers_is_refused(change: Callable[[np.ndarray], np.ndarray], words: str) -> None:
     with pytest.raises(DataError, match=words):
         analyse(panel_of(change(market(0, 168))), design_of(SCHEDULE))
+
+
+def test_a_test_on_geos_of_one_market_is_sent_on() -> None:
+    design = design_of(method="go_dark", start_date=START + timedelta(70), end_date=START + timedelta(97))
+    with pytest.raises(DesignError, match="say method on_off, or switchback"):
+        analyse(panel_of(market(0, 150)), design)
 
 
 def test_what_cannot_be_analysed_is_said() -> None:
