@@ -178,7 +178,7 @@ def cost(panel: Panel, goal: Goal, treated: Ints, periods: int, mde: float | Non
     if change is not None:
         source, delta = "panel", float(change[treated].sum())
     elif goal.change > 0 and goal.budget is not None:
-        source, delta = "budget", goal.budget
+        source, delta = "budget", float(goal.budget)
     price = panel.kpi_value if _has_price(panel, goal) else None
     usual_total = None if usual is None else float(usual[treated].sum())
     moved = Moved(source, usual_total, delta, goal.change < 0, panel.currency, goal.kpi or panel.kpi)

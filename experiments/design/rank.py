@@ -45,7 +45,7 @@ def _money(design: Design) -> float:
 def best_over(values: Floats) -> Floats:
     """The smallest value over each: 1 for the best, the smaller the worse."""
     best = values.min()
-    return np.divide(best, values, out=np.ones_like(values), where=(values > best) & (values > 0.0))
+    return np.divide(best, values, out=np.ones(values.shape), where=(values > best) & (values > 0.0))
 
 
 def _reasons(design: Design, parts: dict[str, float]) -> tuple[str, ...]:

@@ -56,9 +56,10 @@ def return_on_spend(before: Floats, after: Floats, spend_change: Floats, power: 
     design = np.column_stack([np.ones(len(before)), before, spend_change])[counts]
     root = _root_weights(before[counts], power)
     weighted = design * root[:, None]
-    if len(design) < 4 or np.linalg.matrix_rank(weighted / np.linalg.norm(weighted, axis=0).clip(min=1e-300)) < 3:
-        raise ValueError("geo-based regression needs four geos with KPI before the test and a spend change among them")
     left = np.linalg.lstsq(weighted, after[counts] * root, rcond=None)
+    norms = np.linalg.norm(weighted, axis=0).clip(min=1e-300)
+    if len(design) < 4 or left[2] < 3 or np.linalg.matrix_rank(weighted / norms) < 3:
+        raise ValueError("geo-based regression needs four geos with KPI before the test and a spend change among them")
     df = len(design) - 3
     variance = float(left[1][0]) / df
     error = np.sqrt(variance * np.linalg.inv(weighted.T @ weighted)[2, 2])
