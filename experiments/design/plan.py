@@ -17,7 +17,7 @@ from experiments.design.windows import Windows, all_planning, held_back
 from experiments.geo.case import FEWEST_DONORS, weekly_pattern
 from experiments.geo.inference.draws import needed_sets
 from experiments.records import Assignment
-from measurement.errors import DataError, DesignError, Problem, shown
+from measurement.errors import DataError, DesignError, Problem, refuse, shown
 from measurement.panel import Panel
 from measurement.typing import Bools
 
@@ -89,6 +89,7 @@ def _found(panel: Panel, goal: Goal, feasible: Feasible, progress: Progress | No
     notes = [_too_long(panel, goal, duration) for duration in lengths if duration not in open_to]
     if not open_to:
         return [], notes
+    _refuse_still(panel, feasible.usable, windows.selection[0])
     search = Search(stage, feasible, windows.selection, [lengths[duration] for duration in open_to])
     designs, sizes = [], feasible.counts
     rng = np.random.default_rng([goal.seed, _SEARCH])
@@ -119,7 +120,8 @@ def _drawn(panel: Panel, goal: Goal, search: Search, windows: Windows, scored: S
         return None
     length = duration + goal.cooldown
     stage, onsets = search.stage, windows.planning[length]
-    choices = pools(scored.sets, scored.scores[length], search.feasible, goal.alpha)
+    kpi = np.abs(stage.outcome[:, : windows.selection[0]]).mean(axis=1)
+    choices = pools(scored.sets, scored.scores[length], kpi, search.feasible, goal.alpha)
     if len(choices[0].sets) >= needed_sets(goal.alpha):
         tried = [(pool, rehearse(stage, pool.sets, pool.donors, None, windows.selection, length)) for pool in choices]
         pool, before = min(tried, key=lambda each: summarise(each[1], goal.power).mde)
@@ -157,6 +159,7 @@ def _given(panel: Panel, goal: Goal, feasible: Feasible, progress: Progress | No
         length = duration + goal.cooldown
         onsets = all_planning(len(panel.dates), length)
         if onsets:
+            _refuse_still(panel, treated | controls, onsets[0])
             later, words = stood_in(panel, stage, treated[None], treated | controls, onsets, length, goal.seed)
             arms = _Arms(treated, controls, None)
             found = summarise(later, goal.power)
@@ -212,6 +215,14 @@ def stage_of(panel: Panel, goal: Goal, units: Bools) -> Stage:
         raise DataError(f"geo '{shown(panel.geos[row])}' has no number for its KPI in some periods")
     weekly = panel.period == "day" and weekly_pattern(panel.outcome[units])
     return Stage(panel.outcome, goal.alpha, 1 if goal.change > 0 else -1, weekly)
+
+
+def _refuse_still(panel: Panel, units: Bools, onset: int) -> None:
+    """Refuse geos whose KPI does not move before the first rehearsal: nothing can be matched to them."""
+    still = np.flatnonzero(units & (np.ptp(panel.outcome[:, :onset], axis=1) == 0.0))
+    words = f"has the same KPI in every {panel.period} before {panel.dates[onset]}, where the first rehearsal begins"
+    words += ": name it in busy to leave it out"
+    refuse([Problem(f"geo '{shown(panel.geos[row])}' {words}", code="zero-variance-geo") for row in still])
 
 
 def _names(panel: Panel, geos: Bools) -> tuple[str, ...]:

@@ -76,6 +76,7 @@ class Power:
     Attributes:
         mde: Smallest relative effect found with the wanted power; infinite where none is.
         optimistic: Power at that effect in the windows that chose the sets; ``None`` for given markets.
+        mde_optimistic: The effect that those windows alone would promise; likewise.
         planning: Power at that effect in the planning windows before the stretch for few windows.
         stretch: Factor on the effect for the few windows it was learned from.
         effects: Relative effects of the curve, shape (points,).
@@ -93,6 +94,7 @@ class Power:
 
     mde: float
     optimistic: float | None
+    mde_optimistic: float | None
     planning: float
     stretch: float
     effects: Floats = field(repr=False)
@@ -199,6 +201,7 @@ def summarise(planning: Rehearsal, wanted: float, selection: Rehearsal | None = 
     return Power(
         mde,
         None if selection is None else float(_power(selection.thresholds, np.array([mde]))[0]),
+        None if selection is None else _quantile(selection.thresholds, wanted),
         float(_power(found, np.array([mde]))[0]),
         stretch,
         effects,
@@ -227,7 +230,12 @@ def _quantile(found: Floats, share: float) -> float:
 
 
 def _stretch(rehearsal: Rehearsal, wanted: float) -> float:
-    """Quantile of each window's thresholds over the effect that the windows it does not overlap promise."""
+    """Factor on a quantile of few windows, at least 1.
+
+    Each window's thresholds over the effect that the windows it does not overlap promise, at the same quantile. That
+    is what a window adds to one fewer than there are; what it adds to all of them is nearer to nothing by
+    ``(n - 1) / n`` of the logarithm, because the error of a mean of ``n`` windows falls with ``1/n``.
+    """
     onsets, found = np.array(rehearsal.onsets), rehearsal.thresholds
     ratios = []
     for row, onset in enumerate(onsets):
@@ -235,4 +243,7 @@ def _stretch(rehearsal: Rehearsal, wanted: float) -> float:
         promise = _quantile(found[others], wanted) if others.any() else np.inf
         if np.isfinite(promise) and promise > 0.0:
             ratios.append(found[row] / promise)
-    return max(_quantile(np.array(ratios), wanted), 1.0) if ratios else 1.0
+    factor = _quantile(np.array(ratios), wanted) if ratios else 1.0
+    if not np.isfinite(factor):
+        return 1.0
+    return max(float(factor ** ((rehearsal.windows - 1) / rehearsal.windows)), 1.0)

@@ -101,6 +101,7 @@ class Design:
             "cooldown": self.cooldown,
             "mde": _finite(self.mde),
             "mde_absolute": _finite(self.mde_absolute),
+            "mde_optimistic": None if power.mde_optimistic is None else _finite(power.mde_optimistic),
             "power_wanted": self.goal.power,
             "power_planning": power.planning,
             "power_optimistic": power.optimistic,

@@ -108,14 +108,15 @@ class Search:
         mean = np.sum(list(found.scores.values()), axis=0)
         parents = found.sets[np.argsort(mean, kind="stable")[:PARENTS]]
         blocks = self.feasible.blocks
+        firsts, lengths = np.array([block[0] for block in blocks]), np.array([len(block) for block in blocks])
         known = {each.tobytes() for each in found.sets}
         children = np.repeat(parents, CHILDREN, axis=0)
         for child in children:
-            inside = [block for block in blocks if child[block].all()]
-            leaves = inside[rng.integers(len(inside))]
-            outside = [block for block in blocks if not child[block].any() and len(block) == len(leaves)]
-            if outside:
-                child[leaves], child[outside[rng.integers(len(outside))]] = False, True
+            inside = child[firsts]
+            leaves = rng.choice(np.flatnonzero(inside))
+            outside = np.flatnonzero(~inside & (lengths == lengths[leaves]))
+            if outside.size:
+                child[blocks[leaves]], child[blocks[rng.choice(outside)]] = False, True
         new = {each.tobytes(): each for each in children[self.feasible.allowed(children)]}
         fresh = [each for key, each in new.items() if key not in known]
         return np.array(fresh, dtype=np.bool_).reshape(-1, children.shape[1])

@@ -10,6 +10,10 @@ from experiments.geo.case import FEWEST_PRE_PERIODS, WEEK
 
 MOST_PLANNING, MOST_SELECTION = 10, 5
 FEWEST_PLANNING = 2
+ENOUGH_PLANNING = 3
+"""Where so many remain, planning windows have at least half of the panel before them: with a short history synthetic
+controls overfit, and a test after the whole panel finds more than such windows say (a tenth of the effect on 40 geos
+and 50 periods in place of 100)."""
 FOR_SELECTION = 0.3
 """Share of the rehearsable history that chooses the sets."""
 LEAST_HISTORY = 0.25
@@ -40,6 +44,7 @@ def held_back(periods: int, lengths: tuple[int, ...]) -> Windows:
     for most in reversed(lengths):
         first = _first(periods, most)
         border = first + max(most, round(FOR_SELECTION * (periods - first)))
+        border = max(border, _late(periods, most))
         if len(_disjoint(border, periods, most)) >= FEWEST_PLANNING:
             break
     planning = {length: spread(border, periods, length) if length <= most else () for length in lengths}
@@ -52,12 +57,13 @@ def spread(border: int, periods: int, length: int) -> tuple[int, ...]:
     """Planning windows from ``border`` to the end, half overlapping, the latest ten; none where two do not fit."""
     if len(_disjoint(border, periods, length)) < FEWEST_PLANNING:
         return ()
-    return tuple(range(periods - length, border - 1, -max((length + 1) // 2, 1)))[:MOST_PLANNING][::-1]
+    whole = [onset for end in _disjoint(border, periods, length) for onset in (end, end - length // 2)]
+    return tuple(sorted({onset for onset in whole if onset >= border})[-MOST_PLANNING:])
 
 
 def all_planning(periods: int, length: int) -> tuple[int, ...]:
     """Windows for markets that were given: nothing is chosen, so all of them say what can be found."""
-    return spread(_first(periods, length), periods, length)
+    return spread(max(_first(periods, length), _late(periods, length)), periods, length)
 
 
 def effective(onsets: tuple[int, ...], length: int) -> float:
@@ -72,6 +78,10 @@ def start_of(onset: int, weekly: bool) -> int:
 
 def _first(periods: int, length: int) -> int:
     return max(FEWEST_PRE_PERIODS, length, int(LEAST_HISTORY * periods))
+
+
+def _late(periods: int, length: int) -> int:
+    return min(periods // 2, periods - ENOUGH_PLANNING * length)
 
 
 def _disjoint(border: int, periods: int, length: int) -> range:
