@@ -90,6 +90,13 @@ class ModelSection(_Section):
     mask_tests: Literal["auto", "yes", "no"] | None = None
 
 
+class TreatmentSection(_Section):
+    """A column of the outcome table that is a lever of the business (`measurement.mmm.TreatmentSpec`)."""
+
+    baseline: Literal["min", "mean", "max"] | float = "min"
+    effect: float = Field(default=0.15, gt=0, le=10, allow_inf_nan=False)
+
+
 class Config(_Section):
     """The whole file."""
 
@@ -97,6 +104,12 @@ class Config(_Section):
     data: DataSection
     model: ModelSection = ModelSection()
     channels: dict[str, ChannelSection] = {}
+    treatments: dict[str, TreatmentSection] = {}
+
+    @property
+    def controls(self) -> list[str]:
+        """Columns of the outcome table that the model takes in, the treatments among them."""
+        return [*self.study.controls, *(name for name in self.treatments if name not in self.study.controls)]
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -167,6 +180,7 @@ def _known(where: tuple[str, ...]) -> list[str]:
         "data": DataSection,
         "model": ModelSection,
         "channels": ChannelSection,
+        "treatments": TreatmentSection,
     }
     if len(where) == 1:
         return list(sections)

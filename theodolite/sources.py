@@ -52,7 +52,7 @@ def panel(folder: Path, config: Config) -> Loaded:
     )
     outcome, wrong_outcome = _read(
         lambda file: tables.read_outcome(
-            file, [study.kpi], controls=study.controls, population=study.population, period=study.period
+            file, [study.kpi], controls=config.controls, population=study.population, period=study.period
         ),
         located(folder, config.data.outcome),
     )
@@ -64,7 +64,7 @@ def panel(folder: Path, config: Config) -> Loaded:
         kpi=study.kpi,
         exposures=exposures,
         population=study.population,
-        controls=study.controls,
+        controls=config.controls,
         period=study.period,
         currency=study.currency,
         kpi_value=study.kpi_value,
@@ -116,6 +116,7 @@ def spec(panel: "Panel", config: Config) -> "Spec":
 
     channels = {name: channel.model for name, channel in config.channels.items()}
     fields = config.model.model_dump(exclude_none=True)
+    fields["treatments"] = {name: lever.model_dump() for name, lever in config.treatments.items()}
     return Spec.default(panel, channels=channels, holidays=tuple(config.study.holidays), **fields)
 
 

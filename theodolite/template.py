@@ -83,7 +83,8 @@ def template(
         else '# population = "population"  # a column of the outcome table',
         controls=f"controls = [{', '.join(map(quoted, controls))}]"
         if controls
-        else '# controls = ["price_index"]  # columns of the outcome table that move sales and are no media',
+        else '# controls = ["price_index"]  # columns of the outcome table that move sales and are no media\n'
+        '# (what you set yourself, such as a price, may have a table: [treatments.price_index] baseline = "max")',
     )
     for key in ("media", "outcome", *_NOT_GIVEN):
         text += f"{key} = {quoted(data[key])}\n" if key in data else f"# {key} = {quoted(_NOT_GIVEN[key])}\n"

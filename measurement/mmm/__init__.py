@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from measurement.mmm.posterior import Posterior
     from measurement.mmm.prior import prior
     from measurement.mmm.sampling import Progress, Sampling
-    from measurement.mmm.spec import ChannelSpec, PositivePrior, RoiPrior, Spec, UnitPrior
+    from measurement.mmm.spec import ChannelSpec, PositivePrior, RoiPrior, Spec, TreatmentSpec, UnitPrior
 
 _COUNTERFACTUAL = [
     "contribution",
@@ -47,7 +47,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "posterior": ["Posterior"],
         "prior": ["prior"],
         "sampling": ["Progress", "Sampling"],
-        "spec": ["ChannelSpec", "PositivePrior", "RoiPrior", "Spec", "UnitPrior"],
+        "spec": ["ChannelSpec", "PositivePrior", "RoiPrior", "Spec", "TreatmentSpec", "UnitPrior"],
     },
 )
 
@@ -60,6 +60,7 @@ __all__ = [
     "RoiPrior",
     "Sampling",
     "Spec",
+    "TreatmentSpec",
     "UnitPrior",
     "contribution",
     "decomposition",

@@ -88,7 +88,7 @@ def design_of(spec: Spec, panel: Panel, scales: Scales, noise: Noise | None = No
         if spec.trend != "none":
             local.append((LOCAL_TREND * np.linspace(-1.0, 1.0, periods), ("baseline", "geo trend")))
         local += _fourier(spec, panel.dates, panel.period, LOCAL_FOURIER)
-    cells = _controls(panel, scales)
+    cells = _controls(spec, panel, scales)
     if noise is not None:
         shared, own = _confounding(spec, panel, scales, noise)
         national += shared
@@ -139,11 +139,16 @@ def _fourier(spec: Spec, dates: Dates, period: Period, sd: float) -> list[Column
     return columns
 
 
-def _controls(panel: Panel, scales: Scales) -> list[Column]:
-    if not panel.control_names:
-        return []
-    standard = (panel.controls - scales.control_mean) / scales.control_sd
-    return [(CONTROL * standard[..., j], ("controls", name)) for j, name in enumerate(panel.control_names)]
+def _controls(spec: Spec, panel: Panel, scales: Scales) -> list[Column]:
+    """Controls about their mean; those that are treatments about their baseline, with a prior of their own."""
+    columns: list[Column] = []
+    for j, name in enumerate(panel.control_names):
+        lever, seen = spec.treatments.get(name), panel.controls[..., j]
+        if lever is None:
+            columns.append((CONTROL * (seen - scales.control_mean[j]) / scales.control_sd[j], ("controls", name)))
+        else:
+            columns.append((lever.effect * (seen - lever.level(seen)) / scales.control_sd[j], ("treatments", name)))
+    return columns
 
 
 def _confounding(spec: Spec, panel: Panel, scales: Scales, noise: Noise) -> tuple[list[Column], list[Column]]:

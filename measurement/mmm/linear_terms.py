@@ -82,8 +82,8 @@ def decomposition(post: Posterior, panel: Panel, *, seed: int = 0) -> dict[str, 
     """The KPI's mean by term and period, summed over geos, in KPI units, each of shape (draws, periods).
 
     The terms are ``baseline`` (intercepts and trend), ``seasonality``, ``holidays``, ``controls`` and ``confounding``
-    where the model has them, ``demand`` (what moves all geos and nothing else explains), and ``media: <channel>`` for
-    every channel. They add up to `fitted`.
+    where the model has them, ``treatment: <name>`` for every treatment (against its baseline), ``demand`` (what moves
+    all geos and nothing else explains), and ``media: <channel>`` for every channel. They add up to `fitted`.
     """
     drawn = linear_draws(post, panel, seed=seed)
     design, size = drawn.design, post.scales.size
@@ -97,10 +97,12 @@ def decomposition(post: Posterior, panel: Panel, *, seed: int = 0) -> dict[str, 
         [drawn.coefficients[:, :first], np.einsum("g,dgk->dk", size, by_geo), drawn.coefficients[:, first + middle :]],
         axis=1,
     )
-    terms = np.array([term for term, _ in (*design.national_labels, *design.local_labels, *design.cells_labels)])
+    labels = (*design.national_labels, *design.local_labels, *design.cells_labels)
+    terms = np.array([f"treatment: {name}" if term == "treatments" else term for term, name in labels])
+    levers = [f"treatment: {name}" for name in panel.control_names if name in post.spec.treatments]
     out = {
         term: post.scales.outcome * coefficients[:, terms == term] @ columns[:, terms == term].T
-        for term in TERMS
+        for term in (*TERMS, *levers)
         if (terms == term).any()
     }
     out["baseline"] = out["baseline"] + design.offset * size.sum() * post.scales.outcome

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from measurement.errors import DataError, Problem, did_you_mean, shown
 from measurement.panel import Panel, Period
+from measurement.typing import Floats
 
 Adstock = Literal["geometric", "delayed", "weibull", "binomial", "none"]
 Saturation = Literal["hill", "logistic", "exponential", "michaelis_menten", "tanh", "root", "none"]
@@ -158,11 +159,31 @@ class ChannelSpec(_Frozen):
         return self.exponent if self.saturation == "root" else self.slope
 
 
+class TreatmentSpec(_Frozen):
+    """How a lever that is no media (a price, a promotion) acts: linearly, up or down, against a stated baseline.
+
+    Attributes:
+        baseline: The level that its effect is counted from: the ``min``, ``mean`` or ``max`` of what was seen, or a
+            number in the control's own unit (the list price, say).
+        effect: Prior standard deviation of the effect of one standard deviation of it, in means of the KPI.
+    """
+
+    baseline: Literal["min", "mean", "max"] | float = "min"
+    effect: float = Field(default=0.15, gt=0, le=10, allow_inf_nan=False)
+
+    def level(self, seen: Floats) -> float:
+        """The baseline as a number, given the values seen."""
+        if isinstance(self.baseline, str):
+            return float({"min": seen.min(), "mean": seen.mean(), "max": seen.max()}[self.baseline])
+        return self.baseline
+
+
 class Spec(_Frozen):
     """The whole model. `Spec.default` fills it for a panel.
 
     Attributes:
         channels: One entry per channel of the panel.
+        treatments: Which of the panel's controls are levers of the business, and against what they are compared.
         trend: ``linear``, or ``piecewise`` with a change of slope every ``changepoint_every`` periods.
         changepoint_every: Periods between changes of slope.
         fourier_order: Pairs of sine and cosine per year; 0 for none.
@@ -174,6 +195,7 @@ class Spec(_Frozen):
     """
 
     channels: dict[str, ChannelSpec]
+    treatments: dict[str, TreatmentSpec] = {}
     trend: Trend = "linear"
     changepoint_every: int = Field(default=26, ge=2)
     fourier_order: int = Field(default=3, ge=0, le=20)
@@ -260,6 +282,14 @@ def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
         Problem(f"the model has no settings for channel '{shown(name)}'", code="missing-channel")
         for name in panel.channels
         if name not in spec.channels
+    ]
+    problems += [
+        Problem(
+            f"the treatment '{shown(name)}' is no control of the panel{did_you_mean(name, panel.control_names)}",
+            code="unknown-treatment",
+        )
+        for name in spec.treatments
+        if name not in panel.control_names
     ]
     if not panel.channels:
         problems.append(Problem("the panel has no media channel, so there is nothing to estimate", code="no-media"))

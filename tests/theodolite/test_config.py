@@ -126,3 +126,11 @@ def test_a_strange_form_is_refused_at_its_place(more: str, column: str, words: s
     assert problem.column == column
     assert problem.line == (len(GOOD.splitlines()) + 1 if "tv." in column else 10)
     assert words in problem.message
+
+
+def test_treatments_are_controls_with_a_baseline() -> None:
+    config = parse(GOOD.replace("[data]", 'controls = ["weather"]\n[treatments.price]\nbaseline = "max"\n[data]'))
+    assert config.controls == ["weather", "price"]
+    assert config.treatments["price"].baseline == "max"
+    (problem,) = problem_of(GOOD + "[treatments.price]\nbasline = 1\n")
+    assert "did you mean 'baseline'" in problem.message

@@ -11,7 +11,10 @@ from measurement.errors import DataError
 from measurement.mmm.calendar import holiday_columns
 from measurement.mmm.counterfactual import contribution, iroas
 from measurement.mmm.design_matrix import design_of
+from measurement.mmm.fit import fit
+from measurement.mmm.linear_terms import decomposition
 from measurement.mmm.prior import prior
+from measurement.mmm.sampling import Sampling
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import ChannelSpec, PositivePrior, RoiPrior, Spec, UnitPrior, check_spec
 
@@ -141,3 +144,36 @@ def test_an_effect_has_one_size():
         ChannelSpec(roi=RoiPrior(), contribution=PositivePrior(**SMALL))
     assert ChannelSpec().size_prior == ("roi", RoiPrior())
     assert ChannelSpec(mroi=PositivePrior(**SMALL)).size_prior[0] == "mroi"
+
+
+def test_a_treatment_acts_against_its_baseline(panel_of, posterior_of):
+    panel, _ = panel_of(2, 60, 2)
+    price = 10.0 + np.random.default_rng(0).choice([0.0, -2.0], (2, 60), p=[0.8, 0.2])
+    priced = replace(panel, controls=np.stack([price, price**2], axis=2), control_names=("price", "other"))
+    levers = {"price": {"baseline": "max", "effect": 0.4}}
+    spec = Spec.default(priced, treatments=levers)
+    parts = decomposition(posterior_of(priced, spec), priced)
+    on_offer = (price < 10.0).any(axis=0)
+    assert (parts["treatment: price"][:, ~on_offer] == 0).all()
+    assert (parts["treatment: price"][:, on_offer] != 0).all()
+    assert "controls" in parts
+    same = Spec.default(priced, treatments={"price": {"baseline": 10.0, "effect": 0.4}})
+    again = decomposition(posterior_of(priced, same), priced)
+    np.testing.assert_allclose(again["treatment: price"], parts["treatment: price"])
+    unknown = Spec.default(panel, treatments=levers)
+    assert "is no control" in check_spec(unknown, panel)[0].message
+
+
+def test_what_a_treatment_does_is_found(panel_of):
+    """A price cut of two that brings 12 % more, every fourth week."""
+    panel, _ = panel_of(1, 104, 1, noise=0.01)
+    price = np.where(np.arange(104) % 4 == 0, 8.0, 10.0)[None]
+    lifted = {"revenue": panel.outcome * np.where(price < 10, 1.12, 1.0)}
+    priced = replace(panel, kpis=lifted, controls=price[..., None], control_names=("price",))
+    spec = Spec.default(priced, treatments={"price": {"baseline": "max"}})
+    post = fit(priced, spec, sampling=Sampling(chains=2, warmup=200, draws=200))
+    brings = decomposition(post, priced)["treatment: price"][:, price[0] < 10].sum(axis=1)
+    truth = (priced.outcome - panel.outcome).sum()
+    low, high = np.quantile(brings, [0.05, 0.95])
+    assert low < truth < high
+    assert (high - low) / truth < 0.5
