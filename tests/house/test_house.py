@@ -27,9 +27,9 @@ MACHINE_PATHS = (*(f"/{folder}/" for folder in ("work", "root", "home")), "C:\\\
 OWNERS = {
     "altair": ("*/charts.py", "*/charts/*.py"),
     "vl_convert": ("*/charts.py", "theodolite/report/*"),
-    "jax": ("measurement/mmm/*",),
+    "jax": ("measurement/mmm/*", "experiments/geo/estimators/bayesian.py"),
     "jaxlib": ("measurement/mmm/*",),
-    "numpyro": ("measurement/mmm/*",),
+    "numpyro": ("measurement/mmm/*", "experiments/geo/estimators/bayesian.py"),
     "pymc": ("measurement/mmm/*",),
     "duckdb": (
         "measurement/reading/*.py",

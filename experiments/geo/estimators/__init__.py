@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from experiments.geo.estimators import (
+    bayesian,
     difference_in_differences,
     geo_based_regression,
     ridge_augmented,
@@ -82,6 +83,9 @@ ESTIMATORS: Mapping[str, Estimator] = {
     )
 }
 
+ON_REQUEST: Mapping[str, Estimator] = {"bayesian": Estimator("bayesian", bayesian.fit, whole_weeks=True)}
+"""Estimators that take seconds and load JAX: by name only, never among the alternates."""
+
 PAIRED: Mapping[str, Callable[[Floats, Floats], TwoSided]] = {"trimmed_match": trimmed_match.trimmed_match}
 """Return on spend of randomised pairs, from the treated minus the control geo's outcome and spend, shape (pairs,)."""
 
@@ -90,4 +94,4 @@ WITH_SPEND: Mapping[str, Callable[[Floats, Floats, Floats], TwoSided]] = {
 }
 """Return on spend from each geo's KPI before and after the onset and its spend change, shape (geos,)."""
 
-__all__ = ["DEFAULT", "ESTIMATORS", "PAIRED", "WITH_SPEND", "Block", "Blocks", "Estimator", "Fit", "Fits"]
+__all__ = ["DEFAULT", "ESTIMATORS", "ON_REQUEST", "PAIRED", "WITH_SPEND", "Block", "Blocks", "Estimator", "Fit", "Fits"]

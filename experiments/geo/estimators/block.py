@@ -69,6 +69,8 @@ class Fit:
         augmented: Whether a ridge regression was added to the weights.
         classical: The test that the estimator's own textbook error gives, shown for reference only: it takes gaps for
             independent over time, and they are not.
+        posterior: Draws of the effect by read-out period, shape (draws, read-out periods), where the estimator is
+            Bayesian: they are its inference, and no reference sets are fitted.
     """
 
     observed: Floats
@@ -80,6 +82,7 @@ class Fit:
     loadings: Floats | None = None
     augmented: bool = False
     classical: StudentTest | None = None
+    posterior: Floats | None = None
 
     @property
     def gap(self) -> Floats:
