@@ -22,9 +22,9 @@ from experiments.design.power import Stage, rehearse, summarise
 from experiments.design.proposal import Design
 from experiments.design.rank import ranked
 from experiments.design.reference import stood_in
+from experiments.design.rules import FEWEST_CONTROLS
 from experiments.design.search import Progress
 from experiments.design.windows import held_back
-from experiments.geo.case import FEWEST_DONORS
 from experiments.geo.inference.draws import needed_sets
 from experiments.records import Assignment, Experiment
 from measurement.errors import DesignError, Problem, refuse
@@ -179,8 +179,8 @@ def _split(panel: Panel, stage: Stage, single: Design, goals: Sequence[Goal]) ->
     if drawn is None:
         return f"its near-best sets hold no {len(goals)} without a geo in common"
     controls = units & ~drawn.any(axis=0)
-    if controls.sum() < FEWEST_DONORS:
-        return f"{int(controls.sum())} geos would be left as controls; {FEWEST_DONORS} or more are needed"
+    if controls.sum() < FEWEST_CONTROLS:
+        return f"{int(controls.sum())} geos would be left as controls; {FEWEST_CONTROLS} or more are needed"
     parts = _Parts(panel, stage, single, pool if exact is None else exact, exact is not None, controls)
     cells = [parts.cell(own, drawn, number) for number, own in enumerate(goals)]
     notes = [

@@ -14,12 +14,13 @@ import numpy as np
 
 from experiments.design.cost import budget_use, usual_spend
 from experiments.design.goal import Goal
+from experiments.geo.inference.draws import needed_sets
 from measurement.errors import shown
 from measurement.panel import Panel
 from measurement.typing import Bools, Floats, Ints
 
 FEWEST_CONTROLS = 3
-FEWEST_SETS = 40
+"""Of a design; an analysis makes do with two."""
 
 type Advice = Callable[[float], str]
 
@@ -102,13 +103,8 @@ def controls_needed(size: int, geos: int, alpha: float) -> int:
     A set of the eligible geos (treated and controls) is as likely as any other of its size: with fewer than 40 sets at
     alpha .10 (in proportion for less), no interval of that level is bounded well.
     """
-    sets = sets_needed(alpha)
+    sets = needed_sets(alpha)
     return next((n for n in range(FEWEST_CONTROLS, geos + 1) if comb(n + size, size) >= sets), geos + 1)
-
-
-def sets_needed(alpha: float) -> int:
-    """Fewest reference sets of a test at ``alpha``."""
-    return max(FEWEST_SETS, ceil(round(FEWEST_SETS * 0.1 / alpha, 9)))
 
 
 class _Frame:
@@ -226,7 +222,7 @@ def _controls(frame: _Frame, goal: Goal) -> Rule:
     count = frame.control.sum(axis=0)
     one, two = (controls_needed(k, 10_000, goal.alpha) for k in (1, 2))
     words = f"at least {FEWEST_CONTROLS} controls, and beside few treated geos more ({one} beside 1, {two} beside 2): "
-    words += f"the test compares {sets_needed(goal.alpha)} or more sets of geos that could have been drawn"
+    words += f"the test compares {needed_sets(goal.alpha)} or more sets of geos that could have been drawn"
     return Rule(
         "", words, (count - sizes @ frame.size)[None], np.zeros(1), np.full(1, np.inf), count, "{:.0f} are left"
     )
