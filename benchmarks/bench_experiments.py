@@ -9,11 +9,13 @@ writes ``build/benchmarks/experiments.json``.
   set, and how far the effects are apart. pysyncon stops its search early by default, so it is run as it is and pressed
   to a later stop, where the effects agree.
 - How seconds grow with geos and days.
-- A test on users: reading and analysing a table, beside DuckDB's own counts, means and variances of the same file.
+- A test on users: reading and analysing a table, beside DuckDB's own counts, means and variances of the same file and
+  beside tea-tasting, which gets its sums from DuckDB too and whose CUPED effect is compared.
 """
 
 import argparse
 import tempfile
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -120,21 +122,32 @@ def plain_sums(place: Path) -> Any:
 
 
 def on_users(users: int, repeats: int) -> dict[str, Any]:
+    """Our reading and analysis of a table of users, beside plain sums and tea-tasting's CUPED."""
     from experiments.user_level import analyse_users, read_users
 
+    days = {"start_date": date(2024, 3, 1), "end_date": date(2024, 3, 28)}
+    design = Experiment(experiment_id="bench", channel=("tv",), method="conversion_lift", kpi="revenue", **days)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "users.parquet"
         write_users(place, users)
         floor, _ = least(repeats, lambda: plain_sums(place))
-        reading, table = least(repeats, lambda: read_users(place))
-    days = {"start_date": "2024-03-01", "end_date": "2024-03-28"}
-    design = Experiment(experiment_id="bench", channel=("tv",), method="conversion_lift", kpi="revenue", **days)
-    analysing, _ = least(repeats, lambda: analyse_users(table, design))
-    print(f"a test on {users:,} users")
-    print(f"  DuckDB's plain sums {floor:7.3f} CPU-s")
-    print(f"  reading             {reading:7.3f} CPU-s  = {reading / floor:.1f} times the plain sums")
-    print(f"  analysing           {analysing:7.3f} CPU-s")
-    return {"users": users, "plain_sums_cpu_s": floor, "reading_cpu_s": reading, "analysing_cpu_s": analysing}
+        seconds, result = least(repeats, lambda: analyse_users(read_users(place), design))
+        print(f"a test on {users:,} users, from a parquet file")
+        print(f"  {'DuckDB, plain sums':24} {floor:7.3f} CPU-s")
+        print(f"  {'ours':24} {seconds:7.3f} CPU-s  = {seconds / floor:.1f} times the plain sums")
+        lines: dict[str, Any] = {"plain_sums_cpu_s": floor, "ours_cpu_s": seconds}
+        try:
+            found = peers.run("tea_tasting", {"place": str(place), "repeats": repeats, "alpha": result.alpha})
+        except peers.Unavailable as reason:
+            print(f"  tea-tasting is not there: {reason}")
+            return lines
+    ours, theirs = result.average_effect, found["cuped"]
+    apart = abs(ours.estimate - theirs["effect"]) / ours.std_error
+    print(
+        f"  {found['version']:24} {found['cpu_s']:7.3f} CPU-s  = {found['cpu_s'] / seconds:.1f} times ours; its CUPED "
+        f"effect is {apart:.1g} standard errors apart"
+    )
+    return lines | {"tea_tasting": found, "ours": ours.to_dict()}
 
 
 def main() -> None:
