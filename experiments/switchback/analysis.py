@@ -69,7 +69,7 @@ def _result(
     ratio = change.scaled(1.0 / spend.delta, kpi) if spend.delta and not spend.negligible else None
     money = ratio.scaled(panel.kpi_value, f"{panel.currency} per {panel.currency}") if ratio else None
     others = {name: other for name, other in fitted.items() if name != main.name}
-    by_burn_in = _by_burn_in(panel, design, main, alpha, seed)
+    by_burn_in = _by_burn_in(panel, design, main, change, alpha, seed)
     facts = _facts(design, case, main, others, spend, lift, change.std_error / case.exposure, by_burn_in)
     grade, checks = graded(design, facts)
     before, after = by_period(case, panel.dates, main.test, alpha)
@@ -112,7 +112,7 @@ def _facts(
 ) -> Facts:
     """What the grade rests on; ``error`` is the standard error in units of the case's values."""
     second = next((others[name] for name in SECOND_READ if name in others), None)
-    longest, own = max(by_burn_in, default=0), design.burn_in or 0
+    longest, own = max(by_burn_in), design.burn_in or 0
     moved = None
     if longest > own and error:
         moved = abs(by_burn_in[longest].estimate / case.exposure - main.test.estimate) / error
@@ -136,18 +136,23 @@ def _lift(case: Case, main: Estimator, alpha: float) -> Quantity:
     return relative_lift(change, float(case.values[chosen] @ size))
 
 
-def _by_burn_in(panel: Panel, design: Experiment, main: Estimator, alpha: float, seed: int) -> dict[int, Quantity]:
-    """The outcome change by burn-in, from none to a little more than the record's, as far as the blocks leave room."""
-    found: dict[int, Quantity] = {}
-    for burn_in in range((design.burn_in or 0) + LONGER_BURN_IN + 1):
+def _by_burn_in(
+    panel: Panel, design: Experiment, main: Estimator, change: Quantity, alpha: float, seed: int
+) -> dict[int, Quantity]:
+    """The outcome change by burn-in: without any, as recorded, and a little longer where the blocks leave room."""
+    own = design.burn_in or 0
+    found = {own: change}
+    for burn_in in (0, *range(own + LONGER_BURN_IN, own, -1)):
+        if burn_in in found or max(found) > own:
+            continue
         try:
             case = resolve(panel, design, burn_in)
         except (DataError, DesignError):
-            break
+            continue
         fitted = FITTERS[main.name](case, seed)
         if fitted is not None:
             found[burn_in] = measured(fitted.test, alpha, "").scaled(case.exposure, "")
-    return found
+    return dict(sorted(found.items()))
 
 
 def _switches(case: Case) -> int:
@@ -162,7 +167,7 @@ def _switches(case: Case) -> int:
 def _diagnostics(
     case: Case, design: Experiment, fitted: Mapping[str, Estimator], by_burn_in: Mapping[int, Quantity]
 ) -> Json:
-    left = case.reduced.residuals(case.on)
+    left = case.residuals()
     cells = case.cells
     market = np.zeros(left.size) if case.one_market else np.nonzero(case.read)[0]
     neighbours = (np.diff(cells.time) == 1) & (np.diff(market) == 0)

@@ -36,8 +36,7 @@ class Case:
         read: Cells that are read, same shape.
         mechanism: The blocks' states and how they were drawn.
         cells: What the regression reads.
-        reduced: The regression with every cell alike.
-        weighted: The regression weighted for the autocorrelation before the test: that of the randomisation test.
+        weighted: The regression, weighted for the autocorrelation before the test.
         rho: That autocorrelation.
         terms: Terms of the regression in the periods of ``shown``, for one market; empty for several.
         shown: Periods to show, the history that is read first, shape (shown,).
@@ -53,7 +52,6 @@ class Case:
     read: Bools
     mechanism: Mechanism
     cells: Cells
-    reduced: Reduced
     weighted: Reduced
     rho: float
     terms: Floats
@@ -70,6 +68,10 @@ class Case:
     def one_market(self) -> bool:
         """Whether all geos switch together."""
         return len(self.values) == 1
+
+    def residuals(self) -> Floats:
+        """What the regression with every cell alike leaves unexplained, shape (cells,)."""
+        return reduce(self.cells, self.on.size).residuals(self.on)
 
     @property
     def exposure(self) -> float:
@@ -125,13 +127,12 @@ def whole_market(panel: Panel, design: Experiment, treated: Ints, controls: Ints
         read=read[None],
         mechanism=mechanism,
         cells=read_cells,
-        reduced=_reduced(read_cells, on),
-        weighted=reduce(read_cells, on.size, rho),
+        weighted=_weighted(read_cells, on, rho),
         rho=rho,
         terms=shown.terms,
         shown=shown.time,
         onset=onset,
-        notes=_straddling(panel, block),
+        notes=_straddling(panel, block) + _assumed(design, mechanism.rule),
     )
 
 
@@ -171,7 +172,7 @@ def apart(panel: Panel, design: Experiment, treated: Ints, controls: Ints) -> Ca
     read = np.vstack([read, np.repeat(span[None], controls.size, axis=0)])
     cells = of_markets(values, block, read, signs, rule)
     rho = usual_autocorrelation(values[: len(treated), :onset], None, _stretch(inside[0], rule))
-    notes = _straddling(panel, block[0])
+    notes = _straddling(panel, block[0]) + _assumed(design, rule)
     if len(first) < len(treated):
         notes += (f"{len(treated)} geos follow {len(first)} schedule(s) or mirror images: drawn together",)
     return Case(
@@ -183,8 +184,7 @@ def apart(panel: Panel, design: Experiment, treated: Ints, controls: Ints) -> Ca
         read=read,
         mechanism=Mechanism(on, np.repeat(np.arange(len(first)), sizes), rule),
         cells=cells,
-        reduced=_reduced(cells, on),
-        weighted=reduce(cells, on.size, rho),
+        weighted=_weighted(cells, on, rho),
         rho=rho,
         terms=np.zeros((0, 0)),
         shown=np.flatnonzero(span),
@@ -217,6 +217,13 @@ def _rule(design: Experiment, states: Sequence[Bools]) -> Rule:
     return "pairs" if all(paired(own) for own in states) else "uniform"
 
 
+def _assumed(design: Experiment, rule: Rule) -> tuple[str, ...]:
+    if design.assignment is not None or not design.schedule:
+        return ()
+    taken = "one of every two neighbouring blocks on" if rule == "pairs" else "any as many blocks on"
+    return (f"the record does not say how the schedule was drawn; taken as drawn by lot, {taken}",)
+
+
 def _past_burn_in(block: Ints, burn_in: int) -> Bools:
     """Periods of each block but for its first ones, shape (periods,)."""
     read = block >= 0
@@ -225,9 +232,9 @@ def _past_burn_in(block: Ints, burn_in: int) -> Bools:
     return np.asarray(read)
 
 
-def _reduced(cells: Cells, on: Bools) -> Reduced:
-    reduced = reduce(cells, on.size)
-    refuse_unseen(cells, reduced, on)
+def _weighted(cells: Cells, on: Bools, rho: float) -> Reduced:
+    reduced = reduce(cells, on.size, rho)
+    refuse_unseen(reduced, on)
     return reduced
 
 

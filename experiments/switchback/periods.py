@@ -72,8 +72,8 @@ def _usual(case: Case, effect: float) -> Floats:
 
 def _noise(case: Case, alpha: float) -> float:
     """Half width of the interval of one period: the regression's residual spread times the Normal's quantile."""
-    left = case.reduced.residuals(case.on)
-    spread = float(np.sqrt(np.square(left).sum() / (left.size - case.reduced.rank - 1)))
+    left = case.residuals()
+    spread = float(np.sqrt(np.square(left).sum() / (left.size - case.weighted.rank - 1)))
     return NormalDist().inv_cdf(1 - alpha / 2) * spread
 
 

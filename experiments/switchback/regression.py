@@ -18,7 +18,7 @@ from measurement.typing import Bools, Floats, Ints
 _RANK = 1e-9
 _SEEN = 1e-6
 """A treatment of which less than this share is left beside the other terms cannot be told apart from them."""
-_RHOS = np.linspace(0.0, 0.98, 50)
+_RHOS = np.linspace(0.0, 0.98, 25)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +99,7 @@ def reduce(cells: Cells, blocks: int, rho: float = 0.0) -> Reduced:
     inside = np.flatnonzero(cells.block >= 0)
     incidence[inside, cells.block[inside]] = cells.sign[inside]
     columns = np.column_stack([cells.values, incidence, cells.terms])
-    columns, _ = _white(columns, cells.gaps, rho)
+    columns = _white(columns, cells.gaps, np.array([rho]))[0][0]
     values, incidence, terms = columns[:, 0], columns[:, 1 : blocks + 1], columns[:, blocks + 1 :]
     basis, _ = _basis(terms)
     values = values - basis @ (basis.T @ values)
@@ -107,16 +107,16 @@ def reduce(cells: Cells, blocks: int, rho: float = 0.0) -> Reduced:
     return Reduced(left, values, left.T @ values, left.T @ left, basis.shape[1])
 
 
-def refuse_unseen(cells: Cells, reduced: Reduced, on: Bools) -> None:
+def refuse_unseen(reduced: Reduced, on: Bools) -> None:
     """Refuse a schedule that the other terms explain.
 
     Raises:
         DesignError: Where trend, levels and days of the week leave nothing of the treatment, or there are no more
             periods than terms.
     """
-    if cells.values.size < reduced.rank + 3:
+    if reduced.values.size < reduced.rank + 3:
         raise DesignError(
-            f"{cells.values.size} periods are left to read, too few beside {reduced.rank} levels and trends: "
+            f"{reduced.values.size} periods are left to read, too few beside {reduced.rank} levels and trends: "
             "take longer blocks or more of them, or a shorter burn_in"
         )
     if not reduced.sees(on):
@@ -193,8 +193,7 @@ def autoregressive(cells: Cells, on: Bools) -> tuple[StudentTest, float]:
     """
     columns = np.column_stack([cells.treatment(on), cells.terms])
     columns = columns[:, _independent(columns)]
-    found = np.array([_at(cells.values, columns, cells.gaps, rho) for rho in _RHOS])
-    estimates, variances, likelihoods = found.T
+    estimates, variances, likelihoods = _profile(cells.values, columns, cells.gaps)
     weights = _weights(likelihoods)
     mean = float(weights @ estimates)
     variance = float(weights @ (variances + np.square(estimates - mean)))
@@ -211,7 +210,7 @@ def autocorrelation(values: Floats, terms: Floats) -> float:
     """
     gaps = np.append(np.inf, np.ones(values.size - 1))
     terms = terms[:, np.sort(_basis(terms)[1])]
-    return float(_weights(np.array([_at(values, terms, gaps, rho)[2] for rho in _RHOS])) @ _RHOS)
+    return float(_weights(_profile(values, terms, gaps)[2]) @ _RHOS)
 
 
 def _weights(likelihoods: Floats) -> Floats:
@@ -219,12 +218,12 @@ def _weights(likelihoods: Floats) -> Floats:
     return np.asarray(weights / weights.sum())
 
 
-def _white(columns: Floats, gaps: Floats, rho: float) -> tuple[Floats, Floats]:
-    """Columns whose autocorrelation ``rho`` is taken out, and the spread that each cell was divided by."""
-    link = rho**gaps
+def _white(columns: Floats, gaps: Floats, rho: Floats) -> tuple[Floats, Floats]:
+    """Columns whose autocorrelation is taken out, shape (rhos, cells, columns), and the spread they were divided by."""
+    link = rho[:, None] ** gaps
     spread = np.sqrt(1.0 - np.square(link))
     before = np.vstack([np.zeros(columns.shape[1]), columns[:-1]])
-    return (columns - link[:, None] * before) / spread[:, None], spread
+    return (columns - link[:, :, None] * before) / spread[:, :, None], spread
 
 
 def _independent(columns: Floats) -> Ints:
@@ -237,19 +236,21 @@ def _independent(columns: Floats) -> Ints:
 def _basis(columns: Floats) -> tuple[Floats, Ints]:
     """An orthonormal basis of the columns' span, shape (cells, rank), and the columns that give it, shape (rank,)."""
     size = np.linalg.norm(columns, axis=0)
-    basis, triangle, order = qr(columns / np.where(size > 0, size, 1.0), mode="economic", pivoting=True)
+    wide, small = np.linalg.qr(columns / np.where(size > 0, size, 1.0))
+    narrow, triangle, order = qr(small, pivoting=True)  # the rank is sought in the small factor, which is quick
     rank = int((np.abs(np.diag(triangle)) > _RANK).sum())
-    return np.asarray(basis[:, :rank]), np.asarray(order[:rank])
+    return np.asarray(wide @ narrow[:, :rank]), np.asarray(order[:rank])
 
 
-def _at(values: Floats, columns: Floats, gaps: Floats, rho: float) -> tuple[float, float, float]:
-    """First coefficient, its variance and the restricted log likelihood at one autocorrelation."""
-    white, spread = _white(np.column_stack([values, columns]), gaps, rho)
-    basis, triangle = np.linalg.qr(white[:, 1:])
-    along = basis.T @ white[:, 0]
-    left = white[:, 0] - basis @ along
+def _profile(values: Floats, columns: Floats, gaps: Floats) -> tuple[Floats, Floats, Floats]:
+    """First coefficient, its variance and the restricted log likelihood at each autocorrelation, each (rhos,)."""
+    white, spread = _white(np.column_stack([values, columns]), gaps, _RHOS)
+    basis, triangle = np.linalg.qr(white[:, :, 1:])
+    along = np.einsum("rnk,rn->rk", basis, white[:, :, 0])
+    left = white[:, :, 0] - np.einsum("rnk,rk->rn", basis, along)
     df = values.size - columns.shape[1]
-    variance = max(float(left @ left) / df, np.finfo(np.float64).tiny)
-    inverse = np.linalg.inv(triangle)[0]
-    likelihood = -0.5 * df * np.log(variance) - np.log(spread).sum() - np.log(np.abs(np.diag(triangle))).sum()
-    return float(inverse @ along), variance * float(inverse @ inverse), float(likelihood)
+    variance = np.maximum(np.square(left).sum(axis=1) / df, np.finfo(np.float64).tiny)
+    inverse = np.linalg.inv(triangle)[:, 0]
+    size = np.log(np.abs(np.diagonal(triangle, axis1=1, axis2=2))).sum(axis=1)
+    likelihood = -0.5 * df * np.log(variance) - np.log(spread).sum(axis=1) - size
+    return (inverse * along).sum(axis=1), variance * np.square(inverse).sum(axis=1), likelihood
