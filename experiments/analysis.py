@@ -9,8 +9,11 @@ from experiments.records import Experiment
 from experiments.records.schedules import SCHEDULED
 from experiments.result import Result
 from experiments.switchback.analysis import analyse_switchback
+from experiments.user_level.several import holm
 from measurement.errors import DataError
 from measurement.panel import Panel
+
+__all__ = ["CellResults", "analyse", "analyse_cells", "analyse_kpis", "holm"]
 
 
 def analyse(
@@ -88,13 +91,3 @@ def analyse_cells(
 ) -> CellResults:
     """Analyse the cells of one test together: see `experiments.geo.cells.analyse_geo_cells`."""
     return analyse_geo_cells(panel, designs, estimator=estimator, alpha=alpha, seed=seed)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values that allow for as many looks as there are (Holm 1979), in the order given."""
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
-    adjusted, worst = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = worst
-    return adjusted

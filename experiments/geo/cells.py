@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments.geo.analysis import analyse_geo
 from experiments.geo.case import Case, resolve
-from experiments.geo.estimators import ESTIMATORS, Estimator
+from experiments.geo.estimators import DEFAULT, ESTIMATORS, Estimator
 from experiments.geo.inference.randomisation import fit_sets, relative_sizes
 from experiments.records import Experiment
 from experiments.result import Result
@@ -76,7 +76,8 @@ def analyse_geo_cells(
     results = tuple(analyse_geo(panel, cell, estimator=estimator, alpha=alpha, seed=seed) for cell in cells)
     cases = [resolve(panel, cell) for cell in cells]
     effects = [result.average_effect.estimate for result in results]
-    correlation = joint_correlation(cases, effects, ESTIMATORS[results[0].estimator], seed)
+    many = ESTIMATORS.get(results[0].estimator, ESTIMATORS[DEFAULT])  # those on request are too slow to fit so often
+    correlation = joint_correlation(cases, effects, many, seed)
     errors = np.array([result.outcome_change.std_error for result in results])
     return CellResults(results, correlation * np.outer(errors, errors))
 

@@ -59,7 +59,7 @@ def _checks(facts: Facts) -> tuple[Check, ...]:
         Check(
             "inference",
             facts.randomised,
-            "by randomisation" if facts.randomised else "over time only: too few geos for randomisation",
+            "by randomisation" if facts.randomised else "not by randomisation: over time, or by a model",
         ),
         Check(
             "A/A coverage", seen.high is None or seen.high >= 1 - ALPHA, f"the 90 % interval held zero in {coverage}"

@@ -12,7 +12,7 @@ from experiments.geo.estimators import DEFAULT, ESTIMATORS
 from experiments.geo.inference import Inference, infer
 from experiments.geo.inference.draws import draw_sets
 
-RUNS, GEOS, PERIODS, ONSET, END = 240, 24, 84, 63, 77
+RUNS, GEOS, PERIODS, ONSET, END = 150, 24, 84, 63, 77
 INJECTED = 0.15
 PLAN = Experiment.model_validate(
     {
@@ -39,7 +39,7 @@ def analysed(outcome: np.ndarray, treated: np.ndarray, seed: int) -> Inference:
     controls = np.setdiff1d(np.arange(GEOS), treated)
     names = tuple(f"g{row:02d}" for row in range(GEOS))
     case = Case(outcome, dates, names, treated, controls, ONSET, END, END, True, ())
-    return infer(case, draw_sets(case, PLAN, 0.1, seed, most=100), ESTIMATORS[DEFAULT], 0.1)
+    return infer(case, draw_sets(case, PLAN, 0.1, seed, most=60), ESTIMATORS[DEFAULT], 0.1, thorough=False)
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +61,10 @@ def study() -> np.ndarray:
 
 
 def test_the_interval_holds_the_truth_as_often_as_promised(study: np.ndarray) -> None:
-    """Nominal .90, without an effect and with one that reaches other sets too; two standard errors are .04."""
+    """Nominal .90, without an effect and with one that reaches other sets too; two standard errors are .05."""
     _, low, high, _, _, held = study.T
-    assert 0.86 <= np.mean((low <= 0) & (high >= 0)) <= 0.95
-    assert 0.86 <= held.mean() <= 0.95
+    assert 0.85 <= np.mean((low <= 0) & (high >= 0)) <= 0.96
+    assert 0.85 <= held.mean() <= 0.96
     narrow = 0.6 * (high - low) / 2
     assert np.mean(np.abs(study[:, 0]) <= narrow) < 0.86  # an interval 40 % too narrow would be caught
 
