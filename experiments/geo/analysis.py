@@ -7,7 +7,7 @@ import numpy as np
 from experiments.geo.case import Case, resolve
 from experiments.geo.checklist import Facts, graded
 from experiments.geo.diagnostics import alternate, apart, diagnostics, placebo_effects, pre_fit
-from experiments.geo.estimators import DEFAULT, ESTIMATORS, Estimator
+from experiments.geo.estimators import DEFAULT, ESTIMATORS, ON_REQUEST, Estimator
 from experiments.geo.inference import Inference, infer
 from experiments.geo.inference.draws import Draws, draw_sets
 from experiments.geo.money import per_money, quantity
@@ -32,8 +32,8 @@ def analyse_geo(
     Args:
         panel: KPI by geo and period; media too where iROAS is wanted and the record has no ``spend_delta``.
         design: The test. Without ``control_geos`` every other geo is a control.
-        estimator: A name of `experiments.geo.estimators.ESTIMATORS`, or ``default`` (``all`` is the same: the others
-            always stand under ``alternates``).
+        estimator: A name of `experiments.geo.estimators.ESTIMATORS` or ``ON_REQUEST``, or ``default`` (``all`` is the
+            same: the others always stand under ``alternates``).
         alpha: One minus the level of the intervals, between .01 and .5.
         seed: Seed of the draw of reference sets.
 
@@ -44,13 +44,14 @@ def analyse_geo(
         DataError: Where the design does not fit the data: every problem found.
         DesignError: Where the test cannot be analysed: too few geos, too little history, no way to infer.
     """
-    if estimator not in ("default", "all", *ESTIMATORS):
-        words = f"unknown estimator '{shown(estimator)}'{did_you_mean(estimator, ESTIMATORS)}; there are default, all, "
-        raise DataError([Problem(words + ", ".join(ESTIMATORS), column="estimator", code="unknown-estimator")])
+    known = {"default": ESTIMATORS[DEFAULT], "all": ESTIMATORS[DEFAULT], **ESTIMATORS, **ON_REQUEST}
+    if estimator not in known:
+        words = f"unknown estimator '{shown(estimator)}'{did_you_mean(estimator, known)}; there are "
+        raise DataError([Problem(words + ", ".join(known), column="estimator", code="unknown-estimator")])
     if not 0.01 <= alpha <= 0.5:
         raise DataError([Problem(f"found {alpha:g}, but alpha lies between .01 and .5", column="alpha")])
     case = resolve(panel, design)
-    chosen = ESTIMATORS[DEFAULT if estimator in ("default", "all") else estimator]
+    chosen = known[estimator]
     spend = spend_change(panel, design, case)
     draws = draw_sets(case, design, alpha, seed)
     main = infer(case, draws, chosen, alpha)

@@ -2,16 +2,20 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from experiments.geo.estimators import ESTIMATORS, ON_REQUEST, Block, bayesian
+from experiments import Experiment, analyse
+from experiments.geo.estimators import ESTIMATORS, ON_REQUEST, Block, Estimator, bayesian
 from experiments.geo.estimators.posterior import PosteriorTest, posterior_test
+from measurement import Panel
 
 SHORT = bayesian.Settings(warmup=200, draws=300)
 DONORS, PRE, POST = 8, 70, 14
@@ -107,6 +111,33 @@ def test_p_value_and_interval_of_draws_are_one_statement(seed, count, alpha):
     for value in (*np.linspace(-3, 5, 33).round(2), 0.0):
         assert (test.p_value(float(value)) >= alpha) == (low <= value <= high)
     assert 0 < test.p_value(1e9) <= 2 / (count + 1)
+
+
+def test_an_analysis_by_name_reads_the_posterior(monkeypatch):
+    """The record, the panel and the name are enough; the result's interval is the draws' own."""
+    monkeypatch.setitem(ON_REQUEST, "bayesian", Estimator("bayesian", partial(bayesian.fit, settings=SHORT), False))
+    outcome = panel(7)
+    outcome[0, PRE:] *= 1.2
+    days = pd.date_range("2024-01-01", periods=PRE + POST).astype("datetime64[s]")
+    geos = [f"g{i}" for i in range(DONORS + 1)]
+    frame = pd.DataFrame(outcome, index=geos, columns=days).rename_axis(index="geo", columns="date")
+    table = frame.stack().rename("outcome").reset_index()
+    design = Experiment(
+        experiment_id="one",
+        channel=("tv",),
+        method="geo_holdout",
+        treatment_geos=("g0",),
+        start_date=days[PRE].date(),
+        end_date=days[-1].date(),
+        spend_delta=100.0,
+    )
+    result = analyse(Panel.from_frames(table, period="day"), design, estimator="bayesian")
+    fit = bayesian.fit(block(outcome), SHORT)
+    assert result.average_effect.estimate == pytest.approx(fit.effect)
+    assert (result.average_effect.low, result.average_effect.high) == pytest.approx(posterior_test(fit).interval(0.1))
+    assert result.relative_lift.estimate == pytest.approx(0.2, abs=0.05)
+    assert result.diagnostics["p_values"] == {"posterior": result.p_value}
+    assert "bayesian" not in result.alternates
 
 
 def test_jax_is_loaded_on_request_only():

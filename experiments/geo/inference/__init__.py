@@ -8,6 +8,7 @@ import numpy as np
 
 from experiments.geo.case import FEWEST_DONORS, Case
 from experiments.geo.estimators import Estimator, Fit
+from experiments.geo.estimators.posterior import posterior_test
 from experiments.geo.inference.conformal import FEWEST_PERIODS, conformal_test, cross_fitted_gap
 from experiments.geo.inference.draws import Draws
 from experiments.geo.inference.randomisation import Reference, fit_sets, inverted, relative_sizes
@@ -62,7 +63,8 @@ class Inference:
         cooldown: Test of the mean effect in the cool-down; ``None`` without one.
         randomised: The reference sets; ``None`` where inference was made over time.
         calibration: A/A coverage.
-        p_values: The p-value by each way that was open: ``randomisation``, ``block_conformal``, ``cross_fitted_t``.
+        p_values: The p-value by each way that was open: ``randomisation``, ``block_conformal``, ``cross_fitted_t``;
+            ``posterior`` alone where the estimator is Bayesian.
         how: How inference was made, in a sentence.
     """
 
@@ -91,11 +93,30 @@ def infer(case: Case, draws: Draws, estimator: Estimator, alpha: float, *, thoro
         DesignError: Where neither is possible at this alpha.
     """
     fit = estimator.fit(case.block(estimator.whole_weeks))
+    if fit.posterior is not None:
+        return _by_posterior(case, fit, len(fit.posterior))
     found = _by_randomisation(case, draws, estimator, fit, thorough) if len(draws.members) else None
     if found is not None and all(map(isfinite, found.total.interval(min(alpha, 0.1)))):
         return found
     reason = f"{draws.words} give too few draws that tell an effect from none" if found else f"only {draws.words}"
     return _over_time(case, estimator, fit, alpha, reason)
+
+
+def _by_posterior(case: Case, fit: Fit, draws: int) -> Inference:
+    length, after = fit.effects.size, case.cooldown - case.onset
+    total = posterior_test(fit)
+    return Inference(
+        fit,
+        total,
+        tuple(posterior_test(fit, i, i + 1) for i in range(length)),
+        tuple(posterior_test(fit, 0, i + 1) for i in range(length)),
+        posterior_test(fit, after) if after < length else None,
+        None,
+        SelfCalibration(),
+        {"posterior": total.p_value()},
+        f"posterior: {draws} draws of a structural time series fitted to the pre-period; p-value and interval are "
+        "shares of the same draws; as good as that model",
+    )
 
 
 def _by_randomisation(case: Case, draws: Draws, estimator: Estimator, fit: Fit, thorough: bool) -> Inference | None:
