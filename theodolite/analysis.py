@@ -1,5 +1,6 @@
 """Analysis of tests: what is asked, on a study's panel or on bare files, and the dossier that answers it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,12 @@ from theodolite.checking import guess_kpi, guess_period
 
 if TYPE_CHECKING:
     from experiments import Experiment, Result
+    from experiments.geo.cells import CellResults
     from measurement import Panel
     from theodolite.report.experiment import Dossier
+
+
+Z90 = 1.6448536269514722
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +40,20 @@ class Asked:
     denominator: str | None = None
 
 
-def read_plan(file: Path | str) -> "Experiment":
-    """The one test that a file holds, with or without its results.
+def read_plans(file: Path | str) -> "list[Experiment]":
+    """The test that a file holds, with or without its results; or all cells of one test.
 
     Raises:
-        DataError: Where the record is wrong, or the file does not hold exactly one.
+        DataError: Where a record is wrong, or the file holds several tests that are not cells of one.
     """
     from experiments import records
 
     tests = records.read(str(file), results=False)
-    if len(tests) != 1:
-        raise DataError([Problem(f"holds {len(tests)} tests, exactly one is taken at a time", str(file))])
-    return tests[0]
+    cells = {test.cell_of for test in tests}
+    if len(tests) != 1 and (len(cells) > 1 or None in cells):
+        words = f"holds {len(tests)} tests; one is analysed at a time, or the cells of one test (with one cell_of)"
+        raise DataError([Problem(words, str(file))])
+    return tests
 
 
 def read_panel(
@@ -92,16 +99,47 @@ def results(test: "Experiment", panel: "Panel | None", asked: Asked, currency: s
     return (analyse(panel, named, estimator=how, alpha=alpha, seed=seed),)
 
 
-def bare_dossier(experiment: Path, outcome: str | None, media: str | None, asked: Asked) -> "Dossier":
-    """Analyse the test of a record on bare tables.
+def bare_dossier(test: "Experiment", outcome: str | None, media: str | None, asked: Asked) -> "Dossier":
+    """Analyse a test on bare tables.
 
     Raises:
-        DataError: Where a file is wrong, or the record is not one test.
+        DataError: Where a file is wrong, or record and data do not fit each other.
         DesignError: Where the test cannot be analysed.
     """
     from theodolite.report.experiment import Dossier
 
-    test = read_plan(experiment)
     own = (test.kpi,) if test.kpi else ()
     panel = read_panel(outcome, media, asked.kpis or own) if outcome else None
     return Dossier(test, panel, results=results(test, panel, asked))
+
+
+def bare_cells(tests: "list[Experiment]", outcome: str, media: str | None, asked: Asked) -> "CellResults":
+    """Analyse the cells of one test together on bare tables, on one KPI.
+
+    Raises:
+        DataError: Where a file is wrong, or records and data do not fit each other.
+        DesignError: Where a cell cannot be analysed.
+    """
+    from experiments.analysis import analyse_cells
+
+    own = asked.kpis[:1] or ((tests[0].kpi,) if tests[0].kpi else ())
+    panel = read_panel(outcome, media, own)
+    named = [test.model_copy(update={"kpi": panel.kpi}) for test in tests]
+    return analyse_cells(panel, named, estimator=asked.estimator, alpha=asked.alpha, seed=asked.seed)
+
+
+def differences(found: "CellResults") -> list[tuple[str, float, float, float]]:
+    """Each pair of cells: name, difference of their relative changes, and its 90 % interval.
+
+    The controls are shared, so the cells' errors hang together: their correlation goes into the interval (Normal).
+    """
+    made = []
+    for i, one in enumerate(found.results):
+        for j, other in enumerate(found.results[:i]):
+            errors = one.relative_lift.std_error, other.relative_lift.std_error
+            variance = errors[0] ** 2 + errors[1] ** 2 - 2 * float(found.correlation[i, j]) * errors[0] * errors[1]
+            half = Z90 * math.sqrt(max(variance, 0.0))
+            gap = one.relative_lift.estimate - other.relative_lift.estimate
+            name = f"{one.experiment.experiment_id} minus {other.experiment.experiment_id}"
+            made.append((name, gap, gap - half, gap + half))
+    return made

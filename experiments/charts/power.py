@@ -9,7 +9,7 @@ from experiments.charts.style import BELOW, COLOUR, FEW, NAMES, NUMBER, NUMBERS,
 from measurement.charts import FIT, MUTED, Layers
 
 
-def power_curve(frame: pd.DataFrame, mde: float, target: float, kpi: str, optimistic: float | None = None) -> Layers:
+def power_curve(frame: pd.DataFrame, mde: float, target: float, what: str, optimistic: float | None = None) -> Layers:
     """The chance of finding an effect, against its true size; the smallest that is found often enough is marked.
 
     Args:
@@ -17,11 +17,11 @@ def power_curve(frame: pd.DataFrame, mde: float, target: float, kpi: str, optimi
             windows that did not choose the geos.
         mde: Smallest detectable effect, a share; infinite where there is none.
         target: The power that is asked for, a share.
-        kpi: Name of the KPI.
+        what: What the effect is a share of ("sales in the treated geos").
         optimistic: Power at that effect in the windows that did choose the geos; ``None`` where nothing was chosen.
     """
     base = alt.Chart(frame, width="container", height=240).encode(
-        x=alt.X("effect:Q", title=f"True change of {kpi} in the treated geos", axis=SHARES)
+        x=alt.X("effect:Q", title=f"True change of {what}", axis=SHARES)
     )
     title, scale = "Chance of finding it (power)", alt.Scale(domain=[0, 1])
     power = alt.Y("power:Q", title=title, axis=alt.Axis(format=".0%"), scale=scale)

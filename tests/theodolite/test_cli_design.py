@@ -212,3 +212,49 @@ def test_ctrl_c_ends_a_search_and_nothing_is_written(outcome: Path, tmp_path: Pa
     assert (search.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_cells_are_planned_and_analysed_together(run, outcome: Path, tmp_path: Path) -> None:
+    record, page = tmp_path / "cells.json", tmp_path / "cells.html"
+    made = run(*design(outcome, "--geos", "2", "--cells", 2, "--save", record, "--report", page))
+    assert made.code == 0
+    assert "Treated in cell 2" in made.out
+    plans = json.loads(record.read_text())
+    assert len({plan["cell_of"] for plan in plans}) == 1
+    assert not set(plans[0]["treatment_geos"]) & set(plans[1]["treatment_geos"])
+    text = page.read_text(encoding="utf-8")
+    assert f"<h1><bdi>{plans[0]['cell_of']}</bdi></h1>" in text
+    later = continued(outcome, tmp_path / "later.csv", set(plans[0]["treatment_geos"]), plans[0]["end_date"])
+    ask = ("experiments", "analyse", "--outcome", later, "--experiment", record, "--kpi", "sales")
+    found = json.loads(run(*ask, "--json").out)
+    lifts = [cell["relative_lift"]["estimate"] for cell in found["cells"]]
+    assert lifts == pytest.approx([-0.3, 0.0], abs=0.1)
+    printed = run(*ask).out
+    assert f"{plans[1]['experiment_id']} minus {plans[0]['experiment_id']}" in printed
+
+
+def test_a_switchback_is_planned_with_its_schedule(run, outcome: Path, tmp_path: Path) -> None:
+    record, page = tmp_path / "switch.json", tmp_path / "switch.html"
+    ask = ("experiments", "design", "--outcome", outcome, "--kpi", "sales", "--channel", "tv", "--duration", "42")
+    made = run(*ask, "--method", "switchback", "--block", "3", "--burn-in", 1, "--save", record, "--report", page)
+    assert made.code == 0
+    plan = json.loads(record.read_text())
+    assert plan["method"] == "switchback"
+    assert len(plan["schedule"]) == 14
+    assert sum(block["on"] for block in plan["schedule"]) == 7
+    assert "When it is on and off" in page.read_text(encoding="utf-8")
+    assert "did you mean 'switchback'" in run(*ask, "--method", "switch-back").err
+
+
+def test_a_test_on_users_is_planned_by_what_is_known_of_them(run, tmp_path: Path) -> None:
+    record, page = tmp_path / "users.json", tmp_path / "users.html"
+    ask = ("experiments", "design-users", "--channel", "social", "--rate", 0.02, "--users-per-day", 5000)
+    made = run(*ask, "--start", "2024-06-03", "--lift", 0.05, "--save", record, "--report", page, "--json")
+    found = json.loads(made.out)["designs"]
+    mdes = {each["duration"]: each["mde"] for each in found}
+    assert mdes[28] == pytest.approx(mdes[7] / 2, rel=0.03), "four times the users find half the effect"
+    plan = json.loads(record.read_text())
+    assert (plan["method"], plan["allocation"], plan["start_date"]) == ("conversion_lift", 0.5, "2024-06-03")
+    assert "In closed form" in page.read_text(encoding="utf-8")
+    assert "--start is missing" in run(*ask).err
+    assert "--rate, or --mean with --sd" in run("experiments", "design-users", "--channel", "x", "--mean", 2).err

@@ -1,93 +1,103 @@
-"""Designs as text for people: the recommendation, the ranked choices, the map, what to mind."""
+"""Planned tests as text for people: the recommendation, the ranked choices, the map, what to mind."""
 
 from typing import TYPE_CHECKING
 
 from theodolite.cli import output
 
 if TYPE_CHECKING:
-    from experiments.design.proposal import Design, Designs
+    from theodolite.report.choice import Choice, Choices
     from theodolite.report.experiment import Dossier
 
 MOST = 8
 LONGEST = 60
 
 
-def designs(dossier: "Dossier", saved: str | None = None) -> None:
-    """What to do, the choices beside each other, and the chosen design in full."""
+def planned(dossier: "Dossier", saved: bool) -> None:
+    """What to do, the choices beside each other, and the chosen one in full."""
     from theodolite.report import design_words as say
 
-    found, chosen = dossier.planned, dossier.chosen
+    found, chosen = dossier.planned
     output.say(found.recommendation, "bold")
     _ranked(found)
-    if len(found.designs) > 2:
+    sized = all(each.controls and not each.cells for each in found.options)
+    if sized and len(found.options) > 2:
         _map(found)
     for note in found.notes:
         output.say(f"Not possible: {note}.")
-    if chosen is None:
-        return
-    rank = found.designs.index(chosen) + 1
-    output.say(f"Design {rank}: {dossier.test.experiment_id}", "bold")
+    output.say(f"Choice {found.options.index(chosen) + 1}: {dossier.name}", "bold")
+    _who(chosen)
     test = dossier.test
-    output.say(f"  Treated: {', '.join(chosen.treatment_geos)}")
-    output.say(f"  Controls: {len(chosen.control_geos)} geos")
     cooldown = f", cool-down to {test.cooldown_end_date}" if test.cooldown_end_date else ""
     output.say(f"  Calendar: {test.start_date} to {test.end_date}{cooldown}")
     output.say(f"  {say.finds(chosen)}")
     output.say(f"  Cost: {chosen.cost.sentence}.")
-    output.say(f"  {say.drawn(chosen)}")
-    for reason in say.caveats(chosen):
-        output.say(f"  Mind: {reason}")
+    output.say(f"  {chosen.drawn}")
+    for caveat in say.caveats(chosen):
+        output.say(f"  Mind: {caveat}")
     _other_kpis(dossier)
-    if saved is None:
-        output.say("Add --save FILE to keep this design as a record, --report FILE for a page to hand on.")
+    if not saved:
+        output.say("Add --save FILE to keep this plan as a record, --report FILE for a page to hand on.")
 
 
-def _ranked(found: "Designs") -> None:
+def _who(chosen: "Choice") -> None:
+    from theodolite.report.words import percent
+
+    for name, geos, mde in chosen.cells:
+        output.say(f"  Treated in {name}: {', '.join(geos)}; finds {percent(mde, 1)}")
+    if chosen.treated and not chosen.cells:
+        verb = "Treated" if chosen.controls else "Switching"
+        output.say(f"  {verb}: {', '.join(chosen.treated)}")
+    if chosen.controls:
+        output.say(f"  Controls: {chosen.controls} geos")
+
+
+def _ranked(found: "Choices") -> None:
     from theodolite.report import design_words as say
 
-    best = found.best
-    money = any(each.cost.spend_delta is not None for each in found.designs)
-    columns = ["rank, treated geos", "length", "finds", "false positives", *(["spend"] if money else [])]
+    best = found.options[0]
+    money = any(each.cost.spend_delta is not None for each in found.options)
+    stake = any(say.at_stake(each) != "–" for each in found.options)
+    rehearsed = any(each.false_positives is not None for each in found.options)
+    columns = ["rank, choice", "length", "finds", *(["false positives"] if rehearsed else [])]
+    columns += [*(["spend"] if money else []), *([say.stake_title(best)] if stake else []), "score"]
     rows = [
         [
-            f"{i}  {_names(each)}",
+            f"{i}  {_short(each.label)}",
             say.length(each),
             say.mde(each),
-            f"{each.power.false_positives:.0%}",
+            *([say.false_positives(each)] if rehearsed else []),
             *([say.spend(each)] if money else []),
-            say.at_stake(each),
+            *([say.at_stake(each)] if stake else []),
             f"{each.score:.0f}",
         ]
-        for i, each in enumerate(found.designs[:MOST], start=1)
+        for i, each in enumerate(found.options[:MOST], start=1)
     ]
-    more = f" (the best {MOST} of {len(found.designs)})" if len(found.designs) > MOST else ""
-    output.table(f"Designs, the best first{more}", [*columns, say.stake_title(best), "score"], rows)
-    output.say(
-        f"finds: the smallest true effect that is found with a chance of {best.goal.power:.0%}, "
-        "in windows that did not choose the geos."
-    )
+    more = f" (the best {MOST} of {len(found.options)})" if len(found.options) > MOST else ""
+    output.table(f"The choices, the best first{more}", columns, rows)
+    where = "in windows of the history that did not choose the test" if rehearsed else "in closed form"
+    output.say(f"finds: the smallest true effect that is found with a chance of {best.wanted:.0%}, {where}.")
 
 
-def _names(design: "Design") -> str:
-    text = ", ".join(design.treatment_geos)
+def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip(', ')}…"
 
 
-def _map(found: "Designs") -> None:
-    cells = {(each["geos"], each["duration"]): each["mde"] for each in found.choices()}
+def _map(found: "Choices") -> None:
+    from theodolite.report import design_words as say
+
+    cells = {(len(each.treated), each.duration): say.mde(each) for each in found.options}
     lengths = sorted({length for _, length in cells})
-    rows = []
-    for size in sorted({size for size, _ in cells}):
-        known = [cells.get((size, length)) for length in lengths]
-        rows.append([f"{size} geos", *("–" if mde is None else f"{mde:.1%}" for mde in known)])
-    period = found.best.period
+    rows = [
+        [f"{size} geos", *(cells.get((size, length), "–") for length in lengths)]
+        for size in sorted({size for size, _ in cells})
+    ]
+    period = found.options[0].period
     output.table("Smallest effect found, by size and length", ["", *(f"{n} {period}s" for n in lengths)], rows)
 
 
 def _other_kpis(dossier: "Dossier") -> None:
     from theodolite.report import design_words as say
 
-    if not dossier.other_kpis:
-        return
-    rows = [[kpi, say.mde(each)] for kpi, each in dossier.other_kpis.items()]
-    output.table("The same design on other KPIs", ["KPI", "finds"], rows)
+    if dossier.other_kpis:
+        rows = [[kpi, say.mde(each)] for kpi, each in dossier.other_kpis.items()]
+        output.table("The same markets on other KPIs", ["KPI", "finds"], rows)

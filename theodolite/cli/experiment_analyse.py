@@ -1,11 +1,15 @@
 """theodolite experiments analyse."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from theodolite.cli.options import HERE, AsJson, Seed, Workspace, open_study
+
+if TYPE_CHECKING:
+    from experiments import Experiment
+    from theodolite.analysis import Asked
 
 Outcome = Annotated[str | None, typer.Option(help="Outcome table, instead of a workspace.")]
 Media = Annotated[str | None, typer.Option(help="Media table, to find what was spent.")]
@@ -41,7 +45,7 @@ def analyse(
 ) -> None:
     """Analyse a test: effect, interval and p-value that agree, what it says of iROAS, how far to trust it."""
     from theodolite import record_files
-    from theodolite.analysis import Asked, bare_dossier
+    from theodolite.analysis import Asked, bare_dossier, read_plans
     from theodolite.cli import experiment_tables, output
     from theodolite.cli.output import refused
 
@@ -50,7 +54,11 @@ def analyse(
     if experiment is not None:
         if (outcome is None) == (users is None):
             raise refused("--experiment needs --outcome, the KPI by date and geo, or --users for a test on users")
-        dossier = bare_dossier(experiment, outcome, media, asked)
+        tests = read_plans(experiment)
+        if len(tests) > 1:
+            _cells(tests, outcome, media, asked, report=report, save=save, json=json)
+            return
+        dossier = bare_dossier(tests[0], outcome, media, asked)
     elif experiment_id is not None:
         if outcome or media:
             raise refused("a test of the study is analysed on the study's own tables: leave --outcome and --media out")
@@ -69,6 +77,35 @@ def analyse(
         return
     experiment_tables.analysed(found, dossier.about)
     output.written({"record": save, "page": report})
+
+
+def _cells(
+    tests: "list[Experiment]",
+    outcome: str | None,
+    media: str | None,
+    asked: "Asked",
+    *,
+    report: Path | None,
+    save: Path | None,
+    json: bool,
+) -> None:
+    """Analyse the cells of one test together."""
+    from theodolite import record_files
+    from theodolite.analysis import bare_cells
+    from theodolite.cli import experiment_tables, output
+
+    if outcome is None:
+        raise output.refused("a test of several cells is analysed on --outcome, the KPI by date and geo")
+    if report is not None:
+        raise output.refused("--report tells one test at a time: give a record with one of the cells alone")
+    found = bare_cells(tests, outcome, media, asked)
+    if save is not None:
+        record_files.save([each.to_record() for each in found.results], save)
+    if json:
+        output.as_json(found.to_dict())
+        return
+    experiment_tables.cells(found)
+    output.written({"records": save})
 
 
 def named(options: list[str] | None) -> tuple[str, ...]:

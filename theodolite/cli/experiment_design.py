@@ -94,6 +94,10 @@ def design(
     quota: Annotated[Many, typer.Option(help="Fewest and most treated geos of a stratum: east=1:3.")] = None,
     share: Annotated[str | None, typer.Option(help="Share of the KPI in the treated geos: .05:.2.")] = None,
     cells: Annotated[str | None, typer.Option(help="Number of cells with a shared control.")] = None,
+    method: Annotated[str, typer.Option(help="geo, switchback or on_off; for users see design-users.")] = "geo",
+    block: Annotated[str | None, typer.Option(help="Switchback: lengths of a block to compare, 7,14.")] = None,
+    burn_in: Annotated[int, typer.Option(min=0, help="Switchback: periods dropped after each switch.")] = 0,
+    per_geo: Annotated[bool, typer.Option("--per-geo", help="Switchback: each geo by a draw of its own.")] = False,
     alpha: Alpha = None,
     power: Power = None,
     seed: Seed = 0,
@@ -114,8 +118,11 @@ def design(
         "exclude": named(exclude), "busy": named(busy), "clusters": cluster, "adjacent": adjacent, "strata": strata,
         "quotas": quota, "share": share, "cells": cells, "alpha": alpha, "power": power, "seed": seed,
     }  # fmt: skip
+    if method in ("switchback", "on_off") and geos is None:
+        asked["geos"] = "1"  # a schedule has no number of geos to choose
     files = Files(workspace, outcome, media, currency, kpi_value)
-    _planned(files, channel, kpi, asked, Wanted(report, save, pick, start, name, json, quiet))
+    wanted = Wanted(report, save, pick, start, name, json, quiet)
+    _planned(files, channel, kpi, asked, wanted, (method, block, burn_in, per_geo))
 
 
 def power_of(
@@ -162,35 +169,60 @@ def power_of(
     _planned(files, channel, kpi, asked, Wanted(report, save, pick, start, name, json, quiet))
 
 
-def _planned(files: Files, channel: Many, kpi: Many, asked: dict[str, Any], wanted: Wanted) -> None:
+type Kind = tuple[str, str | None, int, bool]  # method, block lengths, burn-in, each geo by itself
+
+
+def _planned(
+    files: Files,
+    channel: Many,
+    kpi: Many,
+    asked: dict[str, Any],
+    wanted: Wanted,
+    kind: Kind = ("geo", None, 0, False),
+) -> None:
     """Search, then print, save and report."""
     from theodolite import record_files
-    from theodolite.cli import design_tables, output
 
     record_files.refuse_existing(wanted.save)
     kpis = named(kpi)
     given = asked | {"channel": named(channel) or None, "kpi": kpis[0] if kpis else None}
-    with _in_options():
-        dossier = _dossier(files, given, kpis, wanted)
+    with in_options():
+        found = _dossier(files, given, kpis, wanted, kind)
+    deliver(found, wanted)
+
+
+def deliver(found: "Dossier", wanted: Wanted) -> None:
+    """Write what was asked for, and print."""
+    from theodolite import record_files
+    from theodolite.cli import design_tables, output
+
     if wanted.save is not None:
-        record_files.save([dossier.test], wanted.save)
+        record_files.save(list(found.records), wanted.save)
     if wanted.report is not None:
         from theodolite.report.experiment import write
 
-        write(dossier, wanted.report)
+        write(found, wanted.report)
     if wanted.json:
-        others = {kpi: each.to_dict() for kpi, each in dossier.other_kpis.items()}
-        output.as_json(dossier.planned.to_dict() | ({"other_kpis": others} if others else {}))
+        choices, _ = found.planned
+        others = {kpi: each.source.to_dict() for kpi, each in found.other_kpis.items()}
+        output.as_json(choices.source.to_dict() | ({"other_kpis": others} if others else {}))
         return
-    design_tables.designs(dossier, None if wanted.save is None else str(wanted.save))
+    design_tables.planned(found, wanted.save is not None)
     output.written({"record": wanted.save, "page": wanted.report})
 
 
-def _dossier(files: Files, given: dict[str, Any], kpis: tuple[str, ...], wanted: Wanted) -> "Dossier":
+def _dossier(files: Files, given: dict[str, Any], kpis: tuple[str, ...], wanted: Wanted, kind: Kind) -> "Dossier":
+    from experiments.design.goal_text import whole_list
+    from measurement.errors import DataError
     from theodolite import planning
     from theodolite.analysis import read_panel
     from theodolite.cli import output
 
+    method, block, burn_in, per_geo = kind
+    try:
+        how = planning.How(method, whole_list(block) if block else (), burn_in, per_geo)
+    except ValueError as wrong:
+        raise DataError(f"--block: {wrong}") from None
     about: About | None = None
     aliases: Mapping[str, str] = {}
     if files.outcome is None:
@@ -202,17 +234,9 @@ def _dossier(files: Files, given: dict[str, Any], kpis: tuple[str, ...], wanted:
     if given.get("strata"):
         given = given | {"strata": planning.strata_of(given["strata"], outcome)}
     goal = planning.goal_of({key: value for key, value in given.items() if value not in (None, ())}, aliases)
+    pick = planning.Pick(wanted.pick, wanted.start, wanted.name)
     with output.progress(wanted.quiet or wanted.json) as show:
-        return planning.dossier(
-            panel,
-            goal,
-            kpis=kpis,
-            pick=wanted.pick,
-            start=wanted.start,
-            name=wanted.name,
-            about=about,
-            progress=_steps(show),
-        )
+        return planning.dossier(panel, goal, how, pick, kpis=kpis, about=about, progress=_steps(show))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +263,12 @@ OPTIONS = {
     "clusters": "cluster",
     "quotas": "quota",
     "treatment_geos": "markets",
+    "block_lengths": "block",
 }
 
 
 @contextmanager
-def _in_options() -> Iterator[None]:
+def in_options() -> Iterator[None]:
     """Speak of options where a goal speaks of fields."""
     from experiments.design.goal import Goal
     from measurement.errors import DataError, Problem
@@ -251,7 +276,7 @@ def _in_options() -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        fields = Goal.__dataclass_fields__
+        fields = {*Goal.__dataclass_fields__, *OPTIONS}
         raise DataError(
             [
                 Problem(f"--{OPTIONS.get(p.column, p.column).replace('_', '-')}: {p.message}", code=p.code)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from experiments import Result
+    from experiments.geo.cells import CellResults
     from experiments.result import Quantity
     from theodolite.report.experiment import About
 
@@ -100,3 +101,33 @@ def _other_kpis(results: "Sequence[Result]") -> None:
     output.table("Every KPI", ["KPI", "change", "low", "high", "relative", "p"], rows)
     if len(results) > 1:
         output.say("With several KPIs one of them stands out by chance more easily: decide by the first.")
+
+
+def cells(found: "CellResults") -> None:
+    """The cells of one test beside each other, and their differences."""
+    from experiments.analysis import holm
+    from theodolite.analysis import differences
+    from theodolite.report import experiment_words as say
+
+    results = found.results
+    first = results[0]
+    output.say(f"{first.experiment.cell_of}: {first.window[0]} to {first.window[1]}, {first.kpi}", "bold")
+    adjusted = holm([result.p_value for result in results])
+    rows = [
+        [
+            result.experiment.experiment_id,
+            *(say.signed(getattr(result.outcome_change, end)) for end in ("estimate", "low", "high")),
+            say.signed_share(result.relative_lift.estimate),
+            say.p_words(p),
+            result.grade,
+        ]
+        for result, p in zip(results, adjusted, strict=True)
+    ]
+    columns = ["cell", "change", "low", "high", "relative", "p, all cells", "grade"]
+    output.table(f"Change of {first.kpi} by cell ({say.level(first)})", columns, rows)
+    output.say("p, all cells: after Holm, so that all cells together err no more often than one would.")
+    rows = [[names, *map(say.signed_share, ends)] for names, *ends in differences(found)]
+    output.table("Differences of the relative changes (90 % interval)", ["cells", "difference", "low", "high"], rows)
+    for result in results:
+        for caveat in say.caveats(result):
+            output.say(f"  - {result.experiment.experiment_id}: {caveat}")

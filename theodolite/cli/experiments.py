@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from theodolite.cli import experiment_analyse, experiment_design
+from theodolite.cli import experiment_analyse, experiment_design, experiment_users
 from theodolite.cli.options import HERE, AsJson, Workspace, open_study
 
 app = typer.Typer(
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 app.command()(experiment_design.design)
 app.command("power")(experiment_design.power_of)
+app.command("design-users")(experiment_users.design_users)
 app.command()(experiment_analyse.analyse)
 
 

@@ -1,87 +1,89 @@
-"""Designs in words: what a design asks for, what it can find and what to mind; for the page and the command line."""
+"""Planned tests in words: what one asks for, what it can find and what to mind; for the page and the command line."""
 
-import math
-
-from experiments.design.proposal import Design
+from theodolite.report.choice import Choice
 from theodolite.report.experiment_words import amount
-from theodolite.report.words import GAP, count, money, percent
+from theodolite.report.words import NOTHING, money, percent
 
 FLATTERED = 0.05
 """So much more power in the windows that chose the geos is worth a word."""
 ROUGH = 4.0
+"""Fewer separate windows than these make power rough."""
 
 
-def length(design: Design) -> str:
+def length(choice: Choice) -> str:
     """``21 days + 7``."""
-    return f"{design.duration} {design.period}s" + (f" + {design.cooldown}" if design.cooldown else "")
+    return f"{choice.duration} {choice.period}s" + (f" + {choice.cooldown}" if choice.cooldown else "")
 
 
-def mde(design: Design) -> str:
+def mde(choice: Choice) -> str:
     """The smallest effect that is found, as a share."""
-    return percent(design.mde, 1) if math.isfinite(design.mde) else "none"
+    return percent(choice.mde, 1) if choice.found else "none"
 
 
-def spend(design: Design) -> str:
+def spend(choice: Choice) -> str:
     """The planned change of spend."""
-    delta = design.cost.spend_delta
-    return "–" if delta is None else money(delta, design.cost.currency)
+    delta = choice.cost.spend_delta
+    return NOTHING if delta is None else money(delta, choice.cost.currency)
 
 
-def at_stake(design: Design) -> str:
+def at_stake(choice: Choice) -> str:
     """Money that may be lost, or that must be spent, for an effect of the promised size."""
-    cost = design.cost
+    cost = choice.cost
     if cost.lost_at_mde is not None:
         return f"up to {money(cost.lost_at_mde, cost.currency)}"
-    return "–" if cost.needed is None else money(cost.needed, cost.currency)
+    return NOTHING if cost.needed is None else money(cost.needed, cost.currency)
 
 
-def stake_title(design: Design) -> str:
+def stake_title(choice: Choice) -> str:
     """What `at_stake` counts."""
-    return "sales at stake" if design.goal.change < 0 else "extra spend needed"
+    return "money at stake" if choice.cut else "spend needed"
 
 
-def optimistic(design: Design) -> str:
-    """Power in the windows that chose the geos."""
-    found = design.power.optimistic
-    return "–" if found is None else percent(found)
+def false_positives(choice: Choice) -> str:
+    """``10 %``; a dash where power is known in closed form."""
+    return NOTHING if choice.false_positives is None else percent(choice.false_positives[0])
 
 
-def false_positives(design: Design) -> str:
-    """``10 % (5 % to 18 %)``."""
-    p = design.power
-    return f"{percent(p.false_positives)} ({percent(p.false_positives_low)} to {percent(p.false_positives_high)})"
-
-
-def finds(design: Design) -> str:
-    """What the design can find, in a sentence."""
-    wanted = percent(design.goal.power)
-    if not math.isfinite(design.mde):
+def finds(choice: Choice) -> str:
+    """What the test can find, in a sentence."""
+    wanted = percent(choice.wanted)
+    if not choice.found:
         return f"No effect of any size is found with a chance of {wanted}."
-    kpi = design.cost.kpi
+    kpi = choice.cost.kpi
     said = (
-        f"If the true change is {mde(design)} or more (about {amount(design.mde_absolute)} {kpi} over the read-out), "
+        f"If the true change {choice.where} is {mde(choice)} or more (about {amount(choice.mde_absolute)} {kpi} over "
     )
-    said += f"the test finds it in {wanted} of cases."
-    if design.detectable_return is not None:
-        said += f" With the planned change of spend that is an iROAS of {design.detectable_return:.2f} or more."
+    said += f"the read-out), the test finds it in {wanted} of cases."
+    if choice.design is not None and choice.design.detectable_return is not None:
+        said += f" With the planned change of spend that is an iROAS of {choice.design.detectable_return:.2f} or more."
     return said
 
 
-def drawn(design: Design) -> str:
-    """How the treated geos came about."""
-    if design.assignment is None:
-        return "The markets were chosen by you, not drawn by lot."
-    pool = count(len(design.assignment.candidates), "set")
-    return (
-        f"The treated geos were drawn by lot (seed {design.assignment.seed}) among {pool} of nearly the same quality; "
-        "the record holds all of them, and the analysis compares against that very draw."
-    )
-
-
-def caveats(design: Design) -> list[str]:
+def caveats(choice: Choice) -> list[str]:
     """What a planner must know before relying on the figures."""
-    p = design.power
-    said = list(design.notes)
+    said = [f"{note[:1].upper()}{note[1:]}." for note in choice.notes]
+    if choice.design is not None:
+        said += _rehearsed(choice)
+    if choice.false_positives is not None and choice.false_positives[1] > choice.alpha:
+        said.append(
+            f"Without any effect the rehearsals found one in {false_positives(choice)} of cases, more often than the "
+            f"{percent(choice.alpha)} that the analysis allows."
+        )
+    if choice.cost.enough is False:
+        said.append(
+            "The planned change of spend is expected to move the KPI by less than the test can find: change more "
+            "spend, take more geos or test longer."
+        )
+    if choice.cost.spend_delta is None:
+        said.append("What the change of spend costs is not known: give a media table, or a budget for a new channel.")
+    return said
+
+
+def _rehearsed(choice: Choice) -> list[str]:
+    """What the windows of the history say of the figures."""
+    if choice.design is None:
+        return []
+    p, said = choice.design.power, []
     if p.windows < ROUGH:
         windows = f"{p.windows:.1f}".removesuffix(".0")
         said.append(
@@ -91,20 +93,8 @@ def caveats(design: Design) -> list[str]:
     if p.optimistic is not None and p.optimistic - p.planning >= FLATTERED:
         said.append(
             f"In the windows that chose the geos power would be {percent(p.optimistic)}; such figures flatter "
-            f"themselves. The {percent(design.goal.power)} here come from windows that chose nothing."
+            f"themselves. The {percent(choice.wanted)} here come from windows that chose nothing."
         )
-    if p.false_positives_low > design.goal.alpha:
-        said.append(
-            f"Without any effect the rehearsals found one in {false_positives(design)} of cases, more often than the "
-            f"{percent(design.goal.alpha)} that the analysis allows."
-        )
-    if design.cost.enough is False:
-        said.append(
-            "The planned change of spend is expected to move the KPI by less than the test can find: change more "
-            "spend, take more geos or test longer."
-        )
-    if design.cost.spend_delta is None:
-        said.append("What the change of spend costs is not known: give a media table, or a budget for a new channel.")
     if p.bias and abs(p.bias) > p.rmse / 2:
         said.append(
             f"Without any effect the estimate leaned by {percent(p.bias, 1)} on average: the groups drift apart."
@@ -112,11 +102,12 @@ def caveats(design: Design) -> list[str]:
     return said
 
 
-def next_steps(design: Design, saved: str) -> list[str]:
-    """What to do with the design."""
-    steps = ["Show the calendar and the markets to those who buy the media, and keep all else as usual in them."]
-    steps.append(f"Keep the record {saved}, and change nothing in it once the test runs.".replace("  ", " "))
-    steps.append(
-        "When the read-out is over: theodolite experiments analyse --experiment RECORD --outcome TABLE --report PAGE."
-    )
-    return [step.replace(GAP, " ") for step in steps]
+def next_steps(choice: Choice) -> list[str]:
+    """What to do with the plan."""
+    table = "--users TABLE" if not choice.treated else "--outcome TABLE"
+    what = "the calendar and the markets" if choice.treated else "the calendar"
+    return [
+        f"Show {what} to those who buy the media, and keep all else as usual.",
+        "Keep the record as it is, and change nothing in it once the test runs.",
+        f"When the read-out is over: theodolite experiments analyse --experiment RECORD {table} --report PAGE.",
+    ]

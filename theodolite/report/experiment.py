@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from experiments import Experiment, Result, charts
-from experiments.design.proposal import Design, Designs
 from measurement.panel import Panel
 from measurement.provenance import Provenance
 from theodolite.report import experiment_design as planned
@@ -18,6 +17,7 @@ from theodolite.report import experiment_result as analysed
 from theodolite.report import experiment_users as users
 from theodolite.report import experiment_words as say
 from theodolite.report.cells import joined, names
+from theodolite.report.choice import Choice, Choices
 from theodolite.report.page import (
     Block,
     Cell,
@@ -69,9 +69,11 @@ class Dossier:
     Attributes:
         test: The record.
         panel: KPI and media by geo and period; ``None`` for a test on users.
-        designs: Designs that answer the planner's goal, where it was planned here.
-        chosen: The design that the record stands for.
-        other_kpis: What the chosen design can find in other KPIs.
+        choices: What the planner can choose from, where the test was planned here.
+        chosen: The choice that the record stands for.
+        other_kpis: What the chosen markets can find in other KPIs.
+        records: The records of the chosen test: one, or one for each cell.
+        plan: What made the choices.
         results: The analysis by each KPI, the one that decides first; none where it is not analysed yet.
         about: The study it belongs to.
     """
@@ -79,17 +81,29 @@ class Dossier:
     test: Experiment
     panel: Panel | None = None
     results: tuple[Result, ...] = ()
-    designs: Designs | None = None
-    chosen: Design | None = None
-    other_kpis: Mapping[str, Design] = field(default_factory=dict)
+    choices: Choices | None = None
+    chosen: Choice | None = None
+    other_kpis: Mapping[str, Choice] = field(default_factory=dict)
+    records: tuple[Experiment, ...] = ()
+    plan: Provenance | None = None
     about: About = field(default_factory=About)
 
     @property
-    def planned(self) -> Designs:
-        """The designs, of a dossier that plans a test."""
-        if self.designs is None:
-            raise ValueError("this dossier holds no designs")
-        return self.designs
+    def name(self) -> str:
+        """Name of the test; of the whole test where it has several cells."""
+        return (self.test.cell_of if len(self.records) > 1 else None) or self.test.experiment_id
+
+    @property
+    def treated(self) -> tuple[str, ...]:
+        """Treated geos, of all cells."""
+        return tuple(geo for test in self.records for geo in test.treatment_geos) or self.test.treatment_geos
+
+    @property
+    def planned(self) -> tuple[Choices, Choice]:
+        """The choices and the chosen one, of a dossier that plans a test."""
+        if self.choices is None or self.chosen is None:
+            raise ValueError("this dossier holds no plan")
+        return self.choices, self.chosen
 
     @property
     def result(self) -> Result | None:
@@ -103,23 +117,23 @@ def compose(found: Dossier) -> Page:
     sections = [_question(found)]
     if found.result is not None:
         sections.append(analysed.result_section(found.result, found.about.currency, found.about.break_even))
-    if found.designs is not None and found.chosen is not None:
-        sections.append(planned.recommendation_section(found.designs, found.chosen, "as it is"))
-    if found.panel is not None and found.test.treatment_geos:
+    if found.choices is not None and found.chosen is not None:
+        sections.append(planned.recommendation_section(found.choices, found.chosen))
+    if found.panel is not None and found.test.treatment_geos and found.test.method not in say.SCHEDULED:
         sections.append(_markets(found, found.panel))
     sections.append(_calendar(found))
-    if found.designs is not None and found.chosen is not None and found.panel is not None:
+    if found.choices is not None and found.chosen is not None:
         sections.append(planned.power_section(found.chosen, found.other_kpis))
-        sections.append(planned.choices_section(found.designs, found.chosen))
+        sections.append(planned.choices_section(found.choices, found.chosen))
         sections.append(planned.method_section(found.chosen, found.panel))
-        made_by = planned.made_by(found.chosen, found.panel)
+        made_by = found.plan
     if found.result is not None:
         sections += _analysed(found, found.result)
         made_by = found.result.provenance
     if made_by is not None:
         sections.append(_provenance(found, made_by))
     return Page(
-        title=(Name(found.test.experiment_id),),
+        title=(Name(found.name),),
         subtitle=_subtitle(found),
         sections=tuple(sections),
         notice=_notice(found.result),
@@ -231,40 +245,40 @@ def _assigned(test: Experiment) -> str:
 def _markets(found: Dossier, panel: Panel) -> Section:
     test = found.test
     panel = panel.with_kpi(test.kpi) if test.kpi else panel
-    control = test.control_geos or tuple(geo for geo in panel.geos if geo not in set(test.treatment_geos))
+    control = test.control_geos or tuple(geo for geo in panel.geos if geo not in set(found.treated))
     before = panel.dates < np.datetime64(test.start_date, "D")
     history = panel.outcome[:, before]
     total = float(history.sum())
-    mine = float(history[panel.geo_index(test.treatment_geos)].sum())
+    mine = float(history[panel.geo_index(found.treated)].sum())
     share = mine / total if total else float("nan")
     lead = joined(
-        f"{count(len(test.treatment_geos), 'treated geo')} with {percent(share, 1)} of ",
+        f"{count(len(found.treated), 'treated geo')} with {percent(share, 1)} of ",
         (Name(panel.kpi),),
         f" before the test, against {count(len(control), 'control geo')}.",
     )
     chart = ChartBlock(
-        charts.markets(panel, test.treatment_geos, control).to_dict(validate=False),
+        charts.markets(panel, found.treated, control).to_dict(validate=False),
         title="Treated and control geos, as they are",
         caption="Each group as an index of its own mean, nothing estimated yet. The nearer the two lines move before "
         "the test, the better the controls can stand in.",
         height=240,
         file="markets.csv",
     )
-    blocks: list[Block] = [_geo_table(test, panel, history, total), chart]
+    blocks: list[Block] = [_geo_table(found, panel, history, total), chart]
     rest = ", ".join(control)
     listed = TableBlock((Column("Control geos", wide=True),), ((Cell(rest),),))
     blocks.append(Fold("The control geos by name", (listed,)))
     return Section("markets", "The markets", "understand", lead=lead, blocks=tuple(blocks))
 
 
-def _geo_table(test: Experiment, panel: Panel, history: np.ndarray, total: float) -> TableBlock:
+def _geo_table(found: Dossier, panel: Panel, history: np.ndarray, total: float) -> TableBlock:
     columns = (
         Column("Treated geo"),
         Column(panel.kpi, f"a {panel.period}, before the test", True),
         Column("Share", f"of all {panel.kpi}", True),
     )
     rows = []
-    for geo, row in zip(test.treatment_geos, panel.geo_index(test.treatment_geos), strict=True):
+    for geo, row in zip(found.treated, panel.geo_index(found.treated), strict=True):
         mean = float(history[row].mean()) if history.size else float("nan")
         part = float(history[row].sum()) / total if total else float("nan")
         rows.append((Cell(geo), Cell(say.amount(mean), value=mean), Cell(percent(part, 1), value=part)))
@@ -296,6 +310,7 @@ def _calendar(found: Dossier) -> Section:
         )
     days = (test.end_date - test.start_date).days + 1
     blocks_of = f" in {count(len(test.schedule), 'block')}, on and off" if test.schedule else ""
+    blocks_of = " of changed spend" if test.treatment_geos and not test.schedule else blocks_of
     lead = f"{count(days, 'day')}{blocks_of}"
     if test.cooldown_end_date:
         lead += f", then {count((test.cooldown_end_date - test.end_date).days, 'day')} of cool-down"
