@@ -175,6 +175,24 @@ def test_a_recorded_draw_gives_its_own_sets():
     uniform = draw_sets(case, record(assignment=part), 0.1, 0)
     assert uniform.recorded
     assert not uniform.members[:, 12:].any()
+    lone = case_of(np.zeros((50, 60)), 1, 40, 50)
+    few_named = Assignment(rule="uniform", eligible=tuple(f"g{i:02d}" for i in range(12)))
+    stand_in = draw_sets(lone, record(assignment=few_named), 0.1, 0)
+    assert not stand_in.recorded
+    assert len(stand_in.members) == 49
+    assert "only 12 outcomes" in stand_in.words
+
+
+def test_candidates_whose_geos_take_no_part_are_left_out_and_counted():
+    rows = np.arange(60)
+    names = tuple(f"g{row:02d}" for row in rows)
+    dates = np.datetime64("2024-01-01") + np.arange(60).astype("timedelta64[D]")
+    case = Case(np.zeros((60, 60)), dates, names, rows[:2], rows[2:50], 40, 50, 50, False, ())
+    near = tuple((f"g{i:02d}", f"g{i + 1:02d}") for i in range(55))
+    draws = draw_sets(case, record(assignment=Assignment(rule="near_best", candidates=near)), 0.1, 0)
+    assert len(draws.members) == 48
+    assert not draws.members[:, 50:].any()
+    assert "6 with geos that take no part" in draws.words
 
 
 @pytest.mark.parametrize(

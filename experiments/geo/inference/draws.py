@@ -67,17 +67,21 @@ def draw_sets(case: Case, design: Experiment, alpha: float, seed: int, most: int
             return Draws(_flips(case, pairs, most, rng), True, f"flips within the test's {len(pairs)} pairs")
         note = f" ({len(pairs)} pairs have only {2 ** len(pairs)} draws, so any set stands in)"
     elif rule == "near_best":
-        members = _candidates(case, design)
+        members, elsewhere = _candidates(case, design)
+        left = f", {elsewhere} with geos that take no part here left out" if elsewhere else ""
         if len(members) + 1 >= needed:
             chosen = members if len(members) <= most else members[rng.choice(len(members), most, replace=False)]
-            return Draws(chosen, True, f"the {len(members) + 1} sets that the test's draw was made from")
-        note = f" (the draw was made from only {len(members) + 1} sets, so any set stands in)"
-    eligible = _eligible(case, design) if rule == "uniform" else case.units
-    size, count = len(case.treated), len(eligible)
+            return Draws(chosen, True, f"the {len(members) + 1} sets that the test's draw was made from{left}")
+        note = f" (the draw was made from only {len(members) + 1} sets{left}, so any set stands in)"
+    size, count = len(case.treated), len(case.units)
+    if rule == "uniform":
+        named = _eligible(case, design)
+        if comb(len(named), size) >= needed:
+            return Draws(_any(case, named, most, rng), True, f"sets of {size} of the {len(named)} geos of the draw")
+        note = f" (the draw had only {comb(len(named), size)} outcomes, so any set stands in)"
     if comb(count, size) < needed:
         return Draws(np.zeros((0, len(case.geos)), dtype=np.bool_), False, f"{comb(count, size)} sets{note}")
-    members = _any(case, eligible, most, rng)
-    return Draws(members, rule == "uniform", f"sets of {size} of the {count} geos{note}")
+    return Draws(_any(case, case.units, most, rng), False, f"sets of {size} of the {count} geos{note}")
 
 
 def _rule(design: Experiment) -> str:
@@ -150,8 +154,8 @@ def _pairs(case: Case, design: Experiment) -> Ints:
     return pairs
 
 
-def _candidates(case: Case, design: Experiment) -> Bools:
-    """Candidates other than the treated set whose geos all take part, distinct, shape (sets, geos)."""
+def _candidates(case: Case, design: Experiment) -> tuple[Bools, int]:
+    """Distinct candidates but the treated set whose geos all take part, shape (sets, geos); how many others."""
     named = design.assignment.candidates if design.assignment else ()
     refuse(_unknown(case, (geo for each in named for geo in each), "assignment"))
     rows = {name: row for row, name in enumerate(case.geos)}
@@ -161,7 +165,8 @@ def _candidates(case: Case, design: Experiment) -> Bools:
     if own not in sets:
         words = "the treated geos are none of its candidates"
         refuse([Problem(words, column="assignment", code="assignment")])
-    return _members(case, [sorted(each) for each in sets if each != own and each <= part])
+    kept = [sorted(each) for each in sets if each != own and each <= part]
+    return _members(case, kept), len(sets) - 1 - len(kept)
 
 
 def _eligible(case: Case, design: Experiment) -> Ints:
