@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
 import tables
+
 from experiments import analyse
+from experiments.design import plan
 from experiments.design.goal import Goal
 from experiments.design.plan import design, stage_of
 from experiments.design.power import rehearse
@@ -26,14 +27,17 @@ from measurement import Panel
 
 NAME = "power"
 WANTED = 0.8
-ABOUT = """Power at the stated minimum detectable effect: designs made on a history, their effect put into the window that
-follows it, the test made as the design says (`python benchmarks/study_power.py`). *found* is the share of injected
+CANDIDATES = 300
+"""Sets that each search begins with: about as many as a search over several sizes gives to one of them."""
+ABOUT = """Power at the stated minimum detectable effect: designs made on a history, their effect put into the window
+that follows it, the test made as the design says (`python benchmarks/study_power.py`). *found* is the share of injected
 effects that the test finds (promised: .80), *error* its standard error over designs. *plain* is the same at the effect
 before the stretch for few windows, *optimistic* at the effect that the windows which chose the geos would promise:
 what a tool without held-back windows delivers. *false* is the share of tests without an effect that find one (alpha
-.10). *analyse* is the share of designs whose drawn set gets the same answer from `experiments.analyse`. Panels with few
-later windows (GeoLift's and Google's have 90 to 105 days) tell little on their own: their designs share the same weeks,
-so that the error is larger than it looks."""
+.10). *windows* are separate planning windows of a design, *none* designs that say that no effect is found reliably.
+*analyse* is the share of designs whose drawn set gets the same answer from `experiments.analyse`. Panels with few later
+windows (GeoLift's and Google's have 90 to 105 days) tell little on their own: their designs share the same weeks, so
+that the error is larger than it looks."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Source:
     least: int
 
 
-def simulated(kind: str, rng: np.random.Generator, geos: int = 40, days: int = 154) -> np.ndarray:
+def simulated(kind: str, rng: np.random.Generator, geos: int = 40, days: int = 280) -> np.ndarray:
     """Sizes that differ and a week; noise alone, drifting factors, or factors of unlike loadings with slow noise."""
     size, week = np.exp(rng.normal(6, 0.9, (geos, 1))), 0.15 * np.sin(2 * np.pi * np.arange(days) / 7)
     walks = rng.normal(size=(3, days)).cumsum(axis=1) / 2
@@ -82,7 +86,7 @@ def wide(file: Path, geo: str, day: str, value: str, keep: Callable[[pd.DataFram
 def sources(folder: Path | None) -> list[Source]:
     """Simulated panels, and real ones where the folder is given."""
     found = [
-        Source(kind, lambda rng, kind=kind: simulated(kind, rng), "day", (14, 21), 84)
+        Source(kind, lambda rng, kind=kind: simulated(kind, rng), "day", (14, 28), 140)
         for kind in ("noise", "drift", "loadings")
     ]
     if folder is None:
@@ -208,10 +212,11 @@ def analysed(panel: Panel, cut: int, made: Design) -> bool:
 def line(source: Source, runs: int, rng: np.random.Generator, check: int = 10) -> dict[str, object]:
     """One line of the table: designs until so many effects were injected."""
     made: list[dict[str, float]] = []
-    total, agree, seen = 0, 0, 0
+    total, agree, seen, none = 0, 0, 0, 0
     while total < runs:
         panel, cut, each = planned(source, rng)
         if not np.isfinite(each.mde):
+            none += 1
             continue
         found = delivered(panel, cut, each)
         total += found["found"].size
@@ -235,6 +240,7 @@ def line(source: Source, runs: int, rng: np.random.Generator, check: int = 10) -
         "optimistic": float(table["optimistic"].mean()),
         "false": float(table["false"].mean()),
         "stretch": float(table["stretch"].mean()),
+        "none": none,
         "analyse": agree / seen,
     }
 
@@ -249,6 +255,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=4000, help="injected effects per panel")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    plan.CANDIDATES = CANDIDATES
     data = os.environ.get("THEODOLITE_REFERENCE_DATA", "")
     found = []
     for each in lines(options.runs, options.seed, Path(data) if data else None):

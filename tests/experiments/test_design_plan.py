@@ -312,6 +312,15 @@ def test_progress_is_told_and_may_stop() -> None:
         design(panel_of(), goal, progress=stop)
 
 
+def test_the_room_itself_can_be_called() -> None:
+    """`experiments.design` is a package and the function of that name, whichever was imported first."""
+    import experiments.design
+    import experiments.design.goal
+
+    goal = goal_of(durations=(4,), geos=(2, 2))
+    assert experiments.design(panel_of(), goal).to_dict() == design(panel_of(), goal).to_dict()
+
+
 def test_names_are_only_values() -> None:
     odd = ("=1+1", "a,b", "NA", "<b>", *(f"g{row:02d}" for row in range(4, GEOS)))
     found = design(replace(panel_of(), geos=odd), replace(goal_of(durations=(4,)), must_include=("=1+1",)))
