@@ -79,7 +79,8 @@ def explained(rules: Sequence[Rule], geos: int) -> str:
     advice = _advice(rules, core, geos)
     if advice:
         lines.append(f"{'any of these' if len(advice) > 1 else 'this'} would help: {'; '.join(advice)}")
-    return "\n".join(["no set of geos meets all that is asked; these cannot hold together:", *lines])
+    what = "this cannot hold" if len(core) == 1 else "these cannot hold together"
+    return "\n".join([f"no set of geos meets all that is asked; {what}:", *lines])
 
 
 def _alike(core: Sequence[Rule]) -> list[list[Rule]]:

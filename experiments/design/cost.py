@@ -4,6 +4,7 @@ Signs are those of the whole house: a spend change and an outcome change are tre
 are negative where good ads are cut. What is *needed* is a size and has no sign.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,10 +70,9 @@ class Cost:
     @property
     def sentence(self) -> str:
         """In one sentence, without statistics."""
-        parts = [self._moved(), self._expected(), self._lacking()]
-        return (
-            "; ".join(filter(None, parts)) or "what it costs is unknown: give media, or the expected iROAS and a budget"
-        )
+        moved = " and ".join(filter(None, (self._moved(), self._expected())))
+        found = "; ".join(filter(None, (moved, self._unseen(), self._lacking())))
+        return found or "what it costs is unknown: give media, or the expected iROAS and a budget"
 
     def _moved(self) -> str:
         if self.spend_delta is None:
@@ -82,13 +82,18 @@ class Cost:
 
     def _expected(self) -> str:
         if self.outcome_delta is None:
-            return "" if self.lost_at_mde is None else f"at most {_money(self.lost_at_mde, self.currency)} lost unseen"
+            return ""
         verb = "lose" if self.outcome_delta < 0 else "bring"
         words = f"is expected to {verb} {_amount(self.outcome_delta)} {self.kpi}"
         if self.net is None:
             return words
         worth = "" if self.money_delta == self.outcome_delta else f" ({_money(self.money_delta, self.currency)})"
         return f"{words}{worth}: net {'+' if self.net >= 0 else '-'}{_money(self.net, self.currency)}"
+
+    def _unseen(self) -> str:
+        if self.outcome_delta is not None or self.lost_at_mde is None:
+            return ""
+        return f"a loss of up to {_money(self.lost_at_mde, self.currency)} could go unseen"
 
     def _lacking(self) -> str:
         if self.needed is None:
@@ -210,6 +215,29 @@ def priced(moved: Moved, worth: float | None, price: float | None, mde: float | 
         lost_at_mde=None if mde is None or price is None or not moved.cut else abs(mde) * price,
         currency=moved.currency,
         kpi=moved.kpi,
+    )
+
+
+def total(costs: Sequence[Cost]) -> Cost:
+    """The cost of several cells of one test together; what is unknown of one is unknown of all."""
+
+    def added(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return sum(known) if len(known) == len(values) else None
+
+    first, enough = costs[0], [cost.enough for cost in costs]
+    return Cost(
+        source=first.source,
+        usual_spend=added([cost.usual_spend for cost in costs]),
+        spend_delta=added([cost.spend_delta for cost in costs]),
+        outcome_delta=added([cost.outcome_delta for cost in costs]),
+        money_delta=added([cost.money_delta for cost in costs]),
+        net=added([cost.net for cost in costs]),
+        needed=added([cost.needed for cost in costs]),
+        enough=False if False in enough else (None if None in enough else True),
+        lost_at_mde=added([cost.lost_at_mde for cost in costs]),
+        currency=first.currency,
+        kpi=first.kpi,
     )
 
 

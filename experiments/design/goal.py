@@ -142,7 +142,9 @@ def _names(goal: Goal, panel: Panel) -> Iterator[_Found]:
     if goal.kpi is not None and goal.kpi not in panel.kpis:
         words = f"unknown KPI '{shown(goal.kpi)}'{did_you_mean(goal.kpi, panel.kpis)}; the outcome table has "
         yield _error("kpi", f"{words}{', '.join(map(shown, list(panel.kpis)[:20]))}", "unknown-kpi")
-    for stratum in goal.quotas:
+    if goal.quotas and not goal.strata:
+        yield _error("quotas", "stands without strata, which say where each geo belongs", "missing-strata")
+    for stratum in goal.quotas if goal.strata else ():
         if stratum not in goal.strata.values():
             words = f"no geo is in the stratum '{shown(stratum)}'{did_you_mean(stratum, set(goal.strata.values()))}"
             yield _error("quotas", words, "unknown-stratum")

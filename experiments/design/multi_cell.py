@@ -15,7 +15,7 @@ from datetime import date
 import numpy as np
 
 from experiments.design.constraints import compile
-from experiments.design.cost import cost
+from experiments.design.cost import Cost, cost, total
 from experiments.design.goal import Goal
 from experiments.design.plan import design, stage_of
 from experiments.design.power import Stage, rehearse, summarise
@@ -53,6 +53,11 @@ class CellDesign:
         """The cell that finds least."""
         return max(self.cells, key=lambda cell: cell.mde)
 
+    @property
+    def cost(self) -> Cost:
+        """Money of all cells together."""
+        return total([cell.cost for cell in self.cells])
+
     def records(self, start: date | None = None, experiment_id: str | None = None) -> tuple[Experiment, ...]:
         """One record for each cell, ready for `experiments.analyse_cells` once the test has run.
 
@@ -74,6 +79,7 @@ class CellDesign:
         return {
             **{name: weakest[name] for name in common},
             "treatment_geos": [geo for cell in self.cells for geo in cell.treatment_geos],
+            "cost": self.cost.to_dict(),
             "score": self.score,
             "reasons": [f"of the cell that finds least: {reason}" for reason in self.weakest.reasons],
             "notes": list(self.notes),

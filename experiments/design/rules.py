@@ -143,17 +143,17 @@ def _left_out(frame: _Frame, panel: Panel, goal: Goal) -> Iterator[Rule]:
     """Geos that can be neither treated nor controls, and those that cannot be treated."""
     outcome = panel.kpis[goal.kpi or panel.kpi]
     for row in np.flatnonzero(np.ptp(outcome, axis=1) == 0.0):
-        words = f"'{shown(panel.geos[row])}' is left out: its KPI never moves"
+        words = f"'{shown(panel.geos[row])}' must be left out: its KPI never moves"
         yield frame.fixed("", words, np.stack([frame.treated[row], frame.control[row]]), 0.0)
     for row in panel.geo_index(goal.busy):
         name = shown(panel.geos[row])
         matrix = np.stack([frame.treated[row], frame.control[row]])
-        yield frame.fixed("busy", f"'{name}' is left out", matrix, 0.0, f"wait until '{name}' is free")
+        yield frame.fixed("busy", f"'{name}' must be left out", matrix, 0.0, f"wait until '{name}' is free")
     usual = usual_spend(panel, goal, 1)
     if usual is not None and usual.any():
         for row in np.flatnonzero(usual == 0.0):
             words = (
-                f"'{shown(panel.geos[row])}' is not treated: no spend of {', '.join(map(shown, goal.channel))} there"
+                f"'{shown(panel.geos[row])}' cannot be treated: no spend of {', '.join(map(shown, goal.channel))} there"
             )
             yield frame.fixed("", words, frame.treated[[row]], 0.0)
 
@@ -162,11 +162,11 @@ def _named(frame: _Frame, panel: Panel, goal: Goal) -> Iterator[Rule]:
     for row in panel.geo_index(goal.must_include):
         name = shown(panel.geos[row])
         advice = f"leave '{name}' out of must_include"
-        yield frame.fixed("must_include", f"'{name}' is treated", frame.treated[[row]], 1.0, advice)
+        yield frame.fixed("must_include", f"'{name}' must be treated", frame.treated[[row]], 1.0, advice)
     for row in panel.geo_index(goal.exclude):
         name = shown(panel.geos[row])
         advice = f"leave '{name}' out of exclude"
-        yield frame.fixed("exclude", f"'{name}' is not treated", frame.treated[[row]], 0.0, advice)
+        yield frame.fixed("exclude", f"'{name}' must not be treated", frame.treated[[row]], 0.0, advice)
 
 
 def _together(frame: _Frame, panel: Panel, goal: Goal) -> Iterator[Rule]:
@@ -174,12 +174,12 @@ def _together(frame: _Frame, panel: Panel, goal: Goal) -> Iterator[Rule]:
         rows = panel.geo_index(cluster)
         matrix = np.vstack([each[rows[1:]] - each[rows[0]] for each in (frame.treated, frame.control)])
         names = _names(cluster)
-        yield frame.fixed("clusters", f"{names} stay together", matrix, 0.0, f"let {names} be split")
+        yield frame.fixed("clusters", f"{names} must stay together", matrix, 0.0, f"let {names} be split")
     for pair in goal.adjacent:
         one, other = panel.geo_index(pair)
         treated, control = frame.treated, frame.control
         matrix = np.stack([treated[one] + control[other], treated[other] + control[one]])
-        words = f"{_names(pair)} are neighbours: none is a control while the other is treated"
+        words = f"{_names(pair)} are neighbours: none may be a control while the other is treated"
         advice = partial(_always, f"let {_names(pair)} be split")
         yield Rule("adjacent", words, matrix, np.full(2, -np.inf), np.ones(2), advice=advice)
 

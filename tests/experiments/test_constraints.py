@@ -153,8 +153,8 @@ def refused(goal: Goal, panel: Panel | None = None) -> str:
 def test_two_names_that_clash() -> None:
     assert refused(replace(GOAL, must_include=("a", "c"), exclude=("c", "b"))) == (
         "no set of geos meets all that is asked; these cannot hold together:\n"
-        "  must_include: 'c' is treated\n"
-        "  exclude: 'c' is not treated\n"
+        "  must_include: 'c' must be treated\n"
+        "  exclude: 'c' must not be treated\n"
         "any of these would help: leave 'c' out of must_include; leave 'c' out of exclude"
     )
 
@@ -202,11 +202,13 @@ def test_one_of_nine_geos_makes_too_few_reference_sets() -> None:
 
 def test_many_rules_of_a_kind_are_counted() -> None:
     words = refused(replace(GOAL, busy=tuple("abcdefg")))
-    assert "busy: 'f' is left out; 'g' is left out" in words
+    assert "busy: 'f' must be left out; 'g' must be left out" in words
     assert words.endswith("this would help: name fewer geos in busy")
     sizes = np.arange(100.0, 140.0)
     words = refused(replace(GOAL, busy=tuple(f"g{i:03d}" for i in range(36))), panel_of(sizes))
-    assert "'g003' is left out; 'g004' is left out; 'g005' is left out; and 30 more of this kind" in words
+    assert (
+        "'g003' must be left out; 'g004' must be left out; 'g005' must be left out; and 30 more of this kind" in words
+    )
 
 
 def test_two_clashes_at_once() -> None:
@@ -237,7 +239,9 @@ def test_geos_that_never_move_and_geos_without_spend_are_not_treated() -> None:
     assert feasible.treatable.tolist() == [False, *[True] * 7, False]
     assert feasible.usable.tolist() == [*[True] * 8, False]
     words = refused(replace(GOAL, must_include=("a", "i")), panel)
-    assert "'a' is not treated: no spend of tv there" in words or "'i' is left out: its KPI never moves" in words
+    assert (
+        "'a' cannot be treated: no spend of tv there" in words or "'i' must be left out: its KPI never moves" in words
+    )
 
 
 def test_a_channel_that_spent_nothing_cannot_be_cut() -> None:
@@ -248,7 +252,7 @@ def test_a_channel_that_spent_nothing_cannot_be_cut() -> None:
 def test_why_not_gives_the_numbers() -> None:
     feasible = compile(panel_of(), replace(GOAL, geos=(3, 4), share=(0.0, 0.5), must_include=("i",)))
     assert feasible.why_not(np.isin(GEOS, ["a", "b", "c", "d", "e"])) == [
-        "must_include: 'i' is treated",
+        "must_include: 'i' must be treated",
         "geos: at most 4 geos treated, and 5 are treated",
         "share: at most 0.5 of the KPI in treated geos, and the treated geos hold 0.785 of the KPI",
     ]

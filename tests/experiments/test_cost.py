@@ -47,7 +47,9 @@ def test_going_dark_saves_spend_and_loses_what_it_brought() -> None:
     assert found.outcome_delta == pytest.approx(-2000)
     assert found.money_delta == pytest.approx(-8000)
     assert found.net == pytest.approx(-4000)
-    assert found.sentence == ("saves EUR 4,000 of spend; is expected to lose 2,000 orders (EUR 8,000): net -EUR 4,000")
+    assert found.sentence == (
+        "saves EUR 4,000 of spend and is expected to lose 2,000 orders (EUR 8,000): net -EUR 4,000"
+    )
 
 
 def test_cutting_bad_ads_is_a_gain() -> None:
@@ -59,7 +61,9 @@ def test_a_heavy_up_is_the_mirror_image() -> None:
     heavy = cost(PANEL, replace(GOAL, direction="heavy_up"), TREATED, 10)
     for name in ("spend_delta", "outcome_delta", "money_delta", "net"):
         assert getattr(heavy, name) == pytest.approx(-getattr(dark, name))
-    assert heavy.sentence == "costs EUR 4,000 of spend; is expected to bring 2,000 orders (EUR 8,000): net +EUR 4,000"
+    assert (
+        heavy.sentence == "costs EUR 4,000 of spend and is expected to bring 2,000 orders (EUR 8,000): net +EUR 4,000"
+    )
 
 
 def test_half_a_change_is_half_the_money() -> None:
@@ -106,7 +110,7 @@ def test_without_media_the_budget_is_what_is_spent() -> None:
 def test_without_media_a_cut_is_known_by_what_it_may_lose() -> None:
     found = cost(BARE, replace(GOAL, iroas=None), TREATED, 10, mde=100)
     assert (found.source, found.spend_delta, found.needed, found.net) == ("unknown", None, None, None)
-    assert found.sentence == "at most EUR 400 lost unseen"
+    assert found.sentence == "a loss of up to EUR 400 could go unseen"
     nothing = cost(BARE, replace(GOAL, direction="heavy_up", iroas=None), TREATED, 10, mde=100)
     assert nothing.sentence == "what it costs is unknown: give media, or the expected iROAS and a budget"
     assert nothing.to_dict()["spend_delta"] is None
@@ -119,13 +123,13 @@ def test_another_kpi_has_no_price() -> None:
     found = cost(PANEL, replace(visits, iroas=None, icpa=8.0), TREATED, 10, mde=100)
     assert (found.outcome_delta, found.needed, found.net) == (pytest.approx(-500), pytest.approx(800), None)
     assert found.sentence == (
-        "saves EUR 4,000 of spend; is expected to lose 500 visits; the promised effect takes a change of EUR 800"
+        "saves EUR 4,000 of spend and is expected to lose 500 visits; the promised effect takes a change of EUR 800"
     )
 
 
 def test_a_kpi_in_money_is_not_said_twice() -> None:
     found = cost(panel_of(kpi_value=1.0), GOAL, TREATED, 10)
-    assert found.sentence == "saves EUR 4,000 of spend; is expected to lose 8,000 orders: net -EUR 4,000"
+    assert found.sentence == "saves EUR 4,000 of spend and is expected to lose 8,000 orders: net -EUR 4,000"
 
 
 def test_the_budget_of_a_cut_is_what_it_loses() -> None:

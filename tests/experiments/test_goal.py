@@ -121,6 +121,7 @@ def test_every_direction_has_its_sign(direction: str, given: float | None, chang
             {"strata": {"a": "east"}, "quotas": {"east": (2, 1)}},
             "quotas: found 2:1 for the stratum 'east'; the smaller number comes first",
         ),
+        ({"quotas": {"east": (1, 2)}}, "quotas: stands without strata, which say where each geo belongs"),
         ({"alpha": 0.9}, "alpha: found 0.9; it lies between 0.01 and 0.5"),
         ({"power": 80}, "power: found 80; it lies between 0.5 and 0.99"),
         ({"cells": 0}, "cells: found 0; a test has 1 cell or more"),

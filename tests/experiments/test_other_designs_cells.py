@@ -73,6 +73,10 @@ def test_money_and_alpha_are_shared_out(planned: CellDesigns, whole: Panel) -> N
         assert cell.goal.budget == pytest.approx(5e4)
         rows = [whole.geos.index(geo) for geo in cell.treatment_geos]
         assert cell.cost.spend_delta == pytest.approx(float(whole.spend[rows, 0].sum()) * 14)
+    both = planned.best.cost
+    for name in ("spend_delta", "net", "needed"):
+        assert getattr(both, name) == pytest.approx(sum(getattr(cell.cost, name) for cell in planned.best.cells))
+    assert both.enough is all(cell.cost.enough for cell in planned.best.cells)
     assert any("read their p-values after Holm" in note for note in planned.best.notes)
 
 
