@@ -23,6 +23,8 @@ from measurement.typing import Json
 LONGER_BURN_IN = 2
 """The carry-over check reads the test with up to so many more periods dropped after each switch."""
 TINY = float(np.finfo(np.float64).tiny)
+LARGEST = 1 << 53
+"""Whole numbers from here on are not exact in every reader of JSON."""
 SECOND_READ = ("autoregressive", "newey_west", "difference_in_means")
 
 
@@ -178,7 +180,7 @@ def _diagnostics(
         "switches": _switches(case),
         "rule": case.mechanism.rule,
         "rule_on_record": design.assignment is not None,
-        "schedules": case.mechanism.count,
+        "schedules": case.mechanism.count if case.mechanism.count < LARGEST else None,
         "markets": 1 if case.one_market else int((case.block >= 0).any(axis=1).sum()),
         "treated_geos": len(case.treated),
         "on_periods_read": int((inside & case.exposed).sum()),

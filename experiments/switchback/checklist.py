@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from experiments.grade import Check, letter
 from experiments.records import Experiment, Grade
 from experiments.spend import SpendChange
+from experiments.switchback.draws import in_words
 
 PRECISE = 0.10
 WORST_ON_OFF: Grade = "D"
@@ -53,7 +54,7 @@ def graded(design: Experiment, facts: Facts) -> tuple[Grade, tuple[Check, ...]]:
 
 def _checks(facts: Facts) -> tuple[Check, ...]:
     spend, carry = facts.spend, facts.carry_over
-    number = f"{facts.schedules:,} schedule(s) could have been drawn, {facts.switches} switch(es)"
+    number = f"{in_words(facts.schedules)} schedule(s) could have been drawn, {facts.switches} switch(es)"
     how = "by randomisation" if facts.by_randomisation else "by regression, so a D at best"
     longer = "no room for a longer burn-in" if carry is None else f"moves the estimate by {carry:.1f} standard errors"
     apart = "no second estimator" if facts.disagreement is None else f"{facts.disagreement:.1f} standard errors apart"

@@ -20,6 +20,8 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 MOST_DRAWS = 4_999
 """Schedules compared with; up to as many are enumerated, of more a random sample of this size is taken."""
 
+MANY = 10**9
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mechanism:
@@ -64,6 +66,11 @@ class Mechanism:
         each = [_orders(states) for states in self._states()]
         rows = np.array([list(chain.from_iterable(parts)) for parts in product(*each)], dtype=np.bool_)
         return np.asarray(rows[(rows != self.on).any(axis=1)])
+
+
+def in_words(count: int) -> str:
+    """A number of schedules for readers."""
+    return f"{count:,}" if count < MANY else "more than a billion"
 
 
 def ways(blocks: int, on: int, rule: Rule) -> int:

@@ -7,7 +7,7 @@ from math import isfinite
 import numpy as np
 
 from experiments.records import Experiment
-from experiments.switchback.draws import MOST_DRAWS
+from experiments.switchback.draws import MOST_DRAWS, in_words
 from experiments.switchback.layout import Case
 from experiments.switchback.regression import autoregressive, newey_west, randomisation_test
 from experiments.two_sided import StudentTest, TwoSided
@@ -42,10 +42,10 @@ def _randomised(case: Case, seed: int) -> Estimator:
     test, measured = randomisation_test(case.weighted, case.on, others)
     count = case.mechanism.count
     exact = count <= MOST_DRAWS + 1
-    number = f"all {count:,} schedules" if exact else f"{len(others):,} of the {count:,} schedules"
+    number = f"all {in_words(count)} schedules" if exact else f"{len(others):,} of {in_words(count)} schedules"
     rule = "one of every two neighbouring blocks on" if case.mechanism.rule == "pairs" else "as many blocks on"
     how = f"randomisation: the studentised coefficient beside that of {number} that could have been drawn ({rule})"
-    details = {"schedules": count, "exact": exact, "autocorrelation": case.rho}
+    details = {"exact": exact, "draws": len(others) + 1, "autocorrelation": case.rho}
     return Estimator("randomisation", test, f"{how}; p-value and interval invert the same statistic", measured, details)
 
 
@@ -141,7 +141,7 @@ def choose(name: str, design: Experiment, fitted: Mapping[str, Estimator], alpha
         raise DesignError(f"the estimator {name} does not serve this schedule; there are {', '.join(fitted)}")
     if name == "randomisation" and not by_draw:
         raise DesignError(
-            f"the schedule could have fallen in {case.mechanism.count:,} ways, too few for an interval of "
+            f"the schedule could have fallen in {in_words(case.mechanism.count)} ways, too few for an interval of "
             f"{1 - min(alpha, _LEVEL_OF_ERROR):.0%} by randomisation: take the default estimator, or more blocks"
         )
     return fitted[name]
