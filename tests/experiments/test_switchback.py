@@ -375,6 +375,17 @@ def test_on_off_without_a_schedule_reads_the_weeks_around_it() -> None:
     assert washed.diagnostics["off_periods_read"] == found.diagnostics["off_periods_read"] - 7
 
 
+def test_on_off_with_its_off_blocks_is_read_within_them() -> None:
+    schedule = blocks_of("-+-", 28, first=28)
+    outcome = with_effect(market(12, 112, rho=0.3), schedule, 150.0)
+    outcome[0, :28] -= 500  # whatever ran before the first block does not matter
+    found = analyse(panel_of(outcome), design_of(schedule, method="on_off", burn_in=2))
+    assert found.grade == "D"
+    assert found.outcome_change.low < 150 * 28 < found.outcome_change.high
+    assert found.diagnostics["off_periods_read"] == 52
+    assert found.average_effect.estimate == pytest.approx(150, abs=60)
+
+
 def crossover(seed: int) -> tuple[np.ndarray, tuple[Block, ...]]:
     """Eight geos, half of them on while the others are off."""
     states, mirror = "+--+-++-+--+", "-++-+--+-++-"
