@@ -195,3 +195,22 @@ def test_many_sets_at_once_match_no_predictors():
     matched = synthetic_control.Settings(predictors=Predictors(np.ones((12, 1)), slice(0, 30)))
     with pytest.raises(ValueError, match="not predictors"):
         synthetic_control.fit_many(Blocks(block.outcome, treated, ~treated, 0, 30, 40), matched)
+
+
+@pytest.mark.parametrize("name", sorted(ESTIMATORS))
+def test_a_geo_that_sold_nothing_before_the_test_breaks_nothing(name):
+    """As a donor, as a treated geo, and where no donor sold anything."""
+    outcome = random_block(23).outcome
+    outcome[[1, 5], :30] = 0.0
+    fit = ESTIMATORS[name].fit(Block(outcome, np.arange(2), np.arange(2, 12), 0, 30, 40))
+    assert np.abs(fit.counterfactual).max() < 10 * np.abs(outcome).max()
+    many = ESTIMATORS[name].fit_many
+    if many is not None:
+        treated = np.arange(12)[None, :] < 2
+        assert many(Blocks(outcome, treated, ~treated, 0, 30, 40)).counterfactual[0] == pytest.approx(
+            fit.counterfactual
+        )
+    outcome[2:, :30] = 0.0
+    assert np.isfinite(ESTIMATORS[name].fit(Block(outcome, np.arange(2), np.arange(2, 12), 0, 30, 40)).effect)
+    outcome[:, :30] = 0.0
+    assert np.isfinite(ESTIMATORS[name].fit(Block(outcome, np.arange(2), np.arange(2, 12), 0, 30, 40)).effect)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.geo.estimators.block import Block, Fit
+from experiments.geo.estimators.block import Block, Fit, sizes_of
 from measurement.typing import Floats
 
 SEASON = 7
@@ -70,8 +70,7 @@ def fit(block: Block, settings: Settings | None = None) -> Fit:
     settings = settings or Settings()
     observed, donors, pre = block.observed, block.donor_outcome, block.pre_length
     size = max(float(np.abs(observed[:pre]).mean()), 1e-300)
-    sizes = np.maximum(np.abs(donors[:, :pre]).mean(axis=1, keepdims=True), 1e-300)
-    target, series = observed / size, donors / sizes
+    target, series = observed / size, donors / sizes_of(donors[:, :pre])[:, None]
     shift = float(target[:pre].mean())
     target, series = target - shift, series - series[:, :pre].mean(axis=1, keepdims=True)
     spread = max(float(target[:pre].std()), 1e-9)

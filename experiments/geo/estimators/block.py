@@ -165,6 +165,15 @@ class Fits:
         return _pre_errors(self.observed - self.counterfactual, self.observed, self.pre_length)
 
 
+def sizes_of(before: Floats) -> Floats:
+    """Mean absolute KPI of the pre-period, over the last axis; infinite where there was none.
+
+    Divided by it, a geo that sold nothing before the onset is flat, whatever it sells afterwards.
+    """
+    size = np.asarray(np.abs(before).mean(axis=-1))
+    return np.where(size > 0.0, size, np.inf)
+
+
 def _pre_errors(gap: Floats, observed: Floats, pre: int) -> Floats:
     """Root mean square gap of the pre-period, floored; the last axis is time."""
     floor = 1e-6 * np.abs(observed[..., :pre]).mean(axis=-1)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.geo.estimators.block import Block, Fit
+from experiments.geo.estimators.block import Block, Fit, sizes_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,11 @@ def return_on_spend(before: Floats, after: Floats, spend_change: Floats, power: 
 
 
 def _root_weights(before: Floats, power: float) -> Floats:
-    """Square roots of the regression weights, 0 where there is no KPI, scaled to a largest of 1."""
+    """Square roots of the regression weights, 0 where there is no KPI, scaled to a largest of 1; all 1 without any."""
     size = np.abs(before)
     seen = size > 0
+    if not seen.any():
+        return np.ones(len(before))
     root = np.zeros(len(before))
     root[seen] = (size[seen] / size[seen].min()) ** (-power / 2)
     return root

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.geo.estimators.block import Block, Blocks, Fit, Fits
+from experiments.geo.estimators.block import Block, Blocks, Fit, Fits, sizes_of
 from experiments.geo.estimators.predictors import Predictors, matched_weights
 from experiments.geo.estimators.simplex import simplex_weights
 from experiments.geo.estimators.simplex_many import simplex_weights_many
@@ -44,7 +44,7 @@ def fit(block: Block, settings: Settings | None = None) -> Fit:
     observed, donors, pre = block.observed, block.donor_outcome, block.pre_length
     size, sizes = 1.0, np.ones((len(donors), 1))
     if settings.scale:
-        size, sizes = float(_size(observed[:pre])), _size(donors[:, :pre])[:, None]
+        size, sizes = float(_target_size(observed[:pre])), sizes_of(donors[:, :pre])[:, None]
     target, columns = observed / size, donors / sizes
     level = 0.0
     if settings.fixed_effect:
@@ -125,18 +125,20 @@ def share(blocks: Blocks, settings: Settings) -> Shared:
     observed = means @ outcome
     size, sizes = np.ones(len(observed)), np.ones(len(outcome))
     if settings.scale:
-        size, sizes = _size(observed[:, :pre]), _size(outcome[:, :pre])
+        size, sizes = _target_size(observed[:, :pre]), sizes_of(outcome[:, :pre])
     series, level = outcome / sizes[:, None], np.zeros(len(observed))
     if settings.fixed_effect:
         level = observed[:, :pre].mean(axis=1) / size
         series = series - series[:, :pre].mean(axis=1, keepdims=True)
     caps = _caps(settings, blocks.donors.sum(axis=1))
-    return Shared(series, means * sizes / size[:, None], caps, observed, level, size, sizes, pre)
+    mixes = means * np.where(np.isfinite(sizes), sizes, 0.0) / size[:, None]
+    return Shared(series, mixes, caps, observed, level, size, sizes, pre)
 
 
-def _size(series: Floats) -> Floats:
-    """Mean absolute value over time, the last axis."""
-    return np.maximum(np.abs(series).mean(axis=-1), 1e-300)
+def _target_size(before: Floats) -> Floats:
+    """As a geo's size, but 1 where there was no KPI, because it multiplies the counterfactual."""
+    size = sizes_of(before)
+    return np.where(np.isfinite(size), size, 1.0)
 
 
 def _caps(settings: Settings, donors: Ints) -> Floats:
