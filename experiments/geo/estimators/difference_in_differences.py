@@ -27,8 +27,7 @@ def fit(block: Block, settings: Settings | None = None) -> Fit:
     weights = np.full(len(donors), 1.0 / len(donors))
     loadings = weights
     if settings.scale:
-        sizes = np.maximum(np.abs(donors[:, :pre]).mean(axis=1), 1e-300)
-        loadings = weights / sizes * float(np.abs(observed[:pre]).mean())
+        loadings = weights / sizes_of(donors[:, :pre]) * float(np.abs(observed[:pre]).mean())
     mean = loadings @ donors
     shift = observed[:pre].mean() - mean[:pre].mean()
     return Fit(observed, mean + shift, pre, weights, loadings=loadings)
