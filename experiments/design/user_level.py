@@ -1,7 +1,7 @@
 """Plan a test on users (conversion lift, ghost ads, public service ads): how many users, how long, what it finds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 from math import ceil, floor, isfinite
@@ -102,7 +102,7 @@ def design_users(goal: UserGoal) -> Plans:
     ]
     if not within:
         raise DesignError(f"no duration is within the budget: {'; '.join(notes)}")
-    best = ranked(within)
+    best = ranked(within) if goal.lift is None else _by_lift(goal.lift, within)
     return Plans(tuple(best), _recommended(goal, best), tuple(notes))
 
 
@@ -260,34 +260,44 @@ def _notes(goal: UserGoal, users: int, days: int) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _by_lift(lift: float, plans: list[Plan]) -> list[Plan]:
+    """Plans that find the wanted lift, the shortest first; then the others, the nearest to it first.
+
+    What a plan finds beyond the wanted lift earns nothing. Those that do not find it stay below a score of 50.
+    """
+    shortest = min(each.duration for each in plans)
+    scored = [
+        replace(
+            each,
+            score=round(60 + 40 * shortest / each.duration, 1) if _finds(each) else round(50 * abs(lift) / each.mde, 1),
+        )
+        for each in plans
+    ]
+    return sorted(scored, key=lambda each: (not _finds(each), -each.score, each.duration))
+
+
+def _finds(plan: Plan) -> bool:
+    """Whether a plan has the users that the wanted lift takes."""
+    return bool(plan.details["users"] >= plan.details["users_needed"])
+
+
 def _recommended(goal: UserGoal, plans: list[Plan]) -> str:
-    """What to do, in one sentence: the shortest plan that finds the wanted lift, or else what it takes."""
-    wanted = goal.lift
-    if wanted is None:
-        best = plans[0]
-        if not isfinite(best.mde):
-            return f"No lift of any size would be found reliably with {best.details['users']:,} users."
+    """What to do, in one sentence."""
+    best, users = plans[0], f"{plans[0].details['users']:,}"
+    if goal.lift is None and not isfinite(best.mde):
+        return f"No lift of any size would be found reliably with {users} users."
+    run = f"Run it for {best.duration} days with {users} users"
+    if goal.lift is None:
+        return f"{run}: a lift of {best.mde:.2%} is found with {goal.power:.0%} probability."
+    needed = f"{best.details['users_needed']:,}"
+    if _finds(best):
         return (
-            f"Run it for {best.duration} days with {best.details['users']:,} users: a lift of {best.mde:.2%} is found "
-            f"with {goal.power:.0%} probability."
+            f"{run}: a lift of {goal.lift:.2%}, which takes {needed}, is found with {goal.power:.0%} probability or "
+            "more."
         )
-    fit = sorted((each for each in plans if each.details["users"] >= each.details["users_needed"]), key=_length)
-    if fit:
-        return (
-            f"Run it for {fit[0].duration} days with {fit[0].details['users']:,} users: a lift of {wanted:.2%}, which "
-            f"takes {fit[0].details['users_needed']:,}, is found with {goal.power:.0%} probability or more."
-        )
-    longest = max(plans, key=_length)
-    days = longest.details["days_needed"]
-    more = f", or {days} days" if days is not None else ""
-    return (
-        f"None of these finds a lift of {wanted:.2%}: it takes {longest.details['users_needed']:,} users{more}, and "
-        f"{longest.duration} days bring {longest.details['users']:,}."
-    )
-
-
-def _length(plan: Plan) -> int:
-    return plan.duration
+    days = best.details["days_needed"]
+    more = f" ({days} days)" if days is not None else ""
+    return f"None of these finds a lift of {goal.lift:.2%}: it takes {needed} users{more}, and the nearest has {users}."
 
 
 def _money(goal: UserGoal, value: float) -> str:

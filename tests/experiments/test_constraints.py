@@ -105,7 +105,7 @@ def named(sets: np.ndarray) -> set[frozenset[str]]:
     return {frozenset(np.array(GEOS)[row].tolist()) for row in sets}
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(goals)
 def test_allowed_sets_are_those_of_brute_force_and_a_clash_means_that_there_are_none(goal: Goal) -> None:
     truth = brute(goal, SPEND)
@@ -128,7 +128,7 @@ def test_allowed_sets_are_those_of_brute_force_and_a_clash_means_that_there_are_
     assert len(drawn) == min(10, len(listed[0]))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(goals)
 def test_a_clash_is_irreducible(goal: Goal) -> None:
     """Without any one of the rules named in it, the others of the clash hold together."""

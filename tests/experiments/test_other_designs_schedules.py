@@ -19,7 +19,7 @@ NOISE = 0.05
 
 @pytest.fixture(autouse=True)
 def _fewer_rehearsals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.design.switchback.REHEARSALS", 80)
+    monkeypatch.setattr("experiments.design.switchback.REHEARSALS", 40)
 
 
 def panel_of(periods: int = 150, geos: int = 4, walk: float = 0.0, seed: int = 0) -> Panel:
@@ -55,8 +55,9 @@ def textbook(error: float) -> float:
     return (NormalDist().inv_cdf(0.95) + NormalDist().inv_cdf(0.8)) * error
 
 
-def test_the_detectable_effect_of_a_switchback_is_near_the_textbook_s() -> None:
+def test_the_detectable_effect_of_a_switchback_is_near_the_textbook_s(monkeypatch: pytest.MonkeyPatch) -> None:
     """40 days of noise of 2.5 % over four geos, 20 on and 20 off: error 2.5 % × sqrt(2 / 20)."""
+    monkeypatch.setattr("experiments.design.switchback.REHEARSALS", 120)
     plan = design_switchback(panel_of(600), GOAL, block_lengths=(1,)).best
     assert plan.mde == pytest.approx(textbook(NOISE / 2 * sqrt(2 / 20)), rel=0.3)
     assert plan.details["rmse"] == pytest.approx(NOISE / 2 * sqrt(2 / 20), rel=0.3)

@@ -105,12 +105,21 @@ def test_recommendations() -> None:
     )
     none = design_users(replace(GOAL, lift=0.05, durations=(7, 14)))
     assert none.recommendation == (
-        "None of these finds a lift of 5.00%: it takes 247,303 users, or 25 days, and 14 days bring 140,000."
+        "None of these finds a lift of 5.00%: it takes 247,303 users (25 days), and the nearest has 140,000."
     )
+    assert [each.duration for each in none.designs] == [14, 7]
+    assert all(each.score < 50 for each in none.designs)
     open_ = design_users(replace(GOAL, durations=(7,)))
     assert open_.recommendation == (
         "Run it for 7 days with 70,000 users: a lift of 9.40% is found with 80% probability."
     )
+
+
+def test_the_shortest_plan_that_finds_the_wanted_lift_comes_first() -> None:
+    """Among 7 to 56 days, 25 are needed: what is found beyond that earns nothing."""
+    plans = design_users(replace(GOAL, lift=0.05, durations=(7, 56, 14, 28), spend_per_user=1.0))
+    assert [each.duration for each in plans.designs] == [28, 56, 14, 7]
+    assert "Run it for 28 days" in plans.recommendation
 
 
 def test_the_record_is_a_sound_plan() -> None:
