@@ -170,8 +170,9 @@ def _sources(
     attributed: Attributed | None,
     blocks: Blocks,
 ) -> Sources:
-    centre, covariance = gaussian(np.log(np.maximum(fit.iroas, 1e-9)))
-    centre = np.where(panel.spend.sum(axis=(0, 1)) > 0, centre, np.nan)
+    paid = panel.spend.sum(axis=(0, 1)) > 0
+    centre, covariance = gaussian(np.log(np.maximum(np.where(paid, fit.iroas, 1.0), 1e-9)))
+    centre = np.where(paid, centre, np.nan)
     credit, credit_sd = attribution_source(attributed, panel)
     within = None if attributed is None else panel.window(attributed.start, attributed.end)
     demand = [DEMAND.index(posterior.spec.channels[name].demand_driven) for name in panel.channels]

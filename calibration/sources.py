@@ -81,7 +81,8 @@ def gaussian(log_draws: Floats) -> tuple[Floats, Floats]:
     low, high = np.quantile(log_draws, [0.05, 0.95], axis=0)
     sd = np.maximum((high - low) / (2 * Z90), 1e-4)
     z = np.clip((log_draws - centre) / sd, -3, 3)
-    correlation = np.atleast_2d(np.corrcoef(z, rowvar=False)) if log_draws.shape[1] > 1 else np.ones((1, 1))
+    with np.errstate(invalid="ignore"):  # a channel without spend has the same value in all draws
+        correlation = np.atleast_2d(np.corrcoef(z, rowvar=False)) if log_draws.shape[1] > 1 else np.ones((1, 1))
     correlation = (1 - SHRINK) * np.nan_to_num(correlation) + SHRINK * np.eye(sd.size)
     np.fill_diagonal(correlation, 1.0)
     return centre, correlation * np.outer(sd, sd)

@@ -50,6 +50,7 @@ class ChannelSection(_Section):
 
     exposure: str | None = None
     aliases: list[str] = []
+    organic: bool = False
     demand_driven: DemandDriven = "some"
     roi: PositivePrior | None = None
     mroi: PositivePrior | None = None

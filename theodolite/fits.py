@@ -20,7 +20,7 @@ def summary(fitted: "Fitted", panel: "Panel") -> Json:
     marginal = mmm.mroas(best, panel)
     contribution = best.draws["contribution"] * panel.kpi_value
     diagnostics = best.diagnostics
-    judged = {q.channel: q for q in diagnostics.quantities if q.name == "iroas"}
+    judged = {q.channel: q for q in diagnostics.quantities if q.name == "contribution"}
     return {
         "channels": [
             {
@@ -50,6 +50,9 @@ def summary(fitted: "Fitted", panel: "Panel") -> Json:
     }
 
 
-def _quantity(draws: Floats) -> Json:
+def _quantity(draws: Floats) -> Json | None:
+    """Median and 90 % interval; nothing where there is no such quantity (the iROAS of a channel without spend)."""
+    if np.isnan(draws).all():
+        return None
     low, median, high = np.quantile(draws, [0.05, 0.5, 0.95])
     return {"median": float(median), "low": float(low), "high": float(high)}

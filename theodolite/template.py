@@ -33,6 +33,7 @@ _CHANNELS = """
 #   roi: what you believed about incremental revenue per unit of spend before seeing data: median and 90 % interval.
 #       Or say it of mroi (the next unit of spend), contribution (share of the KPI) or coefficient, one of the four.
 #   exposure: a column of the media table that the model should see in place of spend (impressions, grp).
+#   organic: true for what costs no media money (email, organic social); it needs an exposure.
 #   aliases: other names of the channel in tests, journeys and platform exports.
 #   adstock: "geometric", "delayed", "weibull", "binomial" or "none"; l_max: periods that the carry-over may last.
 #   saturation: "hill", "logistic", "exponential", "michaelis_menten", "tanh", "root" or "none".

@@ -116,8 +116,9 @@ def response_curve(post: Posterior, panel: Panel, channel: str, multipliers: Seq
 
 
 def observed_range(panel: Panel, channel: str) -> tuple[float, float]:
-    """Least and greatest spend of a period, all geos together, as multiples of the channel's mean period."""
-    spend = panel.spend[..., int(panel.channel_index([channel])[0])].sum(0)
+    """Least and greatest spend (or exposure, where free) of a period, geos together, in multiples of its mean."""
+    c = int(panel.channel_index([channel])[0])
+    spend = (panel.spend if panel.spend[..., c].any() else panel.exposure)[..., c].sum(0)
     return float(spend.min() / spend.mean()), float(spend.max() / spend.mean())
 
 

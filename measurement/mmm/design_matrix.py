@@ -165,7 +165,8 @@ def _confounding(spec: Spec, panel: Panel, scales: Scales, noise: Noise) -> tupl
         scale = CONFOUNDING[spec.channels[name].demand_driven]
         if scale == 0.0:
             continue
-        spend = panel.spend[..., c] / scales.size[:, None]
+        seen = panel.spend if panel.spend[..., c].any() else panel.exposure
+        spend = seen[..., c] / scales.size[:, None]
         shape = np.log(spend / spend[spend > 0].mean() + LOG_FLOOR)
         country = share @ shape
         if country.std() > 0:

@@ -1,6 +1,6 @@
 """The convergence gate: R-hat, bulk effective sample size and divergences, all by ArviZ's definitions."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -77,6 +77,7 @@ def diagnose(
     steps: float,
     seconds: float,
     compile_seconds: float,
+    free: Collection[str] = (),
 ) -> Diagnostics:
     """Diagnose a fit.
 
@@ -87,6 +88,7 @@ def diagnose(
         steps: Mean leapfrog steps.
         seconds: Wall seconds.
         compile_seconds: Those of them spent on compiling.
+        free: Channels that cost nothing and so have no iROAS to judge.
     """
     from arviz_stats.base import array_stats
 
@@ -95,7 +97,9 @@ def diagnose(
         rhats = np.atleast_1d(array_stats.rhat(draws, chain_axis=0, draw_axis=1))
         sizes = np.atleast_1d(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"))
         quantities += [
-            Quantity(name, channel, float(r), float(e)) for channel, r, e in zip(channels, rhats, sizes, strict=True)
+            Quantity(name, channel, float(r), float(e))
+            for channel, r, e in zip(channels, rhats, sizes, strict=True)
+            if not (name == "iroas" and channel in free)
         ]
     count = int(np.prod(next(iter(reported.values())).shape[:2]))
     worst = max(q.rhat for q in quantities)

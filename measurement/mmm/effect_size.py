@@ -33,8 +33,9 @@ def raw_prior(spec: Spec, panel: Panel) -> tuple[Floats, Floats]:
 
 
 def money_per_share(panel: Panel) -> Floats:
-    """The ROI of a channel that brings the whole KPI, shape (channels,)."""
-    return np.asarray(panel.outcome.sum() * panel.kpi_value / panel.spend.sum((0, 1)))
+    """The ROI of a channel that brings the whole KPI, shape (channels,); NaN where nothing was spent."""
+    spend = panel.spend.sum((0, 1))
+    return np.asarray(panel.outcome.sum() * panel.kpi_value / np.where(spend > 0, spend, np.nan))
 
 
 def log_share(
@@ -94,9 +95,9 @@ def spread_of(values: Mapping[str, Any], like: Any) -> Any:
     return xp.exp(values["geo_spread"][..., None] * values["geo_effect"])
 
 
-def typical_roi(spec: Spec, panel: Panel) -> Floats:
-    """About the ROI that the priors expect, shape (channels,): exact for an ROI, by the mean exposure otherwise."""
-    money = money_per_share(panel)
+def typical_share(spec: Spec, panel: Panel) -> Floats:
+    """About the share of the KPI that the priors expect, (channels,): exact for ROI and contribution, else rough."""
+    one = 1.0 / money_per_share(panel)
     out = []
     for c, name in enumerate(panel.channels):
         own = spec.channels[name]
@@ -105,6 +106,11 @@ def typical_roi(spec: Spec, panel: Panel) -> Floats:
         half, slope = np.array([own.half_saturation.median]), np.array([own.steepness.median])
         elasticity = float(np.exp(log_elasticity(kind, code, half, slope))[0])
         height = float(saturate(kind, code, np.ones(1), half, slope, SATURATIONS)[0])
-        factor = {"roi": 1.0, "contribution": money[c], "mroi": 1.0 / elasticity, "coefficient": height * money[c]}
+        factor = {"roi": one[c], "contribution": 1.0, "mroi": one[c] / elasticity, "coefficient": height}
         out.append(prior.median * factor[about])
     return np.array(out)
+
+
+def typical_roi(spec: Spec, panel: Panel) -> Floats:
+    """`typical_share` as an ROI, shape (channels,); NaN where nothing was spent."""
+    return typical_share(spec, panel) * money_per_share(panel)

@@ -7,6 +7,7 @@ import numpy as np
 
 from measurement.lift import Lift
 from measurement.mmm.diagnostics import diagnose
+from measurement.mmm.effect_size import money_per_share
 from measurement.mmm.numpyro_engine import Draws, sample
 from measurement.mmm.posterior import Posterior
 from measurement.mmm.prepare import Prepared, prepare
@@ -87,6 +88,7 @@ def _posterior(
             float(drawn.steps.mean()),
             drawn.seconds,
             drawn.compile_seconds,
+            free=[name for name in panel.channels if spec.channels[name].organic],
         ),
         provenance=Provenance(
             data=panel.sha256,
@@ -109,7 +111,7 @@ def quantities(
     """The parameters that a posterior keeps, and the quantities that are reported, draws on the leading axes."""
     named = {name: array for name, array in values.items() if name not in ("geo_effect", "log_contribution")}
     contribution = np.exp(log_share) * panel.outcome.sum()
-    iroas = contribution * panel.kpi_value / panel.spend.sum((0, 1))
+    iroas = np.exp(log_share) * money_per_share(panel)
     return named | {"coefficient": coefficient}, {"iroas": iroas, "contribution": contribution}
 
 

@@ -10,7 +10,7 @@ from measurement.errors import Problem, refuse
 from measurement.lift import Lift
 from measurement.mmm.density import ModelData, Tests
 from measurement.mmm.design_matrix import decompose, design_of
-from measurement.mmm.effect_size import about_of, money_per_share, typical_roi
+from measurement.mmm.effect_size import about_of, typical_roi, typical_share
 from measurement.mmm.lifts import Rows, masked_cells, rows_of, spend_change
 from measurement.mmm.noise import Noise, estimate_noise, precision_of
 from measurement.mmm.priors import Layout, forms_of, layout_of, prior_of
@@ -197,6 +197,6 @@ def _typical_media(layout: Layout, spec: Spec, panel: Panel, scales: Scales, exp
         "slope": np.ones(len(own)),
     }
     saturated = respond(layout.kinds, forms, values, exposure)
-    share = typical_roi(spec, panel) / money_per_share(panel)
+    share = typical_share(spec, panel)
     now = np.einsum("g,cgt->c", scales.size, saturated) / panel.outcome.size
     return np.asarray(saturated * (share / now)[:, None, None])

@@ -22,7 +22,7 @@ class Scales:
         size: Relative size of each geo, mean 1, shape (geos,).
         outcome: KPI units of one scaled unit in a geo of size 1.
         exposure: Exposure units of one scaled unit in a geo of size 1, per channel, shape (channels,).
-        exposure_per_money: Mean exposure that one unit of money buys, shape (channels,).
+        exposure_per_money: Mean exposure that one unit of money buys, shape (channels,); 0 where none was spent.
         control_mean: Mean of each control, shape (controls,).
         control_sd: Its standard deviation, shape (controls,).
     """
@@ -43,12 +43,12 @@ class Scales:
         seen = panel.exposure / size[:, None, None]
         exposure = np.array([seen[..., c][seen[..., c] > 0].mean() for c in range(seen.shape[-1])])
         flat = panel.controls.reshape(panel.outcome.size, -1) if panel.control_names else np.zeros((1, 0))
-        sd = flat.std(0)
+        sd, spend = flat.std(0), panel.spend.sum((0, 1))
         return cls(
             size=size,
             outcome=float(panel.outcome.sum() / (size.sum() * panel.shape[1])),
             exposure=exposure,
-            exposure_per_money=panel.exposure.sum((0, 1)) / panel.spend.sum((0, 1)),
+            exposure_per_money=panel.exposure.sum((0, 1)) / np.where(spend > 0, spend, np.inf),
             control_mean=flat.mean(0),
             control_sd=np.where(sd > 0, sd, 1.0),
         )

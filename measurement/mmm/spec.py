@@ -96,6 +96,10 @@ class RoiPrior(PositivePrior):
     high: float = Field(default=5.0, gt=0, allow_inf_nan=False)
 
 
+ORGANIC = PositivePrior(median=0.02, low=0.002, high=0.2)
+"""Prior of the share of the KPI that an organic channel brings."""
+
+
 class ChannelSpec(_Frozen):
     """How one channel acts.
 
@@ -107,6 +111,8 @@ class ChannelSpec(_Frozen):
         mroi: Prior of the marginal iROAS: what one per cent more spend in every period brings per money.
         contribution: Prior of the channel's share of the whole KPI.
         coefficient: Prior of the effect at full saturation in an average geo, in means of the KPI.
+        organic: Whether it costs no media money (email, organic social): it has an exposure and no spend, no ROI, and a
+            prior of its contribution (2 %, .2 % to 20 % by default) or coefficient.
         demand_driven: How far spend is suspected to follow demand: sets the scale of the confounding term.
         decay: Prior of the share of an effect that is left after one period.
         delay: Prior of the peak's place as a share of ``(l_max - 1) / 2`` (delayed adstock only).
@@ -126,6 +132,7 @@ class ChannelSpec(_Frozen):
     mroi: PositivePrior | None = None
     contribution: PositivePrior | None = None
     coefficient: PositivePrior | None = None
+    organic: bool = False
     demand_driven: DemandDriven = "some"
     decay: UnitPrior = UnitPrior(median=DECAY["week"][0], low=DECAY["week"][1], high=DECAY["week"][2])
     delay: UnitPrior = UnitPrior(median=0.25, low=0.05, high=0.70)
@@ -143,6 +150,8 @@ class ChannelSpec(_Frozen):
         given = [name for name in SIZES if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"an effect has one size: give a prior of one of {', '.join(given)}")
+        if self.organic and {"roi", "mroi"} & set(given):
+            raise ValueError("an organic channel has no return on money: give its contribution or coefficient")
         return self
 
     @property
@@ -151,7 +160,7 @@ class ChannelSpec(_Frozen):
         for name in SIZES:
             if (prior := getattr(self, name)) is not None:
                 return name, prior
-        return "roi", RoiPrior()
+        return ("contribution", ORGANIC) if self.organic else ("roi", RoiPrior())
 
     @property
     def steepness(self) -> PositivePrior:
@@ -297,10 +306,7 @@ def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
         return problems
     periods = panel.shape[1]
     for c, name in enumerate(panel.channels):
-        if not panel.spend[..., c].sum() > 0 or not panel.exposure[..., c].sum() > 0:
-            problems.append(
-                Problem(f"channel '{shown(name)}' was never on: leave it out of the media table", code="no-spend")
-            )
+        problems += _off(name, spec.channels[name].organic, panel.spend[..., c], panel.exposure[..., c])
         if spec.channels[name].l_max > periods:
             problems.append(
                 Problem(
@@ -329,7 +335,24 @@ def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
 
 def _sized(own: dict[str, Any], roi: dict[str, float]) -> dict[str, Any]:
     """A channel's own settings, with the default ROI prior where they say nothing of the effect's size."""
-    return own if any(name in own for name in SIZES) else own | {"roi": roi}
+    return own if own.get("organic") or any(name in own for name in SIZES) else own | {"roi": roi}
+
+
+def _off(name: str, organic: bool, spend: Floats, exposure: Floats) -> list[Problem]:
+    """Why a channel cannot be fitted as it stands: it was never on, or its money contradicts its marking."""
+    words = None
+    if organic and spend.sum() > 0:
+        words = f"channel '{shown(name)}' is marked organic and spends money: take the mark or the money away"
+    elif not exposure.sum() > 0:
+        words = f"channel '{shown(name)}' was never on: leave it out of the media table"
+        if organic:
+            words = f"channel '{shown(name)}' is organic and was never on: name the column that holds its exposure"
+    elif not organic and not spend.sum() > 0:
+        words = (
+            f"channel '{shown(name)}' spends nothing, so it has no return on money: leave it out of the media table, "
+            "or mark it organic"
+        )
+    return [] if words is None else [Problem(words, code="no-spend")]
 
 
 def _default_roi(panel: Panel) -> dict[str, float]:

@@ -93,7 +93,7 @@ def returns(post: Posterior, panel: Panel, horizon: Horizon, factors: Floats, *,
         post: The fit.
         panel: The data, for the carry-over from before the horizon.
         horizon: The plan.
-        factors: Multiples of each channel's planned spend, shape (channels, levels).
+        factors: Multiples of each channel's planned spend, shape (channels, levels) or (channels, geos, levels).
         by_geo: Whether to keep the geos apart.
 
     Returns:
@@ -112,11 +112,12 @@ def returns(post: Posterior, panel: Panel, horizon: Horizon, factors: Floats, *,
         planned = horizon.spend * post.scales.exposure_per_money
         after = np.zeros((len(panel.geos), reach, len(panel.channels)))
 
-        def brings(factor: float, parts: Sequence[Floats] = (carried, planned, after), c: int = c) -> Floats:
+        def brings(factor: Floats, parts: Sequence[Floats] = (carried, planned, after), c: int = c) -> Floats:
             before, plan, rest = parts
-            whole = np.concatenate([before, factor * plan, rest], axis=1)
+            whole = np.concatenate([before, factor[:, None, None] * plan, rest], axis=1)
             return channel_effect(post, whole, c, lambda e: total(e[..., before.shape[1] :]))
 
-        nothing = brings(0.0)
-        found.append(np.stack([brings(factor) - nothing for factor in factors[c]], axis=-1))
+        multiples = np.broadcast_to(factors[c], (len(panel.geos), factors.shape[-1])).T
+        nothing = brings(np.zeros(len(panel.geos)))
+        found.append(np.stack([brings(multiple) - nothing for multiple in multiples], axis=-1))
     return np.stack(found, axis=1)

@@ -49,7 +49,7 @@ class GroupBound:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Items:
-    """What is planned: channels, or channels in geos, with their bounds in money.
+    """What is planned: channels that cost money, or these in geos, with their bounds in money.
 
     Attributes:
         plan: Business as usual; a channel without spend has one unit of money there, spread evenly.
@@ -76,13 +76,14 @@ class Items:
     @classmethod
     def of(cls, panel: Panel, plan: Horizon, bounds: Mapping[str, Bound], otherwise: Bound, by_geo: bool) -> "Items":
         """Lay the bounds over business as usual."""
+        paid = panel.spend.sum(axis=(0, 1)) > 0
         own = [bounds.get(name, otherwise) for name in panel.channels]
         spend = plan.spend.copy()
         even = panel.population if panel.population is not None else np.abs(panel.outcome).mean(axis=1)
         for c in np.flatnonzero(spend.sum(axis=(0, 1)) == 0):
             spend[..., c] = (even / even.sum())[:, None] / spend.shape[1]
         usual, reference = (x.sum(axis=1).T if by_geo else x.sum(axis=(0, 1))[:, None] for x in (plan.spend, spend))
-        cells = list(np.ndindex(usual.shape))
+        cells = [(c, g) for c, g in np.ndindex(usual.shape) if paid[c]]
         money = np.array([own[c].money(float(usual[c, g])) for c, g in cells])
         low = money[:, 0]
         roof = np.where(np.isfinite(money[:, 1]), money[:, 1], 2.0 * np.maximum(usual.sum(), 1.0))
@@ -135,11 +136,9 @@ class Items:
     def revenue(self, post: Posterior, panel: Panel, spend: Floats) -> Floats:
         """Incremental revenue of each item at some spends (items, levels), shape (draws, items, levels)."""
         on = self.reference > 0
-        factors = spend / np.where(on, self.reference, 1.0)[:, None]
-        if self.geo[0] is None:
-            return returns(post, panel, self.plan, factors) * panel.kpi_value
-        channels, geos = len(panel.channels), len(panel.geos)
-        shaped = factors.reshape(channels, geos, -1)
-        likeness = shaped[np.arange(channels), self.reference.reshape(channels, geos).argmax(axis=1)]
-        found = returns(post, panel, self.plan, likeness, by_geo=True) * panel.kpi_value
-        return np.asarray(found.reshape(post.size, channels * geos, -1) * on[:, None])
+        apart = self.geo[0] is not None
+        factors = np.zeros((len(panel.channels), len(panel.geos) if apart else 1, spend.shape[1]))
+        places = (np.array(self.channel), np.array([geo or 0 for geo in self.geo]))
+        factors[places] = spend / np.where(on, self.reference, 1.0)[:, None]
+        found = returns(post, panel, self.plan, factors, by_geo=apart) * panel.kpi_value
+        return np.asarray((found[:, places[0], places[1]] if apart else found[:, places[0]]) * on[:, None])

@@ -13,7 +13,7 @@ from calibration.reconciliation import changes_by_channel
 from calibration.side_by_side import pool
 from calibration.sources import Attributed, Blocks, gaussian
 from experiments.records import parse
-from measurement.mmm import Sampling, Spec, lift_delta
+from measurement.mmm import Sampling, Spec, lift_delta, prior
 from measurement.simulate import geo, simulate
 
 CHANNELS = ("brand_search", "social", "tv")
@@ -284,3 +284,16 @@ def test_platform_dates_outside_the_window_do_not_count(panel, calibration, worl
     inside = mine[pd.to_datetime(mine["date"]).dt.date >= start]
     spend = panel.spend[:, 60:, panel.channels.index("social")].sum()
     assert part["social"].platform.median == pytest.approx(inside["value"].sum() / spend)
+
+
+def test_a_channel_that_costs_nothing_has_no_return_and_disturbs_none(panel, credit):
+    c = panel.channels.index("social")
+    free = replace(panel, spend=panel.spend * (np.arange(len(panel.channels)) != c))
+    with_free = prior(free, Spec.default(free, channels={"social": {"organic": True}}), draws=300, seed=1)
+    view = reconcile(free, with_free, (), credit)
+    found = {channel.channel: channel for channel in view.channels}
+    assert found["social"].iroas is None
+    assert found["social"].state == "not comparable"
+    for name in ("brand_search", "tv"):
+        assert found[name].iroas is not None
+        assert 0 < found[name].iroas.low < found[name].iroas.high

@@ -108,7 +108,7 @@ def test_the_forms_of_a_channel_reach_the_model() -> None:
     assert own.weibull_scale.high == 4.0
     assert (made.trend, made.fourier_order) == ("piecewise", 2)
     assert made.channels[panel.channels[1]] == Spec.default(panel).channels[panel.channels[1]]
-    assert set(ChannelSection().model) == {"demand_driven"}
+    assert set(ChannelSection().model) == {"demand_driven", "organic"}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from measurement import mmm
 from measurement.errors import DataError
 from measurement.lift import Lift
 from measurement.mmm.diagnostics import diagnose
+from measurement.mmm.spec import check_spec
 
 QUICK = mmm.Sampling(chains=2, warmup=250, draws=350)
 
@@ -187,3 +188,34 @@ def test_the_gate_refuses_bad_chains():
         assert not verdict.converged
         assert any(reason in text for text in verdict.reasons)
     assert not diagnose({"iroas": np.full((4, 500, 1), np.nan)}, ("tv",), 0, 1.0, 1.0, 0.0).converged
+
+
+def test_an_organic_channel_has_a_contribution_and_no_return(panel_of):
+    """The second channel costs nothing: what it brings is found, its iROAS is not a number and gates nothing."""
+    panel, _ = panel_of(1, 104, 2, noise=0.01)
+    truth = 1.5 * panel.spend[..., 1].sum()
+    free = replace(panel, spend=panel.spend * [1.0, 0.0])
+    forms = {"channel 1": {"organic": True, "demand_driven": "no"}}
+    length = mmm.Sampling(chains=4, warmup=250, draws=250)
+    post = mmm.fit(free, mmm.Spec.default(free, channels=forms), seed=1, sampling=length)
+    low, high = np.quantile(mmm.contribution(post, free)[:, 1], [0.05, 0.95])
+    assert low < truth < high
+    assert np.isnan(post.draws["iroas"][:, 1]).all()
+    assert np.isfinite(post.draws["iroas"][:, 0]).all()
+    assert post.converged
+    assert {(q.name, q.channel) for q in post.diagnostics.quantities} == {
+        ("iroas", "channel 0"),
+        ("contribution", "channel 0"),
+        ("contribution", "channel 1"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("organic", "spends", "words"),
+    [(True, True, "marked organic and spends money"), (False, False, "mark it organic"), (True, False, None)],
+)
+def test_money_and_mark_must_agree(panel_of, organic, spends, words):
+    panel, _ = panel_of(1, 60, 2)
+    seen = replace(panel, spend=panel.spend * [1.0, float(spends)])
+    problems = check_spec(mmm.Spec.default(seen, channels={"channel 1": {"organic": organic}}), seen)
+    assert [words in problem.message for problem in problems] == ([] if words is None else [True])

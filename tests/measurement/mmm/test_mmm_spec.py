@@ -25,6 +25,8 @@ def toml(value) -> str:
         return "{" + ", ".join(f'"{name}" = {toml(item)}' for name, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 

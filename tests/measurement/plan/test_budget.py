@@ -62,6 +62,11 @@ def test_returns_are_the_contribution_of_the_planned_weeks(world) -> None:
         np.testing.assert_allclose(got[..., level], expected, rtol=1e-9)
     apart = returns(post, panel, plan, np.ones((3, 1)), by_geo=True)
     np.testing.assert_allclose(apart.sum(axis=2)[..., 0], got[..., 1], rtol=1e-9)
+    own = np.array([0.5, 2.0])
+    mixed = returns(post, panel, plan, np.tile(own[None, :, None], (3, 1, 1)), by_geo=True)
+    for geo, factor in enumerate(own):
+        alone = returns(post, panel, plan, np.full((3, 1), factor), by_geo=True)
+        np.testing.assert_allclose(mixed[:, :, geo], alone[:, :, geo], rtol=1e-9)
 
 
 def test_business_as_usual_keeps_the_season_where_it_can() -> None:
@@ -153,6 +158,9 @@ def test_geos_may_move_apart(world) -> None:
     assert len(apart.moves) == 6
     assert apart.total == pytest.approx(together.total)
     assert apart.objective >= together.objective - 1e-3 * abs(together.objective)
+    profit = apart.revenue.draws.mean() - apart.total
+    assert profit == pytest.approx(apart.objective, rel=1e-3)
+    assert together.revenue.draws.mean() - together.total == pytest.approx(together.objective, rel=1e-4)
 
 
 def test_a_budget_says_the_same_twice(world) -> None:
@@ -176,3 +184,13 @@ def test_what_cannot_be_planned_is_refused(world, settings: dict[str, Any], word
     panel, post = world
     with pytest.raises(DataError, match=words):
         budget(post, panel, periods=AHEAD, **settings)
+
+
+def test_what_costs_nothing_is_no_part_of_a_budget() -> None:
+    panel = panel_of()
+    free = panel.spend * [1.0, 1.0, 0.0]
+    panel = replace(panel, spend=free)
+    post = prior(panel, Spec.default(panel, channels={"tv": {"organic": True}}), draws=40, seed=2)
+    found = budget(post, panel, periods=AHEAD)
+    assert {move.channel for move in found.moves} == {"radio", "search"}
+    assert found.total == pytest.approx(found.horizon.spend.sum())
