@@ -46,11 +46,13 @@ class Contrasts:
             treated: Sets that may be treated, shape (draws, geos).
 
         Returns:
-            The relative gap without an effect, shape (sets,); and how much of a relative effect on each treated set
-            reaches each set's gap, shape (sets, draws).
+            The relative gap without an effect, shape (sets,); and how much of a relative effect (a share of
+            the absolute KPI) on each treated set reaches each set's gap, shape (sets, draws).
         """
-        seen = outcome[:, self.onset : self.onset + length].mean(axis=1) / self.sizes
-        return self.rows @ (seen - self.levels), (self.rows * seen) @ treated.T.astype(np.float64)
+        seen = outcome[:, self.onset : self.onset + length]
+        moved = np.abs(seen).mean(axis=1) / self.sizes
+        gaps = self.rows @ (seen.mean(axis=1) / self.sizes - self.levels)
+        return gaps, (self.rows * moved) @ treated.T.astype(np.float64)
 
 
 def fitted(

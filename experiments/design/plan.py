@@ -50,7 +50,6 @@ def design(panel: Panel, goal: Goal, *, progress: Progress | None = None) -> Des
     if goal.cells > 1:
         words = f"is {goal.cells}; a test of several cells is planned by experiments.design.multi_cell"
         raise DataError([Problem(words, column="cells", code="cells")])
-    panel = panel.with_kpi(goal.kpi) if goal.kpi else panel
     feasible = compile(panel, goal)
     made = _given(panel, goal, feasible, progress) if goal.treatment_geos else _found(panel, goal, feasible, progress)
     designs, notes = made
@@ -89,7 +88,7 @@ def _found(panel: Panel, goal: Goal, feasible: Feasible, progress: Progress | No
     notes = [_too_long(panel, goal, duration) for duration in lengths if duration not in open_to]
     if not open_to:
         return [], notes
-    _refuse_still(panel, feasible.usable, windows.selection[0])
+    _refuse_still(panel, stage, feasible.usable, windows.selection[0])
     search = Search(stage, feasible, windows.selection, [lengths[duration] for duration in open_to])
     designs, sizes = [], feasible.counts
     rng = np.random.default_rng([goal.seed, _SEARCH])
@@ -159,7 +158,7 @@ def _given(panel: Panel, goal: Goal, feasible: Feasible, progress: Progress | No
         length = duration + goal.cooldown
         onsets = all_planning(len(panel.dates), length)
         if onsets:
-            _refuse_still(panel, treated | controls, onsets[0])
+            _refuse_still(panel, stage, treated | controls, onsets[0])
             later, words = stood_in(panel, stage, treated[None], treated | controls, onsets, length, goal.seed)
             arms = _Arms(treated, controls, None)
             found = summarise(later, goal.power)
@@ -185,10 +184,10 @@ def _described(
 ) -> Design:
     """Put names and money on a rehearsed design."""
     rows, length = np.flatnonzero(arms.treated), duration + goal.cooldown
-    absolute = found.mde * abs(float(panel.outcome[rows, -length:].sum()))
+    absolute = found.mde * float(np.abs(panel.kpis[goal.kpi or panel.kpi][rows, -length:]).sum())
     money = cost(panel, goal, rows, duration, absolute if np.isfinite(absolute) else None)
     detectable = None
-    if money.spend_delta and np.isfinite(absolute):
+    if money.spend_delta and np.isfinite(absolute) and goal.kpi in (None, panel.kpi):
         detectable = absolute * panel.kpi_value / abs(money.spend_delta)
     return Design(
         goal=goal,
@@ -209,17 +208,18 @@ def _described(
 
 
 def stage_of(panel: Panel, goal: Goal, units: Bools) -> Stage:
-    """The panel's history as a stage for rehearsals."""
-    if not np.isfinite(panel.outcome[units]).all():
-        row = int(np.flatnonzero(units & ~np.isfinite(panel.outcome).all(axis=1))[0])
-        raise DataError(f"geo '{shown(panel.geos[row])}' has no number for its KPI in some periods")
-    weekly = panel.period == "day" and weekly_pattern(panel.outcome[units])
-    return Stage(panel.outcome, goal.alpha, 1 if goal.change > 0 else -1, weekly)
+    """The panel's history as a stage for rehearsals; the geos that take part must have numbers throughout."""
+    outcome = panel.kpis[goal.kpi or panel.kpi]
+    lacking = np.flatnonzero(units & ~np.isfinite(outcome).all(axis=1))
+    words = "has no number for its KPI in some periods"
+    refuse([Problem(f"geo '{shown(panel.geos[row])}' {words}", code="not-finite") for row in lacking])
+    weekly = panel.period == "day" and weekly_pattern(outcome[units])
+    return Stage(outcome, goal.alpha, 1 if goal.change > 0 else -1, weekly)
 
 
-def _refuse_still(panel: Panel, units: Bools, onset: int) -> None:
+def _refuse_still(panel: Panel, stage: Stage, units: Bools, onset: int) -> None:
     """Refuse geos whose KPI does not move before the first rehearsal: nothing can be matched to them."""
-    still = np.flatnonzero(units & (np.ptp(panel.outcome[:, :onset], axis=1) == 0.0))
+    still = np.flatnonzero(units & (np.ptp(stage.outcome[:, :onset], axis=1) == 0.0))
     words = f"has the same KPI in every {panel.period} before {panel.dates[onset]}, where the first rehearsal begins"
     words += ": name it in busy to leave it out"
     refuse([Problem(f"geo '{shown(panel.geos[row])}' {words}", code="zero-variance-geo") for row in still])

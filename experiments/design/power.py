@@ -20,6 +20,7 @@ from experiments.geo.inference.randomisation import span
 from experiments.geo.inference.self_calibration import wilson
 from measurement.typing import Bools, Floats, Ints, Json
 
+_TINY = 1e-12  # reach of a set that sold nothing in a window, which no relative effect can change
 CURVE_POINTS = 41
 CURVE_REACH = 2.0
 """The power curve runs to twice the minimum detectable effect."""
@@ -34,12 +35,14 @@ class Stage:
         alpha: Level of the test.
         sign: +1 where the test should raise the KPI of the treated geos, -1 where it should lower it.
         weekly: Whether histories are cut to whole weeks.
+        inflation: Stretches intervals about the estimate: what the analysis asks for where markets were not drawn.
     """
 
     outcome: Floats
     alpha: float
     sign: int
     weekly: bool
+    inflation: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +127,7 @@ def needed_count(sets: int, alpha: float) -> int:
 
 
 def thresholds(
-    gaps: Floats, reach: Floats, errors: Floats, draws: Ints, beside: Bools, alpha: float
+    gaps: Floats, reach: Floats, errors: Floats, draws: Ints, beside: Bools, alpha: float, inflation: float = 1.0
 ) -> tuple[Floats, Floats]:
     """Smallest relative effect that each draw's randomisation test finds in one window.
 
@@ -135,12 +138,14 @@ def thresholds(
         draws: Which of the sets may be treated, shape (draws,).
         beside: The reference sets, shape (sets,): all draws are among them, or none is.
         alpha: Level of the test.
+        inflation: Stretches every span about the estimate, 1 or more.
 
     Returns:
         Thresholds upwards and downwards, both positive, shape (draws,); an effect beyond is found, with its sign.
     """
-    own = reach[draws, np.arange(draws.size)]
+    own = np.maximum(reach[draws, np.arange(draws.size)], _TINY)
     lows, highs = span(gaps[beside, None], (reach / own)[beside], errors[beside, None], gaps[draws], errors[draws])
+    lows, highs = gaps[draws] - inflation * (gaps[draws] - lows), gaps[draws] + inflation * (highs - gaps[draws])
     if not beside[draws].any():  # the treated set itself speaks for everything
         always = np.full((1, draws.size), np.inf)
         lows, highs = np.vstack([lows, -always]), np.vstack([highs, always])
@@ -171,7 +176,7 @@ def rehearse(
     for onset in onsets:
         near = fitted(stage.outcome, sets, donors, start_of(onset, stage.weekly), onset, near)
         gaps, reach = near.read(stage.outcome, length, sets[draws])
-        up, down = thresholds(gaps, reach, near.errors, draws, references, stage.alpha)
+        up, down = thresholds(gaps, reach, near.errors, draws, references, stage.alpha, stage.inflation)
         rows.append((up, down, gaps[draws], near.errors[draws]))
     up, down, gap, error = (np.array(each) for each in zip(*rows, strict=True))
     ahead, back = (up, down) if stage.sign > 0 else (down, up)

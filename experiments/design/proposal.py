@@ -64,7 +64,7 @@ class Design:
     @property
     def method(self) -> Method:
         """The record's method; a cut of unknown money is a go-dark test and a raise a heavy-up, so the sign is kept."""
-        if self.cost.spend_delta is None:
+        if not self.cost.spend_delta:
             return "go_dark" if self.goal.change < 0 else "heavy_up"
         return "geo_holdout" if self.goal.direction == "holdout" else self.goal.direction
 
@@ -86,7 +86,7 @@ class Design:
             cooldown_end_date=_last(first, self.duration + self.cooldown, self.period) if self.cooldown else None,
             treatment_geos=self.treatment_geos,
             control_geos=self.control_geos,
-            spend_delta=self.cost.spend_delta,
+            spend_delta=self.cost.spend_delta or None,
             kpi=self.goal.kpi,
             assignment=self.assignment,
         )

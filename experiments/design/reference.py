@@ -10,6 +10,7 @@ from experiments.geo.case import Case
 from experiments.geo.estimators import DEFAULT, ESTIMATORS
 from experiments.geo.inference import infer
 from experiments.geo.inference.draws import MOST_SETS, Draws, needed_sets
+from experiments.geo.inference.self_calibration import self_calibrate
 from measurement.panel import Panel
 from measurement.typing import Bools
 
@@ -50,7 +51,17 @@ def stood_in(
     sets = np.vstack([draws, *found.values()])
     beside = np.arange(len(sets)) >= len(draws)
     words = f"randomisation test beside any set of {size} of the {count} geos, as if the treated ones had been drawn so"
-    return rehearse(stage, sets, units, beside, onsets, length), words
+    inflation = _inflation(panel, stage, sets, units, length) if len(draws) == 1 else 1.0
+    if inflation > 1.0:
+        words += f"; intervals are {inflation:.2f} times as wide, because these geos moved on their own in the past"
+    return rehearse(replace(stage, inflation=inflation), sets, units, beside, onsets, length), words
+
+
+def _inflation(panel: Panel, stage: Stage, sets: Bools, units: Bools, length: int) -> float:
+    """What the analysis' self-calibration will ask of a test of the first set that begins after the panel."""
+    periods = stage.outcome.shape[1]
+    case = _case(panel, stage, sets[0], units, periods, length)
+    return self_calibrate(case, sets[1:], ESTIMATORS[DEFAULT], inflate=True).inflation
 
 
 def _over_time(
@@ -58,24 +69,10 @@ def _over_time(
 ) -> Rehearsal:
     """The analysis' own inference over time, in every window; its interval without an effect gives the thresholds."""
     nobody = Draws(np.zeros((0, len(units)), dtype=np.bool_), False, "no sets")
-    bare = Case(
-        outcome=stage.outcome,
-        dates=panel.dates,
-        geos=panel.geos,
-        treated=np.zeros(0, dtype=np.int64),
-        controls=np.zeros(0, dtype=np.int64),
-        onset=0,
-        cooldown=0,
-        end=0,
-        weekly=stage.weekly,
-        notes=(),
-    )
     table = np.zeros((4, len(onsets), len(draws)))
     for row, onset in enumerate(onsets):
         for column, drawn in enumerate(draws):
-            end = onset + length
-            treated, controls = np.flatnonzero(drawn), np.flatnonzero(units & ~drawn)
-            case = replace(bare, treated=treated, controls=controls, onset=onset, cooldown=end, end=end)
+            case = _case(panel, stage, drawn, units, onset, length)
             found = infer(case, nobody, ESTIMATORS[DEFAULT], stage.alpha, thorough=False)
             low, high = found.total.interval(stage.alpha)
             usual = float(np.abs(found.fit.observed[found.fit.pre_length :].mean()))
@@ -84,3 +81,20 @@ def _over_time(
     up, down, gaps, errors = table
     ahead, back = (up, down) if stage.sign > 0 else (down, up)
     return Rehearsal(ahead, back, gaps, errors, onsets, length)
+
+
+def _case(panel: Panel, stage: Stage, treated: Bools, units: Bools, onset: int, length: int) -> Case:
+    """A test of the treated geos against all other units as the analysis sees it."""
+    end = onset + length
+    return Case(
+        outcome=stage.outcome,
+        dates=panel.dates,
+        geos=panel.geos,
+        treated=np.flatnonzero(treated),
+        controls=np.flatnonzero(units & ~treated),
+        onset=onset,
+        cooldown=end,
+        end=end,
+        weekly=stage.weekly,
+        notes=(),
+    )

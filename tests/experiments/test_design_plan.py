@@ -273,6 +273,19 @@ def test_given_markets_are_rehearsed_as_they_are() -> None:
     assert {each.duration for each in many.designs} == {4, 8}
 
 
+def test_a_given_market_that_moves_on_its_own_is_promised_less() -> None:
+    """The analysis widens the interval of a market with a wild past, and the plan says so beforehand."""
+    panel = panel_of(periods=104)
+    sales = panel.outcome.copy()
+    wild = np.cumsum(np.random.default_rng(2).normal(0, 0.15, 104)) * np.linspace(0, 1, 104)
+    sales[1] *= np.exp(wild - wild.mean())
+    goal = goal_of(treatment_geos=("g01", "g05"), durations=(4,))
+    calm, wide = power(panel, goal), power(replace(panel, kpis={"sales": sales}), goal)
+    assert "times as wide" not in calm.inference
+    assert "times as wide" in wide.inference
+    assert wide.mde > 2 * calm.mde
+
+
 def test_one_given_market_among_few_is_rehearsed_over_time() -> None:
     panel = panel_of(geos=9, periods=120)
     found = power(panel, goal_of(treatment_geos=("g01",), durations=(8,)))
@@ -319,6 +332,29 @@ def test_the_room_itself_can_be_called() -> None:
 
     goal = goal_of(durations=(4,), geos=(2, 2))
     assert experiments.design(panel_of(), goal).to_dict() == design(panel_of(), goal).to_dict()
+
+
+def test_another_kpi_is_planned_on_its_own_numbers_and_has_no_price() -> None:
+    panel = panel_of()
+    visits = 10 * panel_of(seed=4).outcome
+    both = replace(panel, kpis={"sales": panel.outcome, "visits": visits})
+    goal = goal_of(durations=(4,), geos=(2, 2), iroas=None)
+    found = design(both, replace(goal, kpi="visits")).best
+    alone = design(replace(panel, kpis={"sales": visits}), goal).best
+    assert (found.mde, found.mde_absolute) == (alone.mde, alone.mde_absolute)
+    assert found.record().kpi == "visits"
+    assert found.detectable_return is None
+    assert alone.detectable_return == pytest.approx(alone.mde_absolute / abs(alone.cost.spend_delta))
+
+
+def test_a_kpi_below_zero_is_planned_by_its_size() -> None:
+    """Mirrored, a KPI has the same smallest effects, as shares of its absolute level, in the other direction."""
+    panel, goal = panel_of(), goal_of(durations=(4,), geos=(2, 2), iroas=None)
+    losses = replace(panel, kpis={"sales": -panel.outcome})
+    up = design(panel, replace(goal, direction="heavy_up")).best
+    down = design(losses, replace(goal, direction="go_dark", spend_change=-1.0)).best
+    assert down.treatment_geos == up.treatment_geos
+    assert down.mde == pytest.approx(up.mde)
 
 
 def test_names_are_only_values() -> None:

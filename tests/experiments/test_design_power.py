@@ -12,6 +12,7 @@ from experiments.design.contrasts import fitted
 from experiments.design.power import Rehearsal, Stage, needed_count, rehearse, summarise, thresholds
 from experiments.design.windows import all_planning, effective, held_back
 from experiments.geo.estimators import DEFAULT, ESTIMATORS, Block
+from experiments.geo.inference.randomisation import inverted
 from experiments.records import Assignment
 from experiments.two_sided import InvertedTest
 from measurement import Panel
@@ -142,6 +143,17 @@ def test_references_may_stand_beside_the_draws() -> None:
     among, _ = thresholds(gaps, reach, errors, np.array([0]), np.ones(60, dtype=bool), 0.1)
     beside, _ = thresholds(gaps, reach, errors, np.array([0]), np.arange(60) > 0, 0.1)
     assert among == pytest.approx(beside)
+
+
+def test_thresholds_stretch_as_the_analysis_does_for_markets_that_were_not_drawn() -> None:
+    rng = np.random.default_rng(4)
+    gaps, errors, reach = rng.normal(size=60), np.exp(0.1 * rng.normal(size=60)), 0.1 * rng.normal(size=(60, 1))
+    reach[0] = 1.0
+    for inflation in (1.0, 1.7):
+        up, down = thresholds(gaps, reach, errors, np.array([0]), np.arange(60) > 0, 0.1, inflation)
+        test = inverted(gaps[1:], reach[1:, 0], errors[1:], gaps[0], errors[0], inflation)
+        low, high = test.interval(0.1)
+        assert (up[0], down[0]) == (pytest.approx(max(-low, 0)), pytest.approx(max(high, 0)))
 
 
 @pytest.mark.parametrize(("sets", "alpha"), [(40, 0.1), (41, 0.1), (100, 0.05), (81, 0.05), (40, 0.2)])
