@@ -35,7 +35,7 @@ SHARE = ".1%"
 NUMBERS = alt.Axis(labelExpr="datum.value == 0 ? '0' : format(datum.value, '~s')", tickCount=5)
 SHARES = alt.Axis(format="~%", tickCount=6)
 DATES = alt.X("date:T", title=None, axis=alt.Axis(format="%d %b %Y", labelOverlap=True, tickCount=6))
-NAMES = alt.Axis(ticks=False, domain=False)
+NAMES = alt.Axis(ticks=False, domain=False, labelLimit=190)
 BELOW = alt.Legend(orient="bottom")
 UNKNOWN_TICK = pd.Timedelta(days=1)
 

@@ -1,5 +1,7 @@
 """Planned tests in words: what one asks for, what it can find and what to mind; for the page and the command line."""
 
+import numpy as np
+
 from theodolite.report.choice import Choice
 from theodolite.report.experiment_words import amount
 from theodolite.report.words import NOTHING, money, percent
@@ -86,9 +88,11 @@ def _rehearsed(choice: Choice) -> list[str]:
     p, said = choice.design.power, []
     if p.windows < ROUGH:
         windows = f"{p.windows:.1f}".removesuffix(".0")
+        ends = f"{percent(_at(choice, 'low'))} to {percent(_at(choice, 'high'))}"
         said.append(
-            f"The history holds only {windows} separate windows of this length that did not help to choose the geos: "
-            "take the power as rough. A longer history makes it firmer."
+            f"The history holds only {windows} separate windows of this length that did not help to choose the geos. "
+            f"So the {percent(choice.wanted)} are rough: {ends} fit what was seen. A longer history or a shorter test "
+            "makes it firmer."
         )
     if p.optimistic is not None and p.optimistic - p.planning >= FLATTERED:
         said.append(
@@ -100,6 +104,11 @@ def _rehearsed(choice: Choice) -> list[str]:
             f"Without any effect the estimate leaned by {percent(p.bias, 1)} on average: the groups drift apart."
         )
     return said
+
+
+def _at(choice: Choice, end: str) -> float:
+    """An end of the power curve's band at the smallest effect that is found."""
+    return float(np.interp(choice.mde, choice.curve["effect"], choice.curve[end])) if choice.found else float("nan")
 
 
 def next_steps(choice: Choice) -> list[str]:
