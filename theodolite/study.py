@@ -154,17 +154,17 @@ class Study:
         named = test.model_copy(update={"kpi": kpi}) if kpi else test
         return analyse(self.panel, named, estimator=estimator, alpha=alpha, seed=seed)
 
-    def dossier(self, experiment_id: str, asked: "Asked | None" = None) -> "Dossier":
-        """A test of the study with its analysis, as its page and the command line tell it.
+    def dossier(self, experiment: "str | Experiment", asked: "Asked | None" = None) -> "Dossier":
+        """A test with its analysis on the study's panel, as its page and the command line tell it.
 
         Args:
-            experiment_id: The test.
+            experiment: Id of a test of the study, or the record of one that is not in it yet.
             asked: KPIs, estimator, level, seed; the table of users for a test on users.
         """
         from theodolite.analysis import Asked, results
         from theodolite.report.experiment import Dossier
 
-        test, asked = self._test(experiment_id), asked or Asked()
+        test, asked = self._test(experiment) if isinstance(experiment, str) else experiment, asked or Asked()
         panel = None if asked.users else self.panel
         made = results(test, panel, asked, self.config.study.currency)
         return Dossier(test, panel, results=made, about=self.about)

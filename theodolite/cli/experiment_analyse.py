@@ -10,6 +10,7 @@ from theodolite.cli.options import HERE, AsJson, Seed, Workspace, open_study
 if TYPE_CHECKING:
     from experiments import Experiment
     from theodolite.analysis import Asked
+    from theodolite.report.experiment import Dossier
 
 Outcome = Annotated[str | None, typer.Option(help="Outcome table, instead of a workspace.")]
 Media = Annotated[str | None, typer.Option(help="Media table, to find what was spent.")]
@@ -45,20 +46,18 @@ def analyse(
 ) -> None:
     """Analyse a test: effect, interval and p-value that agree, what it says of iROAS, how far to trust it."""
     from theodolite import record_files
-    from theodolite.analysis import Asked, bare_dossier, read_plans
+    from theodolite.analysis import Asked, read_plans
     from theodolite.cli import experiment_tables, output
     from theodolite.cli.output import refused
 
     record_files.refuse_existing(save)
     asked = Asked(named(kpi), estimator, alpha, seed, users, denominator)
     if experiment is not None:
-        if (outcome is None) == (users is None):
-            raise refused("--experiment needs --outcome, the KPI by date and geo, or --users for a test on users")
         tests = read_plans(experiment)
         if len(tests) > 1:
             _cells(tests, outcome, media, asked, report=report, save=save, json=json)
             return
-        dossier = bare_dossier(tests[0], outcome, media, asked)
+        dossier = _of_record(tests[0], workspace, outcome, media, asked)
     elif experiment_id is not None:
         if outcome or media:
             raise refused("a test of the study is analysed on the study's own tables: leave --outcome and --media out")
@@ -77,6 +76,23 @@ def analyse(
         return
     experiment_tables.analysed(found, dossier.about)
     output.written({"record": save, "page": report})
+
+
+def _of_record(
+    test: "Experiment", workspace: Path, outcome: str | None, media: str | None, asked: "Asked"
+) -> "Dossier":
+    """Analyse a record on the tables that are given, or on those of the workspace."""
+    from theodolite.analysis import bare_dossier
+    from theodolite.cli.output import refused
+    from theodolite.config import FILE_NAME
+
+    if outcome is not None and asked.users is not None:
+        raise refused("--outcome is the KPI by date and geo, --users a table of users: give one of them")
+    if outcome is not None or asked.users is not None:
+        return bare_dossier(test, outcome, media, asked)
+    if not (workspace / FILE_NAME).exists():
+        raise refused("--experiment needs --outcome, the KPI by date and geo, or --users, or a --workspace")
+    return open_study(workspace).dossier(test, asked)
 
 
 def _cells(
