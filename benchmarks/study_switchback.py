@@ -23,8 +23,8 @@ START = date(2024, 1, 1)
 LEVEL, EFFECT, NOISE = 1000.0, 0.05, 0.05
 ABOUT = """Switchback and on-off tests of a planted effect (`python benchmarks/study_switchback.py`). The noise of a
 market is 5 % of its KPI with first-order autocorrelation *rho*; the day of the week moves it by up to 15 %. *covered*
-is the share of 90 % intervals that hold the truth, *error* its binomial standard error; *width* is the median of the
-half width and *bias* the mean error, both as a share of the KPI, and *off* the bias in its own standard errors. *below
+is the share of 90 % intervals that hold the truth, *error* its binomial standard error; *width* is the median half
+width and *bias* the mean error, both as a share of the KPI, and *off* the bias in its own standard errors. *below
 .05* and *below .10* are shares of the p-values of the truth, *distance* their largest distance from uniform."""
 
 
