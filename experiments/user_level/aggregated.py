@@ -20,6 +20,7 @@ ARMS = ("treatment", "control")
 _CONVERSIONS = Column("conversions", "number", minimum=0.0)
 _SUMS = (Column("sum", "number"), Column("sum_of_squares", "number", minimum=0.0))
 _SLACK = 1e-9
+_LARGEST = 1e48
 
 
 def read(path: str | Path, kpis: Sequence[str] = ()) -> Users:
@@ -91,6 +92,9 @@ def _rules(loaded: Loaded) -> list[Problem]:
         least = f"sum_of_squares < sum * sum / users * (1 - {_SLACK})"
         words = "is smaller than the square of the sum over the users, which no numbers give"
         rules.append((least, words, "sum-of-squares", "sum_of_squares"))
+        rules.append(
+            (f"sum_of_squares > {_LARGEST!r}", "is more than any KPI adds up to", "too-large", "sum_of_squares")
+        )
     problems = []
     for rule, words, code, column in rules:
         rows = loaded.connection.execute(f"SELECT source_row FROM rows WHERE {rule} ORDER BY 1 LIMIT {MOST}")  # noqa: S608

@@ -108,7 +108,8 @@ class RatioTest:
     def interval(self, alpha: float) -> tuple[float, float]:
         """All values with a p-value of ``alpha`` or more; open where the denominator may be nothing.
 
-        There the values left are two rays, and the denominator's sign says which one is meant; or they are all values.
+        There the values are two rays. Where zero is between them the denominator's sign says which one is meant; where
+        it is in one of them, or there is no gap at all, no value is left out.
         """
         first, both, second = self.variance
         quantile = (StudentTest(0.0, 1.0, self.df).interval(alpha)[1]) ** 2
@@ -116,7 +117,7 @@ class RatioTest:
         b = self.over * self.under - quantile * both
         c = self.over**2 - quantile * first
         inside = b**2 - a * c
-        if self.under <= 0 or inside <= 0 or a == 0:
+        if self.under <= 0 or inside <= 0 or a == 0 or (a < 0 and c <= 0):
             return -inf, inf
         low, high = sorted(((b - sqrt(inside)) / a, (b + sqrt(inside)) / a))
         if a > 0:

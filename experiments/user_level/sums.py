@@ -17,7 +17,7 @@ from measurement.errors import refuse
 from measurement.reading.source import Loaded
 from measurement.typing import Floats
 
-LARGEST = 1e100
+LARGEST = 1e18
 _BITS = 61
 _NOISE = 2.0**-58
 """What rounding may leave of a variance, as a share of the squared range."""

@@ -180,8 +180,11 @@ def test_a_reach_of_nothing_leaves_the_interval_open() -> None:
 
 
 def test_fieller_holds_the_values_that_its_test_lets_pass() -> None:
-    for over, under, second in ((2.0, 5.0, 0.04), (2.0, 0.5, 0.5), (-2.0, 0.5, 0.5), (0.1, 0.5, 0.5)):
-        test = RatioTest(over, under, (0.25, 0.02, second))
+    plain = [(over, under, (0.25, 0.02, 0.04 * under)) for over in (2.0, -2.0, 0.1) for under in (0.5, 5.0)]
+    faint = [(over, 0.5, (0.25, 0.02, 0.5)) for over in (2.0, -2.0, 0.1)]
+    tied = [(-0.3, 0.5, (0.05, -0.111, 0.25)), (0.3, 0.5, (0.05, 0.111, 0.25)), (0.3, 0.5, (0.05, -0.111, 0.25))]
+    for over, under, variance in (*plain, *faint, *tied):
+        test = RatioTest(over, under, variance)
         low, high = test.interval(0.1)
         assert low <= test.estimate <= high
         assert (test.p_value() < 0.1) == (not low <= 0 <= high)
