@@ -83,6 +83,11 @@ def explained(rules: Sequence[Rule], geos: int) -> str:
     return "\n".join([f"no set of geos meets all that is asked; {what}:", *lines])
 
 
+def relaxed(rules: Sequence[Rule], geos: int) -> list[str]:
+    """What to ask instead so that rules that cannot hold together would; nothing where no one change is enough."""
+    return list(dict.fromkeys(filter(None, (_instead(rule, rules, geos) for rule in clash(rules, geos)))))
+
+
 def _alike(core: Sequence[Rule]) -> list[list[Rule]]:
     """Rules about names by field, a rule about a quantity alone."""
     groups: dict[object, list[Rule]] = {}

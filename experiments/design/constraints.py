@@ -6,11 +6,11 @@ from functools import cached_property
 
 import numpy as np
 
-from experiments.design.clash import explained, find
+from experiments.design.clash import explained, find, relaxed
 from experiments.design.cost import usual_spend
 from experiments.design.goal import Goal
-from experiments.design.rules import Rule, blocks_of, rules_of, variables
-from measurement.errors import DataError, DesignError, Problem, shown
+from experiments.design.rules import EXACT, Rule, blocks_of, rules_of, variables
+from measurement.errors import DesignError, Problem, refuse, shown
 from measurement.panel import Panel
 from measurement.typing import Bools, Floats, Ints
 
@@ -36,6 +36,7 @@ class Feasible:
         must: Geos that are treated in every set, shape (geos,).
         fewest: Fewest treated geos.
         most: Most treated geos.
+        notes: What a planner should know about the sets.
     """
 
     geos: tuple[str, ...]
@@ -47,6 +48,7 @@ class Feasible:
     must: Bools
     fewest: int
     most: int
+    notes: tuple[str, ...] = ()
 
     def controls(self, sets: Bools) -> Bools:
         """The controls of each set: usable geos that are not treated and have no treated neighbour, whole clusters.
@@ -213,10 +215,11 @@ def compile(panel: Panel, goal: Goal) -> Feasible:
         DesignError: Where no set meets all constraints: which of them clash, and what would help.
     """
     goal.check(panel)
-    _refuse_empty_cut(panel, goal)
+    refuse(_impossible(panel, goal))
     rules, geos = rules_of(panel, goal), len(panel.geos)
+    notes: tuple[str, ...] = ()
     if not goal.treatment_geos and find(rules, geos) is None:
-        raise DesignError(explained(rules, geos))
+        rules, notes = _without_exact(rules, geos)
     banned, must = _fixed(rules, 0.0), _fixed(rules, 1.0)
     blocks = blocks_of(panel, goal)
     for block in blocks:
@@ -232,14 +235,35 @@ def compile(panel: Panel, goal: Goal) -> Feasible:
         must=must[:geos],
         fewest=goal.geos[0],
         most=min(goal.geos[1], geos),
+        notes=notes,
     )
 
 
-def _refuse_empty_cut(panel: Panel, goal: Goal) -> None:
+def _without_exact(rules: tuple[Rule, ...], geos: int) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """The rules without that of the exact test, where they can hold so, and what to say of it."""
+    rest = tuple(rule for rule in rules if rule.field != EXACT)
+    if find(rest, geos) is None:
+        raise DesignError(explained(rest, geos))
+    note = "too few geos for the exact test, so the test is read along time, which is weaker"
+    advice = relaxed(rules, geos)
+    return rest, (f"{note}; for the exact test {' or '.join(advice)}" if advice else note,)
+
+
+def _impossible(panel: Panel, goal: Goal) -> list[Problem]:
+    """What a test on sets of geos cannot be, and other tests can."""
+    found = []
+    (fewest, most), geos = goal.geos, len(panel.geos)
+    if geos == 1:
+        words = "the panel has one geo, so none is left as a control: plan a switchback"
+        found.append(Problem(words, column="geos", code="one-geo"))
+    elif fewest >= geos:
+        words = f"found {fewest}:{most}; the panel has {geos} geos, and some must be controls"
+        found.append(Problem(words, column="geos", code="geos"))
     spent = usual_spend(panel, goal, 1)
     if goal.change < 0 and spent is not None and not spent.any():
         words = f"{', '.join(map(shown, goal.channel))} spent nothing lately, so there is nothing to cut"
-        raise DataError([Problem(words, column="channel", code="nothing-to-cut")])
+        found.append(Problem(words, column="channel", code="nothing-to-cut"))
+    return found
 
 
 def _fixed(rules: Sequence[Rule], value: float) -> Bools:

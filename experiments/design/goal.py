@@ -207,9 +207,6 @@ def _ranges(goal: Goal, panel: Panel) -> Iterator[_Found]:
         yield _error("geos", f"found {fewest}:{most}; the smaller number comes first", "reversed-range")
     elif fewest < 1:
         yield _error("geos", f"found {fewest}:{most}; a test treats 1 geo or more", "geos")
-    elif fewest >= len(panel.geos):
-        words = f"found {fewest}:{most}; the panel has {len(panel.geos)} geos, and some must be controls"
-        yield _error("geos", words, "geos")
     least, largest = goal.share
     if not (0 <= least <= 1 and 0 <= largest <= 1):
         yield _error("share", f"found {least:g}:{largest:g}; shares lie between 0 and 1", "share")

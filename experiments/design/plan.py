@@ -133,7 +133,7 @@ def _drawn(panel: Panel, goal: Goal, search: Search, windows: Windows, scored: S
         words = f"{words} (the constraints leave only {len(pool.sets)} sets to draw from)"
     treated = pool.sets[np.random.default_rng(goal.seed).integers(len(pool.sets))]
     drawn = _Arms(treated, pool.donors & ~treated, _assignment(panel, pool, goal.seed))
-    return _described(panel, goal, drawn, duration, summarise(later, goal.power, before), words, ())
+    return _described(panel, goal, drawn, duration, summarise(later, goal.power, before), words, search.feasible.notes)
 
 
 def _assignment(panel: Panel, pool: Pool, seed: int) -> Assignment:

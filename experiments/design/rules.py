@@ -21,6 +21,8 @@ from measurement.typing import Bools, Floats, Ints
 
 FEWEST_CONTROLS = 3
 """Of a design; an analysis makes do with two."""
+EXACT = "reference sets"
+"""Field of the rule that the exact test needs; without it a test is read along time."""
 
 type Advice = Callable[[float], str]
 
@@ -93,7 +95,7 @@ def rules_of(panel: Panel, goal: Goal) -> tuple[Rule, ...]:
         *_together(frame, panel, goal),
         *_counted(frame, panel, goal),
         *_weighed(frame, panel, goal),
-        _controls(frame, goal),
+        *_controls(frame, goal),
     )
 
 
@@ -217,15 +219,16 @@ def _weighed(frame: _Frame, panel: Panel, goal: Goal) -> Iterator[Rule]:
     yield from frame.bounds("budget", ("", most), use @ frame.treated, -np.inf, goal.budget, seen, (more, more))
 
 
-def _controls(frame: _Frame, goal: Goal) -> Rule:
-    sizes = np.array([controls_needed(k, frame.geos, goal.alpha) for k in range(frame.geos + 1)], dtype=np.float64)
+def _controls(frame: _Frame, goal: Goal) -> Iterator[Rule]:
     count = frame.control.sum(axis=0)
+    none = np.full(1, np.inf)
+    words, seen = f"at least {FEWEST_CONTROLS} geos must be left as controls", "{:.0f} are left"
+    yield Rule("", words, count[None], np.full(1, float(FEWEST_CONTROLS)), none, count, seen)
+    sizes = np.array([controls_needed(k, frame.geos, goal.alpha) for k in range(frame.geos + 1)], dtype=np.float64)
     one, two = (controls_needed(k, 10_000, goal.alpha) for k in (1, 2))
-    words = f"at least {FEWEST_CONTROLS} controls, and beside few treated geos more ({one} beside 1, {two} beside 2): "
-    words += f"the test compares {needed_sets(goal.alpha)} or more sets of geos that could have been drawn"
-    return Rule(
-        "", words, (count - sizes @ frame.size)[None], np.zeros(1), np.full(1, np.inf), count, "{:.0f} are left"
-    )
+    words = f"beside few treated geos more controls must be left ({one} beside 1, {two} beside 2): the exact test "
+    words += f"compares {needed_sets(goal.alpha)} or more sets of geos that could have been drawn"
+    yield Rule(EXACT, words, (count - sizes @ frame.size)[None], np.zeros(1), none, count, seen)
 
 
 def _names(geos: Sequence[str]) -> str:
