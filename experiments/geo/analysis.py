@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from experiments.geo.case import Case, resolve
 from experiments.geo.checklist import Facts, graded
 from experiments.geo.diagnostics import alternate, apart, diagnostics, placebo_effects, pre_fit
 from experiments.geo.estimators import DEFAULT, ESTIMATORS, ON_REQUEST, Estimator
 from experiments.geo.inference import Inference, infer
 from experiments.geo.inference.draws import Draws, draw_sets
-from experiments.geo.money import per_money, quantity
-from experiments.geo.readout import lift, periods, phases
+from experiments.geo.money import per_money
+from experiments.geo.readout import periods, phases
 from experiments.geo.returns import other_returns
-from experiments.geo.spend import spend_change, spend_errors
+from experiments.geo.spend import spend_change, spend_error
+from experiments.quantities import measured, relative_lift
 from experiments.records import Experiment
 from experiments.result import Quantity, Result
 from experiments.spend import SpendChange
@@ -79,14 +78,12 @@ def _result(
 ) -> Result:
     kpi = design.kpi or panel.kpi
     cells = len(case.treated) * (case.end - case.onset)
-    average = quantity(main.total, alpha, f"{kpi} per geo and {panel.period}")
+    average = measured(main.total, alpha, f"{kpi} per geo and {panel.period}")
     change = average.scaled(cells, kpi)
-    relative = lift(change, float(main.fit.observed[main.fit.pre_length :].sum()) * len(case.treated))
-    errors = np.zeros(0)
-    if spend.source == "panel" and main.randomised is not None:
-        errors = spend_errors(panel, design, case, main.randomised.members)
-    ratio = per_money(case, main, spend, errors, change, alpha, f"{kpi} per {panel.currency}")
+    relative = relative_lift(change, float(main.fit.observed[main.fit.pre_length :].sum()) * len(case.treated))
+    ratio = per_money(panel, design, case, main, spend, alpha)
     money = ratio.scaled(panel.kpi_value, f"{panel.currency} per {panel.currency}") if ratio else None
+    error = spend_error(panel, design, case) if spend.source == "panel" else None
     returns = other_returns(panel, design, case, alpha) if money and kpi == panel.kpi else {}
     grade, checks = graded(design, _facts(case, main, spend, relative, apart(main, others, average.std_error)))
     before, after = periods(case, main, alpha)
@@ -106,7 +103,7 @@ def _result(
         spend=spend,
         periods=after,
         pre_periods=before,
-        diagnostics={**diagnostics(case, main, errors), "returns": returns},
+        diagnostics={**diagnostics(case, main), "spend_std_error": error, "returns": returns},
         alternates={name: alternate(other, alpha, cells) for name, other in others.items()},
         grade=grade,
         checks=checks,

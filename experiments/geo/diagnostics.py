@@ -7,10 +7,11 @@ import numpy as np
 from experiments.geo.case import Case
 from experiments.geo.estimators import Fit
 from experiments.geo.inference import Inference
-from experiments.geo.money import quantity
+from experiments.quantities import measured
 from measurement.typing import Floats, Json
 
 SHOWN_WEIGHT = 0.001
+TEXTBOOK = "gaps taken for independent over time: far too narrow"
 COMPARABLE = 2.0
 """An estimator whose pre-period gap varies more than so many times as much cannot follow the treated geos."""
 
@@ -32,7 +33,7 @@ def placebo_effects(inference: Inference) -> Floats:
     return inference.randomised.placebos(inference.fit.effect)
 
 
-def diagnostics(case: Case, main: Inference, spend_errors: Floats) -> Json:
+def diagnostics(case: Case, main: Inference) -> Json:
     """As plain JSON values."""
     fit, length = main.fit, case.end - case.onset
     r2, mape = pre_fit(fit)
@@ -41,7 +42,6 @@ def diagnostics(case: Case, main: Inference, spend_errors: Floats) -> Json:
     effects = placebo_effects(main) * cells
     spread = float(np.sqrt(np.square(effects).mean())) if effects.size else None
     order, shown = np.argsort(-fit.weights), np.abs(fit.weights) > SHOWN_WEIGHT
-    spent = float(np.sqrt(np.square(spend_errors).mean())) * len(case.treated) if spend_errors.any() else None
     return {
         "pre_periods": fit.pre_length,
         "read_out_periods": length,
@@ -57,7 +57,6 @@ def diagnostics(case: Case, main: Inference, spend_errors: Floats) -> Json:
         "placebo_sd": spread,
         "analytic_sd": analytic,
         "placebo_excess": None if spread is None else float(np.sqrt(max(spread**2 - analytic**2, 0.0))),
-        "spend_placebo_sd": spent,
         "p_values": dict(main.p_values),
         "self_calibration": main.calibration.to_dict(),
         "weekly_pattern": case.weekly,
@@ -72,13 +71,13 @@ def _trimmed(case: Case, fit: Fit) -> list[str]:
 
 def alternate(inference: Inference, alpha: float, cells: int) -> Json:
     """What one other estimator says, as plain JSON values."""
-    average = quantity(inference.total, alpha, "")
+    average = measured(inference.total, alpha, "")
     fit = inference.fit
     usual = float(fit.counterfactual[fit.pre_length :].mean())
     said = {}
     if fit.classical is not None:
-        textbook = quantity(fit.classical, alpha, "", "gaps taken for independent over time: far too narrow")
-        said = {"classical": textbook.scaled(cells, "").to_dict() | {"p_value": fit.classical.p_value()}}
+        textbook = measured(fit.classical, alpha, "").scaled(cells, "").to_dict()
+        said = {"classical": {**textbook, "p_value": fit.classical.p_value(), "note": TEXTBOOK}}
     return {
         "outcome_change": average.scaled(cells, "").to_dict(),
         "average_effect": average.to_dict(),

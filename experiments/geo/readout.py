@@ -4,18 +4,8 @@ from dataclasses import replace
 
 from experiments.geo.case import Case
 from experiments.geo.inference import Inference
-from experiments.geo.money import quantity
+from experiments.quantities import measured
 from experiments.result import PeriodEffect, Quantity
-
-
-def lift(change: Quantity, observed: float) -> Quantity:
-    """Change / counterfactual: as the counterfactual is observed minus change, the interval maps end by end."""
-    usual = observed - change.estimate
-    ends = [observed - change.low, observed - change.high]
-    if min(ends) <= 0.0 or usual <= 0.0:  # the interval reaches past a counterfactual of nothing: hold it fixed
-        return change.scaled(1.0 / usual if usual else 0.0, "share")
-    error = change.std_error * observed / usual**2
-    return Quantity(change.estimate / usual, error, change.low / ends[0], change.high / ends[1], "share")
 
 
 def phases(case: Case, inference: Inference, alpha: float, unit: str) -> dict[str, Quantity]:
@@ -23,9 +13,9 @@ def phases(case: Case, inference: Inference, alpha: float, unit: str) -> dict[st
     geos, test = len(case.treated), case.cooldown - case.onset
     found = {}
     if test > 0:
-        found["test"] = quantity(inference.cumulative[test - 1], alpha, unit).scaled(geos * test, unit)
+        found["test"] = measured(inference.cumulative[test - 1], alpha, unit).scaled(geos * test, unit)
     if inference.cooldown is not None:
-        found["cooldown"] = quantity(inference.cooldown, alpha, unit).scaled(geos * (case.end - case.cooldown), unit)
+        found["cooldown"] = measured(inference.cooldown, alpha, unit).scaled(geos * (case.end - case.cooldown), unit)
     return found
 
 

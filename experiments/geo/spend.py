@@ -35,32 +35,40 @@ def spend_change(panel: Panel, design: Experiment, case: Case) -> SpendChange:
     return SpendChange(source, delta, actual, usual, direction(design, delta, negligible), negligible)
 
 
-def spend_errors(panel: Panel, design: Experiment, case: Case, members: Bools) -> Floats:
-    """How wrong the same reading of the panel is about sets whose spend nobody changed, shape (sets,).
+def spend_seen(panel: Panel, design: Experiment, case: Case, members: Bools, contrasts: Floats) -> Floats:
+    """The spend change that each set's measured outcome answers to, per geo of the set over the test, shape (sets,).
 
-    A set's controls are read beside the other controls. Treated geos in the set say nothing, as their spend was
-    changed; the others' mean error is scaled as if it came from as many geos as the set has.
+    Its treated geos with the change that was made there; its controls with what the same reading of the panel says of
+    them, beside the other controls; less the change in treated geos that are its donors, by their loadings. For the
+    treated set itself this is the spend change of the test.
 
     Args:
         panel: With the tested channels.
         design: The test.
         case: The test laid over the panel.
         members: Geos of each set, shape (sets, geos).
-
-    Returns:
-        Error of the total over the test, per geo of the set.
+        contrasts: As in `Reference`, shape (sets, geos).
     """
     spend = _series(panel, design, case)
-    if spend is None:
+    made = geo_changes(panel, design, case)
+    if spend is None or made is None:
         return np.zeros(len(members))
     controls = np.isin(np.arange(len(spend)), case.controls)
-    errors = np.zeros(len(members))
+    seen = contrasts @ made
     for row, member in enumerate(members):
         read, pool = member & controls, np.flatnonzero(controls & ~member)
         if read.any() and pool.size:
-            mean = float(_changes(spend, case, pool)[read].mean())
-            errors[row] = mean * np.sqrt(read.sum() / member.sum())
-    return errors
+            seen[row] += _changes(spend, case, pool)[read].sum() / member.sum()
+    return np.asarray(seen)
+
+
+def spend_error(panel: Panel, design: Experiment, case: Case) -> float:
+    """Standard error of the spend change read from the panel: how far the same reading is off in control geos."""
+    spend = _series(panel, design, case)
+    if spend is None:
+        return 0.0
+    off = _changes(spend, case, case.controls)[case.controls]
+    return float(np.sqrt(np.square(off).mean() * len(case.treated)))
 
 
 def geo_changes(panel: Panel, design: Experiment, case: Case) -> Floats | None:

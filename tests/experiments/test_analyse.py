@@ -215,7 +215,7 @@ def test_a_ratio_to_spend_that_only_the_treated_geos_changed_is_the_scaled_inter
         assert read.icpa is not None
         assert read.icpa.estimate == pytest.approx(2.0 / read.iroas.estimate)
         assert (read.icpa.low, read.icpa.high) == pytest.approx((2.0 / read.iroas.high, 2.0 / read.iroas.low))
-        assert read.diagnostics["spend_placebo_sd"] is None
+        assert read.diagnostics["spend_std_error"] == pytest.approx(0.0, abs=1e-6)
         assert read.diagnostics["returns"]["geo_based_regression"]["estimate"] > 0
 
 
@@ -230,7 +230,7 @@ def noisy_spend(sd: float) -> Panel:
 def test_a_spend_change_read_with_error_widens_the_ratio() -> None:
     sharp, rough = (analyse(panel, design_of(panel, 70, 83)) for panel in (noisy_spend(0.5), noisy_spend(8.0)))
     assert sharp.outcome_change == rough.outcome_change
-    assert sharp.diagnostics["spend_placebo_sd"] < rough.diagnostics["spend_placebo_sd"]
+    assert sharp.diagnostics["spend_std_error"] < rough.diagnostics["spend_std_error"]
     assert sharp.iroas is not None
     assert rough.iroas is not None
     relative = [q.std_error / q.estimate for q in (sharp.iroas, rough.iroas)]
