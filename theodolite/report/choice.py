@@ -144,9 +144,11 @@ def _drawn(design: Design) -> str:
     if design.assignment is None:
         return "The markets were chosen by you, not drawn by lot."
     pool = count(len(design.assignment.candidates), "set")
+    exact = design.inference.startswith("exact")
     return (
         f"The treated geos were drawn by lot (seed {design.assignment.seed}) among {pool} of nearly the same quality; "
-        "the record holds all of them, and the analysis compares against that very draw."
+        "the record holds all of them, and the analysis "
+        + ("compares against that very draw." if exact else f"is made so: {design.inference}.")
     )
 
 
@@ -167,7 +169,7 @@ def _of_cells(design: CellDesign) -> Choice:
         wanted=weakest.wanted,
         alpha=weakest.alpha,
         cut=weakest.cut,
-        cost=weakest.cost,
+        cost=design.cost,
         curve=weakest.curve,
         false_positives=weakest.false_positives,
         inference=weakest.inference,
