@@ -7,6 +7,10 @@ autoregressive memory and white noise (a local level where the memory is long). 
 Remy and Scott (2015), Inferring Causal Impact Using Bayesian Structural Time-Series Models, and Kim, Lee and Gupta
 (2020), Bayesian Synthetic Control Methods. NUTS sees the pre-period only, with the memory filtered out exactly; the
 read-out is drawn forward from the last filtered state. The draws are the inference: no reference sets are fitted.
+
+Seen coverage of the 90 % interval on simulated panels of 20 geos, 90 days and 14 days of read-out (shared factors,
+a weekly season): own memory .5, .89 of 100 panels; memory .8, .91 of 65; white noise only, .87 of 70; a slow memory of
+.9 hidden under twice its size in noise, .79 of 57. So it is an alternate, no default: it is only as good as its model.
 """
 
 from collections.abc import Callable
