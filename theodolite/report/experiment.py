@@ -195,7 +195,7 @@ def _question(found: Dossier) -> Section:
         (Cell("What is changed"), Cell(_changed(found))),
         (Cell("KPI"), Cell(kpi)),
         (Cell("How it was drawn"), Cell(_assigned(test))),
-        (Cell("Written down beforehand"), Cell("yes" if test.preregistered else "no")),
+        (Cell("Locked plan"), Cell("yes, before the test began" if test.preregistered else "none on record")),
     ]
     if test.notes:
         rows.append((Cell("Notes"), Cell(test.notes)))
