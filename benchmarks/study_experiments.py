@@ -19,7 +19,7 @@ import tables
 from experiments.geo.case import Case, weekly_pattern
 from experiments.geo.estimators import DEFAULT, ESTIMATORS, Block, Estimator
 from experiments.geo.inference import LONG_HISTORY, Randomised
-from experiments.geo.inference.conformal import conformal_test, cross_fitted_gap
+from experiments.geo.inference.conformal import FEWEST_PERIODS, conformal_test, cross_fitted_gap
 from experiments.geo.inference.randomisation import Reference, fit_sets, relative_sizes
 from experiments.geo.inference.self_calibration import SelfCalibration, history, judged
 from experiments.geo.inference.t_test import cross_fitted_test, folded_effects
@@ -271,11 +271,13 @@ def chosen_sets(source: Source, runs: int, rng: np.random.Generator) -> Iterator
 def few_geos(source: Source, runs: int, rng: np.random.Generator) -> Iterator[dict[str, object]]:
     """One treated geo among 4 to 10: cyclic blocks against the cross-fitted t-test, by length of the history."""
     estimator = ESTIMATORS[DEFAULT]
+    length = max(source.lengths[0], 4)
     for ratio in (2, 3, 4, 5, 6, 8):
+        if (ratio + 1) * length < FEWEST_PERIODS:
+            continue
         held: dict[str, list[tuple[bool, float]]] = {"cyclic blocks": [], "cross-fitted t": []}
         for _ in range(runs):
             outcome = source.draw(rng)
-            length = int(source.lengths[0])
             count = int(rng.integers(4, 11))
             first = int(rng.integers(0, outcome.shape[1] - (ratio + 1) * length + 1))
             rows = rng.choice(len(outcome), count, replace=False)
@@ -317,6 +319,7 @@ def main() -> None:
         for name, found in chosen_sets(source, int(CHOSEN_RUNS * share), rng):
             chosen.append({"panel": source.name, "treated": name} | summary(found))
             print(chosen[-1], flush=True)
+        rng = np.random.default_rng([options.seed, number, 98])
         few += few_geos(source, int(FALLBACK_RUNS * share), rng)
         print(*few[-6:], sep="\n", flush=True)
     made = {"runs": options.runs, "seed": options.seed}
@@ -329,7 +332,7 @@ CHOSEN = """Here the treated geos were *not* drawn at random: they are the large
 best, once without and once with the record of the draw among them. Randomisation inference promises nothing for a
 choice; self-calibration sees part of it."""
 FEW = """One treated geo among 4 to 10, too few for reference sets (`python benchmarks/study_experiments.py`): cyclic
-blocks against the cross-fitted t-test in three folds, by how often the history holds the read-out (one week; two
+blocks against the cross-fitted t-test in three folds, by how often the history holds the read-out (one week; four
 periods of weekly data). Nominal 90 %, no effect. *used* is what `experiments.analyse` takes."""
 
 

@@ -88,6 +88,8 @@ def _assignment(design: Experiment) -> tuple[bool, str]:
 
 def _disagreement(far: Mapping[str, float], compared: int) -> str:
     if not far:
-        return f"{compared} other estimators lie within one standard error" if compared else "no other estimator fits"
+        if not compared:
+            return "no other estimator follows the treated geos before the test"
+        return f"{compared} that follow the treated geos before the test lie within one standard error"
     named = ", ".join(f"{name} by {distance:.1f}" for name, distance in sorted(far.items(), key=lambda each: -each[1]))
     return f"more than one standard error apart: {named}"

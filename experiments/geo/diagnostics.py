@@ -91,9 +91,9 @@ def alternate(inference: Inference, alpha: float, cells: int) -> Json:
 
 def apart(main: Inference, others: Mapping[str, Inference], std_error: float) -> dict[str, float]:
     """Distance of every other estimate that can follow the treated geos, in the result's standard errors."""
-    most = COMPARABLE * _wobble(main.fit)
+    most, unit = COMPARABLE * _wobble(main.fit), max(std_error, np.finfo(np.float64).tiny)
     return {
-        name: abs(other.fit.effect - main.fit.effect) / std_error
+        name: abs(other.fit.effect - main.fit.effect) / unit
         for name, other in others.items()
         if _wobble(other.fit) <= most
     }

@@ -18,8 +18,8 @@ from experiments.two_sided import InvertedTest, TwoSided
 from measurement.errors import DesignError
 from measurement.typing import Bools, Floats
 
-LONG_HISTORY = 5
-"""From so many read-outs of history on cyclic blocks cover better than the cross-fitted t-test (docs, fallbacks)."""
+LONG_HISTORY = 3
+"""From so many read-outs of history on cyclic blocks cover better than the cross-fitted t-test, and are narrower."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
