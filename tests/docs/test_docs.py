@@ -88,7 +88,13 @@ def test_the_command_line_reference_is_current() -> None:
 
 
 def fields() -> list[tuple[str, str]]:
-    sections = {"study": config.StudySection, "data": config.DataSection, "channels.NAME": config.ChannelSection}
+    sections = {
+        "study": config.StudySection,
+        "data": config.DataSection,
+        "channels.NAME": config.ChannelSection,
+        "treatments.NAME": config.TreatmentSection,
+        "model": config.ModelSection,
+    }
     return [(section, name) for section, model in sections.items() for name in model.model_fields]
 
 
