@@ -36,8 +36,9 @@ before the stretch for few windows, *optimistic* at the effect that the windows 
 what a tool without held-back windows delivers. *false* is the share of tests without an effect that find one (alpha
 .10). *windows* are separate planning windows of a design, *none* designs that say that no effect is found reliably.
 *analyse* is the share of designs whose drawn set gets the same answer from `experiments.analyse`. Panels with few later
-windows (GeoLift's and Google's have 90 to 105 days) tell little on their own: their designs share the same weeks, so
-that the error is larger than it looks."""
+windows (GeoLift's and Google's have 90 to 105 days) tell little on their own: their designs share the same few weeks,
+which were wilder than those before them in the one and calmer in the other, so that the error is larger than it looks.
+The last line is the mean over panels."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,16 @@ def line(source: Source, runs: int, rng: np.random.Generator, check: int = 10) -
     }
 
 
+def together(found: list[dict[str, object]]) -> dict[str, object]:
+    """The mean over panels, as a line of the table."""
+    table = pd.DataFrame(found)
+    sums = {name: int(table[name].sum()) for name in ("designs", "effects", "none")}
+    means = {name: float(table[name].mean()) for name in table.columns if name != "panel" and name not in sums}
+    error = float(np.sqrt(np.square(table["error"]).sum()) / len(table))
+    line = {"panel": "all"} | sums | means | {"error": error}
+    return {name: line[name] for name in table.columns}
+
+
 def lines(runs: int, seed: int, folder: Path | None) -> Iterator[dict[str, object]]:
     for number, source in enumerate(sources(folder)):
         yield line(source, runs, np.random.default_rng([seed, number]))
@@ -261,6 +272,7 @@ def main() -> None:
     for each in lines(options.runs, options.seed, Path(data) if data else None):
         print(each, flush=True)
         found.append(each)
+    found.append(together(found))
     print(tables.write(NAME, ABOUT, found, runs=options.runs, seed=options.seed))
 
 

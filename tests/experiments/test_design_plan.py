@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments import analyse
+from experiments.design import plan, search
 from experiments.design.assignment import full_pool, pools
 from experiments.design.constraints import compile
 from experiments.design.goal import Goal
@@ -21,6 +22,13 @@ from measurement import Panel
 from measurement.errors import DataError, DesignError
 
 GEOS, PERIODS = 16, 64
+
+
+@pytest.fixture(autouse=True)
+def _small_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third of the sets: what is held here does not depend on how long one looks."""
+    monkeypatch.setattr(plan, "CANDIDATES", 300)
+    monkeypatch.setattr(search, "ROUNDS", 1)
 
 
 @cache
