@@ -191,14 +191,19 @@ def _lengths(goal: Goal, panel: Panel) -> Iterator[_Found]:
             after = f" and a cool-down of {goal.cooldown}" if goal.cooldown > 0 else ""
             words = f"a test of {length} {period}s{after} needs a history of {needed} {period}s or more to be rehearsed"
             yield _error("durations", f"{words}; the panel has {history}", "short-history")
-        elif period == "day" and read_out % 7:
-            words = f"a read-out of {read_out} days is not whole weeks: the days of the week weigh unevenly in it"
-            yield "durations", f"{words}; take {_whole_weeks(read_out)}", "part-weeks", "warning"
+        for words in part_weeks(panel, read_out):
+            yield "durations", words, "part-weeks", "warning"
 
 
-def _whole_weeks(days: int) -> str:
-    down, up = days // 7 * 7, days // 7 * 7 + 7
-    return f"{down} or {up}" if down else str(up)
+def part_weeks(panel: Panel, read_out: int) -> tuple[str, ...]:
+    """A warning of a read-out, in periods, that is not whole weeks of daily data; nothing otherwise."""
+    if panel.period != "day" or read_out < 1 or read_out % 7 == 0:
+        return ()
+    down, up = read_out // 7 * 7, read_out // 7 * 7 + 7
+    better = f"{down} or {up}" if down else str(up)
+    return (
+        f"a read-out of {read_out} days is not whole weeks: the days of the week weigh unevenly in it; take {better}",
+    )
 
 
 def _ranges(goal: Goal, panel: Panel) -> Iterator[_Found]:

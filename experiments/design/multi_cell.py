@@ -75,7 +75,18 @@ class CellDesign:
     def to_dict(self) -> Json:
         """As plain JSON values: what the cell that finds least can find, and all cells."""
         weakest = self.weakest.to_dict()
-        common = ("method", "duration", "cooldown", "control_geos", "mde", "power_wanted", "false_positive_rate")
+        common = (
+            "method",
+            "duration",
+            "cooldown",
+            "control_geos",
+            "mde",
+            "mde_absolute",
+            "power_wanted",
+            "power_curve",
+            "false_positive_rate",
+            "inference",
+        )
         return {
             **{name: weakest[name] for name in common},
             "treatment_geos": [geo for cell in self.cells for geo in cell.treatment_geos],

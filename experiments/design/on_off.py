@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from experiments.design.cost import Cost, cost
-from experiments.design.goal import Goal
+from experiments.design.goal import Goal, part_weeks
 from experiments.design.plans import Plan, Plans, identity, ranked
 from experiments.design.proposal import day_after
 from experiments.design.switchback import EFFECTS, rows_that_switch
@@ -86,7 +86,7 @@ def _plan(panel: Panel, goal: Goal, rows: Ints, duration: int, burn_in: int, ons
     money = cost(panel, goal, rows, duration, absolute if np.isfinite(absolute) else None)
     low, high = wilson(wrong, apart)
     geos = tuple(panel.geos[row] for row in rows)
-    notes = [WEAKEST]
+    notes = [WEAKEST, *part_weeks(panel, duration)]
     if wrong > 1.5 * goal.alpha:
         notes.append(
             f"in the history {wrong:.0%} of tests without an effect find one, not {goal.alpha:.0%}: its intervals are "

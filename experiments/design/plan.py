@@ -7,7 +7,7 @@ import numpy as np
 from experiments.design.assignment import Pool, pools
 from experiments.design.constraints import Feasible, compile
 from experiments.design.cost import budget_use, cost
-from experiments.design.goal import Goal
+from experiments.design.goal import Goal, part_weeks
 from experiments.design.power import Power, Stage, rehearse, summarise
 from experiments.design.proposal import Design, Designs, day_after, recommended
 from experiments.design.rank import ranked
@@ -203,7 +203,7 @@ def _described(
         assignment=arms.assignment,
         next_day=day_after(panel),
         period=panel.period,
-        notes=notes,
+        notes=(*notes, *part_weeks(panel, length)),
     )
 
 
