@@ -145,7 +145,7 @@ def test_names_are_shown_and_never_markup(geo: Dossier) -> None:
     assert "&lt;img src=x onerror=alert(1)&gt;" in html
 
 
-@pytest.mark.parametrize("kind", ["geo", "switched", "users"])
+@pytest.mark.parametrize("kind", ["geo", "switched"])
 def test_its_charts_are_drawn_in_a_browser(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, browse: Callable[[Path], tuple[str, str]]
 ) -> None:

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from theodolite.analysis import Asked
     from theodolite.report.experiment import Dossier
 
-Outcome = Annotated[str | None, typer.Option(help="Outcome table, instead of a workspace.")]
-Media = Annotated[str | None, typer.Option(help="Media table, to find what was spent.")]
-Users = Annotated[str | None, typer.Option(help="Table of users, for a test on users.")]
+Outcome = Annotated[str | None, typer.Option(metavar="TABLE", help="Outcome table, instead of a workspace.")]
+Media = Annotated[str | None, typer.Option(metavar="TABLE", help="Media table, to find what was spent.")]
+Users = Annotated[str | None, typer.Option(metavar="TABLE", help="Table of users, for a test on users.")]
 Kpis = Annotated[
     list[str] | None,
-    typer.Option("--kpi", help="KPI column of the outcome table; several with commas, the first decides."),
+    typer.Option(
+        "--kpi", metavar="NAMES", help="KPI column of the outcome table; several with commas, the first decides."
+    ),
 ]
 Page = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write a page to hand on (html).")]
 
@@ -28,7 +30,9 @@ def analyse(
     ] = None,
     workspace: Workspace = HERE,
     outcome: Outcome = None,
-    experiment: Annotated[Path | None, typer.Option(help="A test record without its results (json).")] = None,
+    experiment: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A test record without its results (json).")
+    ] = None,
     media: Media = None,
     users: Users = None,
     denominator: Annotated[

@@ -17,30 +17,42 @@ if TYPE_CHECKING:
 
 Many = list[str] | None
 
-Channel = Annotated[Many, typer.Option(help="Channel that the test moves; several with commas.")]
-Duration = Annotated[str | None, typer.Option(help="Lengths to compare, in periods of the data: 21,28.")]
-Outcome = Annotated[str | None, typer.Option(help="Outcome table, instead of a workspace.")]
-Media = Annotated[str | None, typer.Option(help="Media table, so that cost is known (with --outcome).")]
-Currency = Annotated[str, typer.Option(help="Currency of all money (with --outcome).")]
-KpiValue = Annotated[float, typer.Option(help="Money per unit of the KPI (with --outcome).")]
-Direction = Annotated[str, typer.Option(help="go_dark, heavy_up, holdout or scale.")]
-Change = Annotated[
-    str | None, typer.Option(help="Change of spend in the treated geos as a share: -1 stops it, 0.5 adds half.")
+Channel = Annotated[Many, typer.Option(metavar="NAMES", help="Channel that the test moves; several with commas.")]
+Duration = Annotated[
+    str | None, typer.Option(metavar="LENGTHS", help="Lengths to compare, in periods of the data: 21,28.")
 ]
-Cooldown = Annotated[str | None, typer.Option(help="Periods read out after the spend is back.")]
-Budget = Annotated[str | None, typer.Option(help="Most money: extra spend, or what a cut may lose.")]
-Iroas = Annotated[str | None, typer.Option(help="Expected incremental money per unit of money.")]
-Icpa = Annotated[str | None, typer.Option(help="Expected money per incremental unit of the KPI; in place of --iroas.")]
-Exclude = Annotated[Many, typer.Option(help="Geos that are not treated (they may be controls).")]
-Busy = Annotated[Many, typer.Option(help="Geos in a running test: neither treated nor controls.")]
-Alpha = Annotated[str | None, typer.Option(help="Error rate of the analysis; 0.1 where left out.")]
-Power = Annotated[str | None, typer.Option(help="Wanted chance to find the effect; 0.8 where left out.")]
+Outcome = Annotated[str | None, typer.Option(metavar="TABLE", help="Outcome table, instead of a workspace.")]
+Media = Annotated[
+    str | None, typer.Option(metavar="TABLE", help="Media table, so that cost is known (with --outcome).")
+]
+Currency = Annotated[str, typer.Option(metavar="CODE", help="Currency of all money (with --outcome).")]
+KpiValue = Annotated[float, typer.Option(metavar="NUMBER", help="Money per unit of the KPI (with --outcome).")]
+Direction = Annotated[str, typer.Option(metavar="NAME", help="go_dark, heavy_up, holdout or scale.")]
+Change = Annotated[
+    str | None,
+    typer.Option(metavar="NUMBER", help="Change of spend in the treated geos as a share: -1 stops it, 0.5 adds half."),
+]
+Cooldown = Annotated[str | None, typer.Option(metavar="PERIODS", help="Periods read out after the spend is back.")]
+Budget = Annotated[str | None, typer.Option(metavar="MONEY", help="Most money: extra spend, or what a cut may lose.")]
+Iroas = Annotated[str | None, typer.Option(metavar="NUMBER", help="Expected incremental money per unit of money.")]
+Icpa = Annotated[
+    str | None,
+    typer.Option(metavar="MONEY", help="Expected money per incremental unit of the KPI; in place of --iroas."),
+]
+Exclude = Annotated[Many, typer.Option(metavar="NAMES", help="Geos that are not treated (they may be controls).")]
+Busy = Annotated[Many, typer.Option(metavar="NAMES", help="Geos in a running test: neither treated nor controls.")]
+Alpha = Annotated[str | None, typer.Option(metavar="NUMBER", help="Error rate of the analysis; 0.1 where left out.")]
+Power = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="Wanted chance to find the effect; 0.8 where left out.")
+]
 Save = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the chosen design as a record, ready for analyse.")
 ]
 Pick = Annotated[int, typer.Option(min=1, help="Rank of the design to save and to report.")]
-Start = Annotated[str | None, typer.Option(help="First day of the test, YYYY-MM-DD; the day after the data otherwise.")]
-Name = Annotated[str | None, typer.Option("--id", help="Name of the test in its record.")]
+Start = Annotated[
+    str | None, typer.Option(metavar="DAY", help="First day of the test, YYYY-MM-DD; the day after the data otherwise.")
+]
+Name = Annotated[str | None, typer.Option("--id", metavar="NAME", help="Name of the test in its record.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +82,7 @@ class Wanted:
 def design(
     channel: Channel = None,
     duration: Duration = None,
-    geos: Annotated[str | None, typer.Option(help="Fewest and most treated geos: 2:8.")] = None,
+    geos: Annotated[str | None, typer.Option(metavar="2:8", help="Fewest and most treated geos: 2:8.")] = None,
     direction: Direction = "go_dark",
     workspace: Workspace = HERE,
     outcome: Outcome = None,
@@ -81,21 +93,34 @@ def design(
     budget: Budget = None,
     iroas: Iroas = None,
     icpa: Icpa = None,
-    must_include: Annotated[Many, typer.Option(help="Geos that are treated.")] = None,
+    must_include: Annotated[Many, typer.Option(metavar="NAMES", help="Geos that are treated.")] = None,
     exclude: Exclude = None,
     busy: Busy = None,
-    cluster: Annotated[Many, typer.Option(help="Geos that stay together: A,B,C. Once per cluster.")] = None,
+    cluster: Annotated[
+        Many, typer.Option(metavar="NAMES", help="Geos that stay together: A,B,C. Once per cluster.")
+    ] = None,
     adjacent: Annotated[
-        Many, typer.Option(help="Neighbours that spill over, never one treated and one control: A,B. Once per pair.")
+        Many,
+        typer.Option(
+            metavar="A,B", help="Neighbours that spill over, never one treated and one control: A,B. Once per pair."
+        ),
     ] = None,
     strata: Annotated[
         str | None, typer.Option(metavar="FILE|COLUMN", help="Stratum of each geo: csv of geo,stratum, or a column.")
     ] = None,
-    quota: Annotated[Many, typer.Option(help="Fewest and most treated geos of a stratum: east=1:3.")] = None,
-    share: Annotated[str | None, typer.Option(help="Share of the KPI in the treated geos: .05:.2.")] = None,
-    cells: Annotated[str | None, typer.Option(help="Number of cells with a shared control.")] = None,
-    method: Annotated[str, typer.Option(help="geo, switchback or on_off; for users see design-users.")] = "geo",
-    block: Annotated[str | None, typer.Option(help="Switchback: lengths of a block to compare, 7,14.")] = None,
+    quota: Annotated[
+        Many, typer.Option(metavar="NAME=1:3", help="Fewest and most treated geos of a stratum: east=1:3.")
+    ] = None,
+    share: Annotated[
+        str | None, typer.Option(metavar=".05:.2", help="Share of the KPI in the treated geos: .05:.2.")
+    ] = None,
+    cells: Annotated[str | None, typer.Option(metavar="NUMBER", help="Number of cells with a shared control.")] = None,
+    method: Annotated[
+        str, typer.Option(metavar="NAME", help="geo, switchback or on_off; for users see design-users.")
+    ] = "geo",
+    block: Annotated[
+        str | None, typer.Option(metavar="LENGTHS", help="Switchback: lengths of a block to compare, 7,14.")
+    ] = None,
     burn_in: Annotated[int, typer.Option(min=0, help="Switchback: periods dropped after each switch.")] = 0,
     per_geo: Annotated[bool, typer.Option("--per-geo", help="Switchback: each geo by a draw of its own.")] = False,
     alpha: Alpha = None,
@@ -128,7 +153,7 @@ def design(
 def power_of(
     channel: Channel = None,
     duration: Duration = None,
-    markets: Annotated[Many, typer.Option(help="Your own treated geos, with commas.")] = None,
+    markets: Annotated[Many, typer.Option(metavar="NAMES", help="Your own treated geos, with commas.")] = None,
     direction: Direction = "go_dark",
     workspace: Workspace = HERE,
     outcome: Outcome = None,

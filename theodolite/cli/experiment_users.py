@@ -10,8 +10,12 @@ from theodolite.cli.options import AsJson
 
 
 def design_users(
-    channel: Annotated[list[str] | None, typer.Option(help="Channel that the test moves; several with commas.")] = None,
-    duration: Annotated[str, typer.Option(help="Lengths to compare, in days: 7,14,21,28.")] = "7,14,21,28",
+    channel: Annotated[
+        list[str] | None, typer.Option(metavar="NAMES", help="Channel that the test moves; several with commas.")
+    ] = None,
+    duration: Annotated[
+        str, typer.Option(metavar="LENGTHS", help="Lengths to compare, in days: 7,14,21,28.")
+    ] = "7,14,21,28",
     method: Annotated[str, typer.Option(help="conversion_lift, ghost_ads or psa.")] = "conversion_lift",
     users_per_day: Annotated[float | None, typer.Option(help="New users a day, over both arms.")] = None,
     audience: Annotated[int | None, typer.Option(help="All users, where the audience is fixed.")] = None,

@@ -149,12 +149,13 @@ def _stake(design: Choice) -> float:
 
 def _table(designs: Choices) -> TableBlock:
     best = designs.options[0]
+    spent = any(each.cost.spend_delta is not None for each in designs.options)
     columns = (
         Column("Choice", "by rank"),
         Column("Length", numeric=True),
         Column("Finds", f"change of {best.cost.kpi}", True),
         Column("False positives", "without an effect", True),
-        Column("Change of spend", numeric=True),
+        *((Column("Change of spend", numeric=True),) if spent else ()),
         Column(say.stake_title(best).capitalize(), numeric=True),
         Column("Score", "of 100", True),
     )
@@ -164,7 +165,7 @@ def _table(designs: Choices) -> TableBlock:
             Cell(say.length(each)),
             Cell(say.mde(each), value=each.mde),
             Cell(say.false_positives(each), value=each.false_positives[0] if each.false_positives else None),
-            Cell(say.spend(each), value=each.cost.spend_delta),
+            *((Cell(say.spend(each), value=each.cost.spend_delta),) if spent else ()),
             Cell(say.at_stake(each), value=_stake(each)),
             Cell(f"{each.score:.0f}", value=each.score),
         )
