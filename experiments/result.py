@@ -42,16 +42,16 @@ class Quantity:
     def inverse(self, unit: str) -> "Quantity":
         """One over the quantity: a cost per outcome from outcomes per money.
 
-        Where zero is not excluded the cost has no end on the estimate's side; the interval says so and is open there.
+        Where zero is not excluded the cost has no upper limit, and the note says so. It then runs from what the best of
+        the interval would cost, and has no estimate where the quantity's own is 0 or less: a negative cost would hide
+        that the outcome may still be there, and dear.
         """
         if self.low > 0 or self.high < 0:
             error = self.std_error / self.estimate**2
             return Quantity(1.0 / self.estimate, error, 1.0 / self.high, 1.0 / self.low, unit, self.note)
         note = "; ".join(filter(None, (self.note, "no outcome at all is not excluded, so the cost has no upper limit")))
-        if self.estimate >= 0:
-            point = 1.0 / self.estimate if self.estimate else inf
-            return Quantity(point, inf, 1.0 / self.high if self.high else inf, inf, unit, note)
-        return Quantity(1.0 / self.estimate, inf, -inf, 1.0 / self.low, unit, note)
+        point, low = (1.0 / value if value > 0 else inf for value in (self.estimate, self.high))
+        return Quantity(point, inf, low, inf, unit, note)
 
     def to_dict(self, point: str = "estimate") -> Json:
         """As ``{"estimate", "std_error", "low", "high"}``, and ``note`` where there is one; ``None`` for no end.

@@ -254,8 +254,8 @@ def test_the_cost_of_an_outcome_that_may_be_nothing_has_no_upper_limit() -> None
     found = analyse(panel, design_of(panel, 70, 83, spend_delta=100.0))
     assert found.outcome_change.low < 0 < found.outcome_change.high
     shown = json.loads(json.dumps(found.to_dict(), allow_nan=False))["icpa"]
-    assert shown["median"] == pytest.approx(100.0 / found.outcome_change.estimate)
-    assert (shown["low"] is None) != (shown["high"] is None)
+    assert shown["low"] == pytest.approx(100.0 / found.outcome_change.high)
+    assert shown["high"] is None
     assert "no upper limit" in shown["note"]
 
 
@@ -268,6 +268,8 @@ def test_inverse_of_a_quantity() -> None:
     assert (open_above.low, open_above.high) == (0.25, float("inf"))
     nothing = Quantity(0.0, 0.1, -1.0, 4.0, "x").inverse("y")
     assert nothing.to_dict("median")["median"] is None
+    wrong_way = Quantity(-2.0, 0.1, -5.0, 4.0, "x").inverse("y")  # what is not excluded, an effect of 4, costs 0.25
+    assert (wrong_way.estimate, wrong_way.low, wrong_way.high) == (float("inf"), 0.25, float("inf"))
 
 
 def test_a_test_that_moved_no_money_is_graded_e() -> None:
