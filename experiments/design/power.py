@@ -211,8 +211,8 @@ def summarise(planning: Rehearsal, wanted: float, selection: Rehearsal | None = 
         stretch,
         effects,
         power,
-        np.maximum(bands[:, 0], 0.0),
-        np.minimum(bands[:, 1], 1.0),
+        np.clip(bands[:, 0], 0.0, power),
+        np.clip(bands[:, 1], power, 1.0),
         false,
         max(low, 0.0),
         min(high, 1.0),
@@ -224,12 +224,12 @@ def summarise(planning: Rehearsal, wanted: float, selection: Rehearsal | None = 
 
 
 def _power(found: Floats, effects: Floats) -> Floats:
-    """Share of thresholds below each effect."""
-    return np.searchsorted(np.sort(found, axis=None), effects, side="left") / found.size
+    """Share of thresholds at or below each effect; at no effect at all, the share of false finds in its direction."""
+    return np.searchsorted(np.sort(found, axis=None), effects, side="right") / found.size
 
 
 def _quantile(found: Floats, share: float) -> float:
-    """Smallest effect above which at least the given share of thresholds lies below."""
+    """Smallest effect that at least the given share of thresholds does not exceed."""
     place = min(int(np.ceil(share * found.size)), found.size) - 1
     return float(np.partition(found, place, axis=None)[place])
 

@@ -208,7 +208,7 @@ def test_power_grows_with_the_effect_and_never_says_more_than_its_windows(
     assert power.low.max() <= windows / (windows + 1.6**2)  # all found in n windows is no certainty
     assert power.stretch >= 1.0
     if np.isfinite(power.mde):
-        assert power.planning >= wanted - 1 / found.size - 1e-12
+        assert power.planning >= wanted - 1e-12
         assert np.interp(power.mde, power.effects, power.power) >= wanted - 2 / found.size - 0.15
 
 
