@@ -205,7 +205,7 @@ class Feasible:
         return matrix, low, high
 
 
-def compile(panel: Panel, goal: Goal) -> Feasible:
+def laid_on(panel: Panel, goal: Goal) -> Feasible:
     """Turn a goal's constraints into the sets that they allow.
 
     A goal that names its own ``treatment_geos`` is not searched for sets, so its constraints are only kept to be said.

@@ -14,7 +14,7 @@ from datetime import date
 
 import numpy as np
 
-from experiments.design.constraints import compile
+from experiments.design.constraints import laid_on
 from experiments.design.cost import Cost, cost, total
 from experiments.design.goal import Goal
 from experiments.design.plan import design, stage_of
@@ -150,7 +150,7 @@ def design_cells(
     largest = max(goals, key=lambda each: abs(each.change))
     single = replace(largest, cells=1, alpha=goal.alpha / goal.cells, budget=share)
     found = design(panel, single, progress=progress)
-    stage = stage_of(panel, single, compile(panel, single).usable)
+    stage = stage_of(panel, single, laid_on(panel, single).usable)
     made, notes = [], list(found.notes)
     for each in found.designs:
         drawn = _split(panel, stage, each, [replace(own, cells=1, alpha=single.alpha, budget=share) for own in goals])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.design.assignment import Pool, pools
-from experiments.design.constraints import Feasible, compile
+from experiments.design.constraints import Feasible, laid_on
 from experiments.design.cost import budget_use, cost
 from experiments.design.goal import Goal, part_weeks
 from experiments.design.power import Power, Stage, rehearse, summarise
@@ -50,7 +50,7 @@ def design(panel: Panel, goal: Goal, *, progress: Progress | None = None) -> Des
     if goal.cells > 1:
         words = f"is {goal.cells}; a test of several cells is planned by experiments.design.multi_cell"
         raise DataError([Problem(words, column="cells", code="cells")])
-    feasible = compile(panel, goal)
+    feasible = laid_on(panel, goal)
     made = _given(panel, goal, feasible, progress) if goal.treatment_geos else _found(panel, goal, feasible, progress)
     designs, notes = made
     if not designs:

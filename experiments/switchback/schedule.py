@@ -215,7 +215,12 @@ def power(
     )
     if not found.size:
         raise DesignError("no schedule can be told apart from the days of the week: take longer blocks or more of them")
-    grid, (lows, highs, errors) = np.asarray(effects, dtype=np.float64), found.T
+    return _summed_up(found, np.asarray(effects, dtype=np.float64), wanted, float(sizes.sum()), int(onsets.size))
+
+
+def _summed_up(found: Floats, grid: Floats, wanted: float, size: float, windows: int) -> Power:
+    """What rehearsals say of power; ``found`` holds each one's interval and error, shape (rehearsals, 3)."""
+    lows, highs, errors = found.T
     shares = ((-grid[:, None] < lows) | (-grid[:, None] > highs)).mean(axis=1)
     ends = np.array([wilson(float(share), len(found)) for share in shares]).reshape(-1, 2)
     wrong = float(((lows > 0) | (highs < 0)).mean())
@@ -226,13 +231,13 @@ def power(
         low=ends[:, 0],
         high=ends[:, 1],
         mde=mde,
-        mde_absolute=mde * float(sizes.sum()),
+        mde_absolute=mde * size,
         false_positive_rate=wrong,
         false_positive_interval=wilson(wrong, len(found)),
         rmse=float(np.sqrt(np.square(errors).mean())),
         bias=float(errors.mean()),
         rehearsals=len(found),
-        windows=int(onsets.size),
+        windows=windows,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.design.constraints import compile
+from experiments.design.constraints import laid_on
 from experiments.design.goal import Goal
 from measurement import DataError, DesignError, Panel
 
@@ -115,7 +115,7 @@ def test_allowed_sets_are_those_of_brute_force_and_a_clash_means_that_there_are_
     truth = brute(goal, SPEND)
     panel = panel_of(spend=SPEND)
     try:
-        feasible = compile(panel, goal)
+        feasible = laid_on(panel, goal)
     except DesignError:
         assert not truth
         return
@@ -150,7 +150,7 @@ def test_a_clash_is_irreducible(goal: Goal) -> None:
 
 def refused(goal: Goal, panel: Panel | None = None) -> str:
     with pytest.raises(DesignError) as caught:
-        compile(panel or panel_of(), goal)
+        laid_on(panel or panel_of(), goal)
     return str(caught.value)
 
 
@@ -171,8 +171,8 @@ def test_numbers_in_a_clash_say_what_can_be_had() -> None:
         "  share: at least 0.6 of the KPI in treated geos",
         "any of these would help: allow 4 geos treated; ask for a share from 0.556",
     ]
-    compile(panel_of(), replace(GOAL, geos=(2, 4), share=(0.6, 1.0)))
-    compile(panel_of(), replace(GOAL, geos=(2, 3), share=(0.556, 1.0)))
+    laid_on(panel_of(), replace(GOAL, geos=(2, 4), share=(0.6, 1.0)))
+    laid_on(panel_of(), replace(GOAL, geos=(2, 3), share=(0.556, 1.0)))
 
 
 def test_a_budget_that_buys_nothing_says_what_would() -> None:
@@ -181,13 +181,13 @@ def test_a_budget_that_buys_nothing_says_what_would() -> None:
     words = refused(replace(GOAL, geos=(3, 4), budget=300.0), panel)
     assert "budget: at most EUR 300 of extra spend over 7 days" in words
     assert "ask for a budget of EUR 385" in words
-    compile(panel, replace(GOAL, geos=(3, 4), budget=385.0))
+    laid_on(panel, replace(GOAL, geos=(3, 4), budget=385.0))
 
 
 def test_a_budget_of_a_cut_bounds_the_money_that_it_loses() -> None:
     panel = panel_of(spend=SPEND)
     cut = replace(GOAL, direction="go_dark", geos=(3, 4), iroas=2.0, budget=770.0)
-    assert compile(panel, cut).exhaustive(3).shape[0] == 1
+    assert laid_on(panel, cut).exhaustive(3).shape[0] == 1
     assert "at most EUR 769 of expected loss" in refused(replace(cut, budget=769.0), panel)
 
 
@@ -201,22 +201,22 @@ def test_too_many_treated_geos_leave_too_few_controls() -> None:
 
 def test_one_of_nine_geos_makes_too_few_sets_for_the_exact_test() -> None:
     """Nine sets of one and 36 sets of two are fewer than 40: they are allowed only where nothing better is."""
-    assert compile(panel_of(), replace(GOAL, geos=(1, 3))).counts == (3,)
-    feasible = compile(panel_of(), replace(GOAL, geos=(1, 2)))
+    assert laid_on(panel_of(), replace(GOAL, geos=(1, 3))).counts == (3,)
+    feasible = laid_on(panel_of(), replace(GOAL, geos=(1, 2)))
     assert feasible.counts == (1, 2)
     assert feasible.notes == (
         "too few geos for the exact test, so the test is read along time, which is weaker; for the exact test allow 3 "
         "geos treated",
     )
-    assert compile(panel_of(SIZES[:4]), replace(GOAL, geos=(1, 2))).counts == (1,)
+    assert laid_on(panel_of(SIZES[:4]), replace(GOAL, geos=(1, 2))).counts == (1,)
     assert "at least 3 geos must be left as controls" in refused(GOAL, panel_of(SIZES[:3]))
 
 
 def test_geos_that_no_test_on_sets_of_geos_can_have() -> None:
     with pytest.raises(DataError, match="found 9:9; the panel has 9 geos, and some must be controls"):
-        compile(panel_of(), replace(GOAL, geos=(9, 9)))
+        laid_on(panel_of(), replace(GOAL, geos=(9, 9)))
     with pytest.raises(DataError, match="the panel has one geo, so none is left as a control: plan a switchback"):
-        compile(panel_of(SIZES[:1]), GOAL)
+        laid_on(panel_of(SIZES[:1]), GOAL)
 
 
 def test_many_rules_of_a_kind_are_counted() -> None:
@@ -233,7 +233,7 @@ def test_two_clashes_at_once() -> None:
 
 
 def test_a_neighbour_of_a_treated_geo_is_no_control() -> None:
-    feasible = compile(panel_of(), replace(GOAL, adjacent=(("a", "b"), ("c", "d")), busy=("i",)))
+    feasible = laid_on(panel_of(), replace(GOAL, adjacent=(("a", "b"), ("c", "d")), busy=("i",)))
     treated = np.isin(GEOS, ["a", "d", "e"])[None]
     assert np.array(GEOS)[feasible.controls(treated)[0]].tolist() == ["f", "g", "h"]
     both = np.isin(GEOS, ["a", "b", "e"])[None]
@@ -241,7 +241,7 @@ def test_a_neighbour_of_a_treated_geo_is_no_control() -> None:
 
 
 def test_a_cluster_is_left_out_whole() -> None:
-    feasible = compile(panel_of(), replace(GOAL, adjacent=(("a", "b"),), clusters=(("b", "c"),)))
+    feasible = laid_on(panel_of(), replace(GOAL, adjacent=(("a", "b"),), clusters=(("b", "c"),)))
     controls = feasible.controls(np.isin(GEOS, ["a", "d", "e"])[None])[0]
     assert np.array(GEOS)[controls].tolist() == ["f", "g", "h", "i"]
 
@@ -249,7 +249,7 @@ def test_a_cluster_is_left_out_whole() -> None:
 def test_geos_that_never_move_and_geos_without_spend_are_not_treated() -> None:
     panel = panel_of(spend=(0, *SPEND[1:]))
     panel.outcome[8] = 5.0
-    feasible = compile(panel, replace(GOAL, geos=(2, 4)))
+    feasible = laid_on(panel, replace(GOAL, geos=(2, 4)))
     assert feasible.treatable.tolist() == [False, *[True] * 7, False]
     assert feasible.usable.tolist() == [*[True] * 8, False]
     words = refused(replace(GOAL, must_include=("a", "i")), panel)
@@ -260,11 +260,11 @@ def test_geos_that_never_move_and_geos_without_spend_are_not_treated() -> None:
 
 def test_a_channel_that_spent_nothing_cannot_be_cut() -> None:
     with pytest.raises(DataError, match="tv spent nothing lately, so there is nothing to cut"):
-        compile(panel_of(spend=(0,) * 9), replace(GOAL, direction="go_dark"))
+        laid_on(panel_of(spend=(0,) * 9), replace(GOAL, direction="go_dark"))
 
 
 def test_why_not_gives_the_numbers() -> None:
-    feasible = compile(panel_of(), replace(GOAL, geos=(3, 4), share=(0.0, 0.5), must_include=("i",)))
+    feasible = laid_on(panel_of(), replace(GOAL, geos=(3, 4), share=(0.0, 0.5), must_include=("i",)))
     assert feasible.why_not(np.isin(GEOS, ["a", "b", "c", "d", "e"])) == [
         "must_include: 'i' must be treated",
         "geos: at most 4 geos treated, and 5 are treated",
@@ -275,7 +275,7 @@ def test_why_not_gives_the_numbers() -> None:
 
 def test_the_planners_own_markets_are_not_searched_for() -> None:
     goal = replace(GOAL, geos=(1, 2), treatment_geos=("a",), exclude=("a",))
-    assert compile(panel_of(), goal).why_not(np.isin(GEOS, ["a"]))[0] == "exclude: 'a' must not be treated"
+    assert laid_on(panel_of(), goal).why_not(np.isin(GEOS, ["a"]))[0] == "exclude: 'a' must not be treated"
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_the_planners_own_markets_are_not_searched_for() -> None:
 )
 def test_random_sets_are_allowed_different_and_many(more: dict) -> None:
     sizes = np.round(np.exp(np.random.default_rng(1).normal(6, 0.7, 60)))
-    feasible = compile(panel_of(sizes), replace(GOAL, geos=(6, 8), **more))
+    feasible = laid_on(panel_of(sizes), replace(GOAL, geos=(6, 8), **more))
     sets = feasible.random(np.random.default_rng(3), 60, 6)
     assert sets.shape == (60, 60)
     assert feasible.allowed(sets).all()
@@ -300,7 +300,7 @@ def test_random_sets_are_allowed_different_and_many(more: dict) -> None:
 
 def test_random_sets_take_every_free_geo_as_often() -> None:
     """Without constraints each of 60 geos is in a tenth of 2,000 sets of six: within four standard deviations."""
-    feasible = compile(panel_of(np.arange(100, 160)), replace(GOAL, geos=(6, 6)))
+    feasible = laid_on(panel_of(np.arange(100, 160)), replace(GOAL, geos=(6, 6)))
     seen = feasible.random(np.random.default_rng(5), 2000, 6).sum(axis=0)
     assert np.abs(seen - 200).max() < 4 * np.sqrt(2000 * 0.1 * 0.9)
 
@@ -309,7 +309,7 @@ def test_a_narrow_share_among_few_sets_is_found() -> None:
     """One set of 4 of 30 holds exactly what is asked: too rare to be drawn, found by the integer program."""
     sizes = np.append(np.full(26, 1000.0), [1.0, 2.0, 4.0, 8.0])
     share = 15.0 / sizes.sum()
-    feasible = compile(panel_of(sizes), replace(GOAL, geos=(4, 5), share=(share * 0.99, share * 1.01)))
+    feasible = laid_on(panel_of(sizes), replace(GOAL, geos=(4, 5), share=(share * 0.99, share * 1.01)))
     assert feasible.counts == (4,)
     sets = feasible.random(np.random.default_rng(0), 50, 4)
     assert sets.sum() == 4

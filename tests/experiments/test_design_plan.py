@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from experiments import analyse
 from experiments.design import plan, search
 from experiments.design.assignment import full_pool, pools
-from experiments.design.constraints import compile
+from experiments.design.constraints import laid_on
 from experiments.design.goal import Goal
 from experiments.design.plan import design, power
 from experiments.design.proposal import Designs
@@ -105,7 +105,7 @@ def test_the_drawn_set_is_one_of_the_candidates_each_as_likely() -> None:
 
 def test_near_best_sets_are_allowed_distinct_and_enough() -> None:
     panel = panel_of()
-    feasible = compile(panel, goal_of())
+    feasible = laid_on(panel, goal_of())
     for each in planned().designs:
         candidates = each.assignment.candidates
         assert len(set(map(frozenset, candidates))) == len(candidates) >= needed_sets(0.1)
@@ -239,7 +239,7 @@ def test_a_longer_test_keeps_to_the_budget_too() -> None:
 @given(seed=st.integers(0, 10_000), size=st.integers(1, 4))
 def test_pools_share_no_more_than_they_say_and_begin_with_the_best(seed: int, size: int) -> None:
     panel = panel_of()
-    feasible = compile(panel, goal_of(geos=(2, 4)))
+    feasible = laid_on(panel, goal_of(geos=(2, 4)))
     rng = np.random.default_rng(seed)
     sets = np.zeros((300, GEOS), dtype=bool)
     for row in sets:
