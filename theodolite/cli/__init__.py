@@ -5,6 +5,7 @@ import sys
 
 __all__ = ["main"]
 
+LEVELS = ("error: ", "warning: ", "note: ")
 INTERRUPTED = 130  # the exit code after Ctrl-C
 
 
@@ -17,7 +18,8 @@ def main() -> None:
     try:
         app(prog_name="theodolite")
     except TheodoliteError as error:
-        print(error, file=sys.stderr)
+        words = str(error)  # those of bad input begin with their level already
+        print(words if words.startswith(LEVELS) else f"error: {words}", file=sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
