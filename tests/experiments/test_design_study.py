@@ -40,7 +40,6 @@ def test_the_promised_power_is_delivered_and_the_optimistic_one_is_not(
     monkeypatch.setattr(plan, "CANDIDATES", 150)
     source = study.Source("drift", lambda rng: study.simulated("drift", rng, 18, 126), "day", (7, 14), 84)
     line = study.line(source, 41 * DESIGNS, np.random.default_rng(3), check=DESIGNS)
-    print(line)
     assert line["effects"] >= 41 * DESIGNS
     assert 0.73 <= line["found"] <= 0.88
     assert line["optimistic"] < line["found"] - 0.1
@@ -62,6 +61,6 @@ def test_the_committed_table_holds_the_promise() -> None:
     assert 0.77 <= float(every["found"]) <= 0.83
     assert float(every["found"]) == pytest.approx(np.mean([float(line["found"]) for line in lines.values()]), abs=1e-3)
     for name in ("noise", "drift", "loadings"):
-        assert 0.75 <= float(lines[name]["found"]) <= 0.87
+        assert 0.765 <= float(lines[name]["found"]) <= 0.835
     assert float(every["optimistic"]) < 0.7  # what the windows that chose the geos would have promised
     assert all(float(line["false"]) <= 0.1 and float(line["analyse"]) == 1.0 for line in lines.values())
