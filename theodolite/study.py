@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from experiments.design.proposal import Design, Designs
     from measurement import Panel
     from measurement.mmm import Spec
+    from measurement.plan.budget import Budget
+    from measurement.plan.items import Bound
     from theodolite.analysis import Asked
     from theodolite.report.experiment import About, Dossier
 
@@ -263,6 +265,46 @@ class Study:
     def fit_summary(self, fitted: results.Fitted | None = None) -> Json:
         """A fit in numbers, as ``theodolite mmm fit --json`` prints it."""
         return fits.summary(fitted or self.fitted(), self.panel)
+
+    def budget(
+        self,
+        total: float | None = None,
+        *,
+        periods: int | None = None,
+        at_most: bool = False,
+        bounds: "Mapping[str, Bound | str] | None" = None,
+        otherwise: "Bound | str | None" = None,
+        groups: Mapping[tuple[str, ...], str] | None = None,
+        iroas: float | None = None,
+        by_geo: bool = False,
+        aim: str = "mean",
+        level: float | None = None,
+        goal: float | None = None,
+    ) -> "Budget":
+        """Advise how to split a budget, on the last fit; channels withheld by a conflict of tests stay as they are.
+
+        Args:
+            total: Money over all periods; that of business as usual where not given.
+            periods: How many periods ahead; a quarter of a year by default.
+            at_most: Whether the total is the most that may be spent.
+            bounds: How far channels may move: ``"0.8:1.2"`` times business as usual, ``"10000EUR:50000EUR"``.
+            otherwise: The same for all others; ``"0.5:1.5"`` by default.
+            groups: The same for channels together.
+            iroas: Least expected incremental revenue per money of the whole plan.
+            by_geo: Whether each geo's spend may move on its own.
+            aim: ``mean``, ``worst``, ``cautious`` or ``goal``, of the profit (`measurement.plan.allocation.Objective`).
+            level: Of the aims ``worst`` (0.1 by default) and ``cautious`` (1 by default).
+            goal: Profit to reach, of the aim ``goal``.
+
+        Raises:
+            StoreError: Where there is no fit of today's data.
+            DataError: With everything that is wrong about the settings.
+            DesignError: Where no plan keeps to all limits.
+        """
+        from theodolite import plans
+
+        asked = plans.Asked(total, periods, at_most, bounds or {}, otherwise, groups or {}, iroas, by_geo)
+        return plans.advise(self.panel, self.fitted(), self.config, asked, plans.objective_of(aim, level, goal))
 
     def paths(self, spec: Path | None = None) -> "Paths":
         """The study's journeys as distinct paths."""

@@ -290,11 +290,18 @@ class _Problem:
         return [LinearConstraint(chosen.tocsr(), 1.0, 1.0), LinearConstraint(beside.tocsr(), -np.inf, 0.0)]
 
 
-def best_of_each_draw(curves: Curves, total: float, cost: float = 1.0) -> Floats:
-    """Each draw's own best levels were its curves the truth and the total the only limit, shape (draws, items).
+def best_of_each_draw(curves: Curves, total: float, cost: float = 1.0, *, spend_all: bool = False) -> Floats:
+    """Each draw's own best spend were its curves the truth and the total the only limit, shape (draws, items).
 
     By one price per draw: every item takes the level that returns most above the price, and the price is raised until
-    the total is kept (Lagrangian relaxation; exact for concave curves up to the spacing of the levels).
+    the total is kept (Lagrangian relaxation). Between the levels of the last two prices it is divided so that the total
+    is met, which is exact for concave curves.
+
+    Args:
+        curves: What each item returns.
+        total: Money over all items.
+        cost: Money charged per money spent.
+        spend_all: Whether the total is spent even where the next money does not earn its cost.
     """
     draws = len(curves.value)
 
@@ -302,12 +309,15 @@ def best_of_each_draw(curves: Curves, total: float, cost: float = 1.0) -> Floats
         best = (curves.value - price[:, None, None] * curves.spend).argmax(axis=2)
         return np.take_along_axis(np.broadcast_to(curves.spend, curves.value.shape), best[..., None], 2)[..., 0]
 
-    low = np.full(draws, cost)
-    steepest = float(np.abs(np.diff(curves.value, axis=2) / np.diff(curves.spend, axis=1)).max())
-    high = np.full(draws, max(steepest, cost) * 1.01)
-    over = taken(low).sum(axis=1) > total
-    for _ in range(40):
+    slopes = np.diff(curves.value, axis=2) / np.diff(curves.spend, axis=1)
+    steepest = max(float(np.abs(slopes).max()), cost) * 1.01 + 1e-9
+    least = np.full(draws, -steepest if spend_all else cost)
+    low, high = least.copy(), np.full(draws, steepest)
+    for _ in range(60):
         middle = (low + high) / 2
         above = taken(middle).sum(axis=1) > total
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return taken(np.where(over, high, cost))
+    more, less = taken(low), taken(high)
+    most, rest = more.sum(axis=1), less.sum(axis=1)
+    share = np.where(most > total, (total - rest) / np.maximum(most - rest, 1e-12), 1.0)
+    return np.asarray(less + np.clip(share, 0.0, 1.0)[:, None] * (more - less))

@@ -1,7 +1,8 @@
 """Budget: how to split money over channels (or channels and geos) in the coming periods, and how sure that is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from measurement.plan.horizon import Horizon, business_as_usual
 from measurement.plan.items import Bound, GroupBound, Items
 from measurement.provenance import Provenance, versions
 from measurement.typing import Floats, Json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_DRAWS = 400
 LEVELS, FINE = 25, 17
@@ -33,8 +37,10 @@ class Move:
         value: Change of incremental revenue by the move, money.
         mroas_current: Extra revenue of the next money at business as usual.
         mroas_advised: The same at the advised spend.
-        sign_holds: Share of draws whose own best plan moves it the same way; ``None`` where it stays.
+        own_best: What each draw's own best plan would spend, money; its interval says how firm the advice is.
+        sign_holds: Share of these that move it the same way; ``None`` where it stays.
         extrapolates: Whether the advised spend lies outside what was ever spent in a period.
+        held: Why no advice is given and it stays as it is; ``None`` otherwise.
     """
 
     channel: str
@@ -44,8 +50,10 @@ class Move:
     value: Estimate
     mroas_current: Estimate
     mroas_advised: Estimate
+    own_best: Estimate
     sign_holds: float | None
     extrapolates: bool
+    held: str | None = None
 
     def to_dict(self) -> Json:
         """As plain JSON values."""
@@ -57,8 +65,10 @@ class Move:
             "value": self.value.to_dict(),
             "mroas_current": self.mroas_current.to_dict(),
             "mroas_advised": self.mroas_advised.to_dict(),
+            "own_best": self.own_best.to_dict(),
             "sign_holds": self.sign_holds,
             "extrapolates": self.extrapolates,
+            "held": self.held,
         }
 
 
@@ -70,6 +80,9 @@ class Budget:
         moves: One per channel, or per channel and geo.
         horizon: Business as usual.
         total: Advised money over all.
+        margin: Share of revenue that counts as profit before spend.
+        currency: Of all money.
+        converged: Whether the fit behind it may be used.
         revenue: Incremental revenue of the advised plan, money.
         revenue_change: The same minus that of business as usual.
         profit_change: Change of revenue × margin - spend.
@@ -83,6 +96,9 @@ class Budget:
     moves: tuple[Move, ...]
     horizon: Horizon
     total: float
+    margin: float
+    currency: str
+    converged: bool
     revenue: Estimate
     revenue_change: Estimate
     profit_change: Estimate
@@ -101,6 +117,9 @@ class Budget:
             "business_as_usual": self.horizon.like,
             "current_total": float(self.horizon.spend.sum()),
             "total": self.total,
+            "margin": self.margin,
+            "currency": self.currency,
+            "converged": self.converged,
             "channels": [move.to_dict() for move in self.moves],
             "revenue": self.revenue.to_dict(),
             "revenue_change": self.revenue_change.to_dict(),
@@ -112,6 +131,29 @@ class Budget:
             "versions": dict(self.provenance.versions),
             "data": self.provenance.data,
         }
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row per move: ``channel, geo, current, advised`` and ``low, median, high`` of three quantities.
+
+        They are ``own_...`` (each draw's own best spend), ``value_...`` (change of revenue) and ``next_...`` (return of
+        the next money).
+        """
+        import pandas as pd
+
+        rows = []
+        for move in self.moves:
+            row: dict[str, Any] = {"channel": move.channel, "geo": move.geo or ""}
+            row |= {"current": move.current, "advised": move.advised}
+            for name, found in (("own", move.own_best), ("value", move.value), ("next", move.mroas_advised)):
+                row |= {f"{name}_{end}": number for end, number in found.to_dict().items()}
+            rows.append(row | {"extrapolates": move.extrapolates})
+        return pd.DataFrame(rows)
+
+    def chart(self) -> Any:
+        """Now and advised per channel with what moving brings (an Altair chart)."""
+        from measurement.plan.charts import budget_moves
+
+        return budget_moves(self.to_frame(), self.currency)
 
 
 def budget(
@@ -129,6 +171,7 @@ def budget(
     groups: Sequence[GroupBound] = (),
     iroas: float | None = None,
     by_geo: bool = False,
+    held: Mapping[str, str] | None = None,
     draws: int = MOST_DRAWS,
 ) -> Budget:
     """Find the best split of a budget.
@@ -147,17 +190,21 @@ def budget(
         groups: Bounds on channels together.
         iroas: Least expected incremental revenue per money of the whole plan, where one is wanted.
         by_geo: Whether each geo's spend may move on its own.
+        held: Channels that no advice may be given on, with the reason: they stay as they are unless ``bounds`` says
+            otherwise.
         draws: Draws used at most.
 
     Raises:
         DataError: For unknown channels and numbers that are not allowed.
         DesignError: Where no plan keeps to all limits.
     """
-    plan = horizon or business_as_usual(panel, periods or _quarter(panel))
+    plan = horizon or business_as_usual(panel, periods or quarter(panel))
     aim = objective or Objective()
-    refuse(_problems(panel, total, margin, bounds or {}, groups, iroas))
+    refuse(_problems(panel, total, margin, bounds or {}, groups, iroas, aim))
+    waiting = {name: why for name, why in (held or {}).items() if name not in (bounds or {})}
+    own = {name: Bound(low=1.0, high=1.0) for name in waiting} | dict(bounds or {})
     few = post.thinned(draws)
-    items = Items.of(panel, plan, bounds or {}, otherwise or Bound(), by_geo)
+    items = Items.of(panel, plan, own, otherwise or Bound(), by_geo)
     money = float(plan.spend.sum()) if total is None else total
     limits = Limits(
         low=money if spend_all else 0.0,
@@ -173,7 +220,8 @@ def budget(
     if not by_geo:
         curves = items.curves(few, panel, _finer(levels, items.share_of(found.spend)), margin)
         found = allocate(curves, limits, aim)
-    return _described(few, panel, plan, items, curves, found, money, aim, margin)
+    made = _described(few, panel, plan, items, curves, found, limits, aim, margin)
+    return replace(made, moves=tuple(replace(move, held=waiting.get(move.channel)) for move in made.moves))
 
 
 def _finer(levels: Floats, at: Floats) -> Floats:
@@ -194,7 +242,7 @@ def _described(
     items: Items,
     curves: Curves,
     found: Allocation,
-    total: float,
+    limits: Limits,
     aim: Objective,
     margin: float,
 ) -> Budget:
@@ -203,7 +251,7 @@ def _described(
     points = np.stack([items.usual, items.usual + step, advised, advised + step], axis=1)
     revenue = items.revenue(post, panel, points)
     change = revenue[..., 2] - revenue[..., 0]
-    own = best_of_each_draw(curves, total, aim.cost)
+    own = best_of_each_draw(curves, limits.high, aim.cost, spend_all=limits.low > 0)
     profit = margin * change.sum(axis=1) - (advised.sum() - items.usual.sum())
     money, ratio = panel.currency, f"{panel.currency} per {panel.currency}"
 
@@ -221,6 +269,7 @@ def _described(
             value=Estimate.from_draws(change[:, n], money),
             mroas_current=Estimate.from_draws((revenue[:, n, 1] - revenue[:, n, 0]) / step[n], ratio),
             mroas_advised=Estimate.from_draws((revenue[:, n, 3] - revenue[:, n, 2]) / step[n], ratio),
+            own_best=Estimate.from_draws(own[:, n], money),
             sign_holds=None if stays else float(np.mean(np.sign(own[:, n] - items.usual[n]) == np.sign(moved))),
             extrapolates=bool(geo is None and items.usual[n] > 0 and peak > seen * (1 + SAME)),
         )
@@ -229,6 +278,9 @@ def _described(
         moves=tuple(move(n) for n in range(len(advised))),
         horizon=plan,
         total=float(advised.sum()),
+        margin=margin,
+        currency=panel.currency,
+        converged=post.converged,
         revenue=Estimate.from_draws(revenue[..., 2].sum(axis=1), money),
         revenue_change=Estimate.from_draws(change.sum(axis=1), money),
         profit_change=Estimate.from_draws(profit, money),
@@ -238,7 +290,7 @@ def _described(
         gap=found.gap,
         provenance=Provenance(
             data=panel.sha256,
-            settings={"total": total, "aim": aim.aim, "level": aim.level, "goal": aim.goal, "margin": margin},
+            settings={"total": limits.high, "aim": aim.aim, "level": aim.level, "goal": aim.goal, "margin": margin},
             seed=post.provenance.seed,
             versions=versions("numpy", "scipy"),
             parents=post.provenance.parents,
@@ -246,7 +298,8 @@ def _described(
     )
 
 
-def _quarter(panel: Panel) -> int:
+def quarter(panel: Panel) -> int:
+    """Periods of a quarter of a year."""
     return {"day": 91, "week": 13, "month": 3}[panel.period]
 
 
@@ -257,6 +310,7 @@ def _problems(
     bounds: Mapping[str, Bound],
     groups: Sequence[GroupBound],
     iroas: float | None,
+    aim: Objective,
 ) -> list[Problem]:
     problems = [
         Problem(f"unknown channel '{shown(name)}'{did_you_mean(name, panel.channels)}", code="unknown-channel")
@@ -269,6 +323,12 @@ def _problems(
         problems.append(Problem(f"found a margin of {margin:g}; it lies above 0 and up to 1", code="margin"))
     if iroas is not None and not iroas > 0:
         problems.append(Problem(f"found a least iROAS of {iroas:g}; it is above 0", code="iroas"))
+    share = aim.aim == "worst"
+    if aim.aim in ("worst", "cautious") and not (0 < aim.level <= 1 if share else aim.level >= 0):
+        allowed = "a share of draws, above 0 and up to 1" if share else "a number of standard deviations, 0 or more"
+        problems.append(
+            Problem(f"found a level of {aim.level:g}; with the aim '{aim.aim}' it is {allowed}", code="aim")
+        )
     for name, bound in bounds.items():
         for low, high, what in ((bound.low, bound.high, "times"), (bound.least, bound.most, panel.currency)):
             if (low or 0.0) < 0 or (high is not None and high < (low or 0.0)):

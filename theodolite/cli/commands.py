@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from theodolite.cli import attribution, experiments, mmm
+from theodolite.cli import attribution, experiments, mmm, plan
 from theodolite.cli.options import HERE, AsJson, Quiet, Seed, Workspace, open_study
 
 app = typer.Typer(
@@ -172,6 +172,9 @@ def reconcile(
 
         unified(view)
     raise typer.Exit(0 if view.converged else 1)
+
+
+app.command()(plan.budget)
 
 
 @app.command()

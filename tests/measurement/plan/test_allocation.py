@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from measurement.errors import DesignError
-from measurement.plan.allocation import Curves, Group, Limits, Objective, allocate
+from measurement.plan.allocation import Curves, Group, Limits, Objective, allocate, best_of_each_draw
 
 
 def s_curves(items: int, levels: int, draws: int, seed: int, high: float = 4.0) -> Curves:
@@ -113,6 +113,21 @@ def test_the_return_asked_for_is_kept() -> None:
 def test_limits_that_clash_are_refused(limits: Limits) -> None:
     with pytest.raises(DesignError, match="no allocation keeps to all limits"):
         allocate(s_curves(2, 5, 3, 0), limits)
+
+
+def test_each_draws_own_best_is_what_the_optimiser_gives_that_draw() -> None:
+    """Square roots of random height: in proportion to the squares, or where the next money earns its cost."""
+    rng = np.random.default_rng(3)
+    height = rng.uniform(1, 4, (30, 3))
+    spend = np.tile(np.linspace(0, 20, 801), (3, 1))
+    curves = Curves(spend, height[..., None] * np.sqrt(spend))
+    shares = height**2 / (height**2).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(best_of_each_draw(curves, 12.0, spend_all=True), 12 * shares, atol=0.06)
+    free = np.minimum(height**2 / 4, 12 * shares)
+    np.testing.assert_allclose(best_of_each_draw(curves, 12.0), free, atol=0.06)
+    for draw in range(5):
+        alone = allocate(Curves(spend, curves.value[[draw]]), Limits(low=12.0, high=12.0))
+        np.testing.assert_allclose(best_of_each_draw(curves, 12.0, spend_all=True)[draw], alone.spend, atol=0.06)
 
 
 @given(seed=st.integers(0, 10_000), money=st.floats(0.1, 8.0))

@@ -168,6 +168,32 @@ def test_a_budget_says_the_same_twice(world) -> None:
     assert budget(post, panel, periods=AHEAD).to_dict() == budget(post, panel, periods=AHEAD).to_dict()
 
 
+def test_what_no_advice_may_be_given_on_stays_and_says_why(world) -> None:
+    panel, post = world
+    held = {"tv": "test 'x' contradicts the model", "radio": "another"}
+    found = budget(post, panel, periods=AHEAD, held=held, bounds={"radio": Bound(low=1.2, high=1.2)})
+    moves = {move.channel: move for move in found.moves}
+    assert moves["tv"].advised == pytest.approx(moves["tv"].current, rel=1e-5)
+    assert moves["tv"].held == held["tv"]
+    assert moves["radio"].held is None, "someone has decided on it"
+    assert moves["radio"].advised == pytest.approx(1.2 * moves["radio"].current)
+
+
+def test_a_direction_is_sure_where_every_draw_would_go_there(world) -> None:
+    panel, post = world
+    plain = budget(post, panel, periods=AHEAD)
+    best = max(plain.moves, key=lambda move: move.advised / move.current)
+    draws = best.own_best.draws
+    assert draws is not None
+    assert best.sign_holds == pytest.approx(np.mean(draws > best.current), abs=0.02)
+    totals = sum(move.own_best.draws for move in plain.moves)
+    np.testing.assert_allclose(totals, plain.total, rtol=1e-6)
+    frame = plain.to_frame()
+    assert frame["own_low"].le(frame["own_high"]).all()
+    assert frame["advised"].sum() == pytest.approx(plain.total)
+    assert plain.chart().to_dict()["hconcat"]
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -178,6 +204,8 @@ def test_a_budget_says_the_same_twice(world) -> None:
         ({"bounds": {"tv": Bound(low=2.0, high=1.0)}}, "0 <= low <= high"),
         ({"groups": [GroupBound(("tv",), 5.0, 1.0)]}, "0 <= low <= high"),
         ({"iroas": 0.0}, "it is above 0"),
+        ({"objective": Objective("worst", level=0.0)}, "a share of draws, above 0"),
+        ({"objective": Objective("cautious", level=-1.0)}, "a number of standard deviations"),
     ],
 )
 def test_what_cannot_be_planned_is_refused(world, settings: dict[str, Any], words: str) -> None:

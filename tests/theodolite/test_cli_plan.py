@@ -1,0 +1,109 @@
+"""Plans on the command line: what is printed, what is written, what is refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from calibration import Conflict
+from measurement.errors import DataError
+from theodolite import plans, results
+from theodolite.study import Study
+
+BUDGET = ("budget", "--periods", 6)
+
+
+def settings_of(folder: Path, old: str, new: str) -> None:
+    file = folder / "theodolite.toml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_a_budget_is_advised_within_its_limits(run, fitted_workspace: Path, tmp_path: Path) -> None:
+    plain = json.loads(run(*BUDGET, "-w", fitted_workspace, "--json").out)
+    usual = {c["channel"]: c["current"] for c in plain["channels"]}
+    assert plain["total"] == pytest.approx(sum(usual.values()))
+    assert plain["margin"] == 0.5
+    assert all(0.5 - 1e-6 <= c["advised"] / c["current"] <= 1.5 + 1e-6 for c in plain["channels"])
+    drawn = tmp_path / "moves.svg"
+    options = ("--total", 0.9 * plain["total"], "--at-most", "--fix", "tv", "--bound", "social=0.9:1.1", "--chart")
+    found = run(*BUDGET, "-w", fitted_workspace, *options, drawn, "--group", "tv,social=:1x", "--json")
+    assert found.code == (0 if plain["converged"] else 1)
+    told = json.loads(found.out)
+    advised = {c["channel"]: c["advised"] for c in told["channels"]}
+    assert advised["tv"] == pytest.approx(usual["tv"], rel=1e-5)
+    assert 0.9 - 1e-6 <= advised["social"] / usual["social"] <= 1.0 + 1e-5
+    assert told["total"] <= 0.9 * plain["total"] * (1 + 1e-6)
+    assert "brand_search" in drawn.read_text()
+    assert [file.name for file in tmp_path.iterdir()] == ["moves.svg"]
+
+
+def test_people_read_a_table_and_what_it_should_bring(run, workspace: Path) -> None:
+    settings_of(workspace, "margin = 0.5", "")
+    said = run(*BUDGET, "-w", workspace).out
+    for words in ("sure of the direction", "business as usual", "profit rises with a probability", "margin 1"):
+        assert words in said
+
+
+def test_a_channel_in_conflict_stays_and_an_unconverged_fit_is_marked(run, workspace: Path) -> None:
+    study = Study.open(workspace)
+    fitted = study.fitted()
+    conflict = Conflict("test-1", ("tv",), 0.001, "conflict")
+    broken = replace(fitted.best.diagnostics, converged=False)
+    best = replace(fitted.best, diagnostics=broken)
+    results.save_fit(study.store, replace(fitted, calibrated=best, conflicts=(conflict,)), "test")
+    found = run(*BUDGET, "-w", workspace)
+    assert found.code == 1
+    assert "NOT converged" in found.out
+    assert "tv stays as it is: test 'test-1' contradicts the model" in found.out
+    (tv,) = [c for c in json.loads(run(*BUDGET, "-w", workspace, "--json").out)["channels"] if c["channel"] == "tv"]
+    assert tv["advised"] == pytest.approx(tv["current"], rel=1e-5)
+    assert "contradicts" in tv["held"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--bound", "tvv=0.5:1"), "did you mean 'tv'"),
+        (("--bound", "tv"), "expected NAME=LOW:HIGH"),
+        (("--bound", "tv=1"), "expected LOW:HIGH"),
+        (("--bound", "tv=a:2"), "expected LOW:HIGH"),
+        (("--bound", "tv=10000:20000"), "write the currency behind it: 10000EUR"),
+        (("--bound", "tv=2:1"), "0 <= low <= high"),
+        (("--fix", "tv", "--bound", "tv=0.5:1"), "bounded twice"),
+        (("--others", "1"), "expected LOW:HIGH"),
+        (("--total", "-5"), "a budget is above 0"),
+        (("--total", "nan"), "a budget is above 0"),
+        (("--total", "1e12"), "the bounds of the channels allow"),
+        (("--iroas", "1000"), "no allocation keeps to all limits"),
+        (("--aim", "gaol"), "did you mean 'goal'"),
+        (("--aim", "goal"), "needs the profit to reach"),
+        (("--level", "0.2"), "goes with the aims worst and cautious"),
+        (("--periods", "100000"), "can be planned"),
+        (("--chart", "moves.pdf"), "a chart is drawn to .png"),
+    ],
+)
+def test_what_cannot_be_planned_ends_with_2(run, fitted_workspace: Path, options: tuple[str, ...], words: str) -> None:
+    found = run("budget", "-w", fitted_workspace, *options)
+    assert found.code == 2
+    assert words in found.err
+    assert found.out == ""
+    assert "Traceback" not in found.err
+
+
+def test_without_a_fit_it_says_what_to_run(run, workspace: Path) -> None:
+    settings_of(workspace, "kpi_value = 1.0", "kpi_value = 2.0")
+    found = run("budget", "-w", workspace)
+    assert found.code == 2
+    assert "run `theodolite mmm fit` again" in found.err
+
+
+def test_ranges_are_read_as_multiples_or_money() -> None:
+    both = plans.bound_of("0.5x:20000EUR", "EUR")
+    assert (both.low, both.high, both.least, both.most) == (0.5, None, None, 20000.0)
+    group = plans.group_of(("tv", "radio"), ":0.5", "EUR", {"tv": 100.0, "radio": 300.0})
+    assert (group.low, group.high) == (0.0, 200.0)
+    with pytest.raises(DataError, match="one side may be left open"):
+        plans.bound_of(":", "EUR")

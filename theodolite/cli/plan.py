@@ -1,0 +1,89 @@
+"""theodolite budget: how to spend what there is, from the last fit."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from theodolite.cli.options import HERE, AsJson, Workspace, open_study
+
+Periods = Annotated[
+    int | None, typer.Option("--periods", min=1, help="How many periods ahead; a quarter of a year otherwise.")
+]
+
+
+def budget(
+    workspace: Workspace = HERE,
+    total: Annotated[
+        float | None, typer.Option(help="Money to spend over all periods; business as usual otherwise.")
+    ] = None,
+    periods: Periods = None,
+    at_most: Annotated[
+        bool, typer.Option("--at-most", help="The total is the most that may be spent, not what must be.")
+    ] = False,
+    bound: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHANNEL=LOW:HIGH",
+            help="How far a channel may move: times business as usual (tv=0.8:1.2) or money (tv=10000EUR:50000EUR).",
+        ),
+    ] = None,
+    fix: Annotated[list[str] | None, typer.Option(metavar="CHANNEL", help="Keep a channel as it is.")] = None,
+    may_stop: Annotated[
+        list[str] | None,
+        typer.Option("--may-stop", metavar="CHANNEL", help="A channel may also be switched off altogether."),
+    ] = None,
+    others: Annotated[
+        str, typer.Option(metavar="LOW:HIGH", help="How far every channel without a bound of its own may move.")
+    ] = "0.5:1.5",
+    group: Annotated[
+        list[str] | None, typer.Option(metavar="A,B=LOW:HIGH", help="How much several channels may spend together.")
+    ] = None,
+    iroas: Annotated[
+        float | None, typer.Option(help="Least expected incremental revenue per money of the whole plan.")
+    ] = None,
+    by_geo: Annotated[bool, typer.Option("--by-geo", help="Let each geo's spend move on its own.")] = False,
+    aim: Annotated[
+        str,
+        typer.Option(
+            help="What is made as large as possible of the profit: its mean; worst (its mean over the worst share "
+            "--level of draws); cautious (its mean less --level standard deviations); goal (the chance of --goal)."
+        ),
+    ] = "mean",
+    level: Annotated[
+        float | None, typer.Option(help="With --aim worst (0.1 otherwise) or cautious (1 otherwise).")
+    ] = None,
+    goal: Annotated[float | None, typer.Option(help="With --aim goal: the profit to reach, in money.")] = None,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw now and advised to a new .png, .svg or .html file.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Advise how to split a budget over channels, with what it should bring and how sure that is."""
+    from theodolite import charting, plans
+    from theodolite.cli import output, plan_tables
+
+    study = open_study(workspace)
+    currency = study.config.study.currency
+    charting.refuse(chart)
+    found = study.budget(
+        total,
+        periods=periods,
+        at_most=at_most,
+        bounds=plans.bounds_of(bound or (), fix or (), may_stop or (), currency),
+        otherwise=plans.bound_of(others, currency),
+        groups={
+            tuple(n.strip() for n in names.split(",")): span for names, span in plans.pairs(group or (), "--group")
+        },
+        iroas=iroas,
+        by_geo=by_geo,
+        aim=aim,
+        level=level,
+        goal=goal,
+    )
+    if json:
+        output.as_json(found.to_dict())
+    else:
+        plan_tables.budget(found, study.config.study.period, study.config.study.margin is not None)
+    charting.save(found.chart, chart)
+    raise typer.Exit(0 if found.converged else 1)

@@ -1,0 +1,92 @@
+"""Plans in words and tables, for people."""
+
+from typing import TYPE_CHECKING
+
+from theodolite.cli import output
+
+if TYPE_CHECKING:
+    from measurement.estimate import Estimate
+    from measurement.plan.budget import Budget, Move
+
+SURE = 0.9
+
+
+def budget(found: "Budget", period: str, with_margin: bool) -> None:
+    """An advised budget: the moves, what they should bring, how sure that is, and what to be careful about."""
+    by_geo = any(move.geo is not None for move in found.moves)
+    columns = ["channel", *(["geo"] if by_geo else []), f"now ({found.currency})", "advised", "change"]
+    columns += ["changes revenue by", "the next money returns", "sure of the direction"]
+    many = len(found.horizon.dates)
+    start = str(found.horizon.dates.astype("datetime64[D]")[0])
+    rows = [_row(move, by_geo) for move in found.moves]
+    output.table(f"Budget for {many} {period}s from {start} (median and 90 % interval)", columns, rows)
+    usual = float(found.horizon.spend.sum())
+    output.say(f"Now is business as usual, {found.horizon.like}: {usual:,.0f} {found.currency} in all.")
+    output.say(
+        f"The plan spends {found.total:,.0f} {found.currency} and should bring {span(found.revenue)} of revenue that "
+        "would not be there without it."
+    )
+    output.say(
+        f"Against business as usual: revenue {span(found.revenue_change, sign=True)}, profit "
+        f"{span(found.profit_change, sign=True)}; profit rises with a probability of {found.better:.0%}."
+    )
+    output.say(proof(found))
+    for line in cautions(found, with_margin):
+        output.say(line, "yellow")
+    if not found.converged:
+        output.say("The fit has NOT converged: do not decide on these numbers.", "bold red")
+
+
+def proof(found: "Budget") -> str:
+    """How far from the best the plan can be, in words."""
+    if found.gap < 1e-3:
+        return "No other split within the limits is better by as much as a thousandth, if the model's curves hold."
+    return f"A split within the limits might be better by up to {found.gap:.1%}: the search was stopped before its end."
+
+
+def cautions(found: "Budget", with_margin: bool) -> list[str]:
+    """What to know before acting on it."""
+    said = [f"{name} stays as it is: {why}. Resolve that first." for name, why in _held(found).items()]
+    beyond = list(dict.fromkeys(move.channel for move in found.moves if move.extrapolates))
+    if beyond:
+        said.append(
+            f"Beyond what was ever spent in a period: {', '.join(beyond)}. There the curve is the model's guess; go in "
+            "steps, or test."
+        )
+    unsure = [m.channel for m in found.moves if m.sign_holds is not None and m.sign_holds < SURE]
+    if unsure:
+        said.append(f"Not sure of the direction (below {SURE:.0%}): {', '.join(dict.fromkeys(unsure))}.")
+    if not with_margin:
+        said.append("theodolite.toml gives no margin: profit is counted as revenue less spend (margin 1).")
+    return said
+
+
+def span(quantity: "Estimate", sign: bool = False) -> str:
+    """``120,000 [90,000, 160,000]``."""
+    plus = "+" if sign else ""
+    return f"{quantity.median:{plus},.0f} [{quantity.low:{plus},.0f}, {quantity.high:{plus},.0f}]"
+
+
+def _held(found: "Budget") -> dict[str, str]:
+    return {move.channel: move.held for move in found.moves if move.held is not None}
+
+
+def _row(move: "Move", by_geo: bool) -> list[str]:
+    if move.held is not None:
+        change = "held"
+    elif move.sign_holds is None:
+        change = "stays"
+    elif move.current > 0:
+        change = f"{move.advised / move.current - 1:+.0%}"
+    else:
+        change = "new"
+    return [
+        move.channel,
+        *([move.geo or ""] if by_geo else []),
+        f"{move.current:,.0f}",
+        f"{move.advised:,.0f}",
+        change,
+        "–" if move.sign_holds is None else span(move.value, sign=True),
+        output.interval(move.mroas_advised.to_dict()),
+        "–" if move.sign_holds is None else f"{move.sign_holds:.0%}",
+    ]

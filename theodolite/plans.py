@@ -1,0 +1,178 @@
+"""Plans: from what a user writes of a budget to what the planner takes."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, cast
+
+from measurement.errors import DataError, Problem, did_you_mean, shown
+
+if TYPE_CHECKING:
+    from measurement import Panel
+    from measurement.plan.allocation import Objective
+    from measurement.plan.budget import Budget
+    from measurement.plan.items import Bound, GroupBound
+    from theodolite.config import Config
+    from theodolite.results import Fitted
+
+AIMS = ("mean", "worst", "cautious", "goal")
+LARGEST_MULTIPLE = 100.0
+"""A multiple of business as usual beyond this was meant as money."""
+
+type Side = tuple[float, bool] | None
+"""An end of a range: its number and whether it is money; ``None`` where it is left open."""
+
+
+def bound_of(text: str, currency: str) -> "Bound":
+    """A bound of one channel: ``0.8:1.2`` times business as usual, or money, ``10000EUR:50000EUR``; a side may be open.
+
+    Raises:
+        DataError: Where the text is no range.
+    """
+    from measurement.plan.items import Bound
+
+    low, high = _range(text, currency)
+    return Bound(
+        low=low[0] if low and not low[1] else None,
+        high=high[0] if high and not high[1] else None,
+        least=low[0] if low and low[1] else None,
+        most=high[0] if high and high[1] else None,
+    )
+
+
+def group_of(channels: tuple[str, ...], text: str, currency: str, usual: Mapping[str, float]) -> "GroupBound":
+    """A bound of several channels together, written as for `bound_of`; ``usual`` is business as usual per channel."""
+    from measurement.plan.items import GroupBound
+
+    together = sum(usual.get(name, 0.0) for name in channels)
+    low, high = (None if side is None else side[0] * (1.0 if side[1] else together) for side in _range(text, currency))
+    return GroupBound(channels, 0.0 if low is None else low, float("inf") if high is None else high)
+
+
+def pairs(texts: Iterable[str], option: str) -> list[tuple[str, str]]:
+    """``NAME=RANGE`` texts, split.
+
+    Raises:
+        DataError: With every text that is none.
+    """
+    found, wrong = [], []
+    for text in texts:
+        name, sign, span = text.rpartition("=")
+        if not sign or not name.strip():
+            wrong.append(Problem(f"{option}: found '{shown(text)}', expected NAME=LOW:HIGH", code="bound"))
+        found.append((name.strip(), span.strip()))
+    if wrong:
+        raise DataError(wrong)
+    return found
+
+
+def bounds_of(texts: Iterable[str], fixed: Iterable[str], stops: Iterable[str], currency: str) -> "dict[str, Bound]":
+    """Bounds of channels from the options ``--bound``, ``--fix`` and ``--may-stop``.
+
+    Raises:
+        DataError: With every text that is wrong, and channels that are bounded twice.
+    """
+    from measurement.plan.items import Bound
+
+    found: dict[str, Bound] = {}
+    twice = []
+    given = [(name, bound_of(text, currency)) for name, text in pairs(texts, "--bound")]
+    for name, bound in [*given, *((name, Bound(low=1.0, high=1.0)) for name in fixed)]:
+        if name in found:
+            twice.append(Problem(f"channel '{shown(name)}' is bounded twice", code="bound"))
+        found[name] = bound
+    if twice:
+        raise DataError(twice)
+    for name in stops:
+        found[name] = replace(found.get(name, Bound()), may_stop=True)
+    return found
+
+
+def objective_of(aim: str, level: float | None, goal: float | None) -> "Objective":
+    """The objective that the options ``--aim``, ``--level`` and ``--goal`` name.
+
+    Raises:
+        DataError: For an unknown aim, and for settings that belong to another.
+    """
+    from measurement.plan.allocation import Objective
+
+    problems = []
+    if aim not in AIMS:
+        words = f"the aim: found '{shown(aim)}'{did_you_mean(aim, AIMS)}; allowed are {', '.join(AIMS)}"
+        problems.append(Problem(words, code="aim"))
+    if level is not None and aim in ("mean", "goal"):
+        problems.append(Problem(f"a level goes with the aims worst and cautious, not with {aim}", code="aim"))
+    if (goal is None) == (aim == "goal"):
+        words = "the aim goal needs the profit to reach" if goal is None else f"a goal does not go with the aim {aim}"
+        problems.append(Problem(words, code="aim"))
+    if problems:
+        raise DataError(problems)
+    usual = 1.0 if aim == "cautious" else 0.1
+    return Objective(cast(Literal["mean"], aim), level=usual if level is None else level, goal=goal or 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What `theodolite.study.Study.budget` was asked for; the fields are its arguments."""
+
+    total: float | None
+    periods: int | None
+    at_most: bool
+    bounds: "Mapping[str, Bound | str]"
+    otherwise: "Bound | str | None"
+    groups: Mapping[tuple[str, ...], str]
+    iroas: float | None
+    by_geo: bool
+
+
+def advise(panel: "Panel", fitted: "Fitted", config: "Config", asked: Asked, objective: "Objective") -> "Budget":
+    """The best budget on a fit, under the study's names and with its margin."""
+    from calibration.conflict import withheld
+    from measurement.plan.budget import budget, quarter
+    from measurement.plan.horizon import business_as_usual
+
+    currency, aliases = panel.currency, config.aliases
+    plan = business_as_usual(panel, quarter(panel) if asked.periods is None else asked.periods)
+    usual = dict(zip(panel.channels, plan.by_channel.tolist(), strict=True))
+    groups = [(tuple(aliases.get(name, name) for name in names), text) for names, text in asked.groups.items()]
+    return budget(
+        fitted.best,
+        panel,
+        total=asked.total,
+        spend_all=not asked.at_most,
+        horizon=plan,
+        margin=config.study.margin or 1.0,
+        objective=objective,
+        bounds={aliases.get(name, name): _bound(bound, currency) for name, bound in asked.bounds.items()},
+        otherwise=None if asked.otherwise is None else _bound(asked.otherwise, currency),
+        groups=[group_of(names, text, currency, usual) for names, text in groups],
+        iroas=asked.iroas,
+        by_geo=asked.by_geo,
+        held=withheld(fitted.conflicts),
+    )
+
+
+def _bound(given: "Bound | str", currency: str) -> "Bound":
+    return bound_of(given, currency) if isinstance(given, str) else given
+
+
+def _range(text: str, currency: str) -> tuple[Side, Side]:
+    low, colon, high = text.partition(":")
+    expected = f"expected LOW:HIGH, times business as usual (0.8:1.2) or money (10000{currency}:50000{currency})"
+    if not colon or not text.replace(":", "").strip():
+        raise DataError([Problem(f"found '{shown(text)}'; {expected}; one side may be left open", code="bound")])
+    return _side(low.strip(), currency, expected), _side(high.strip(), currency, expected)
+
+
+def _side(text: str, currency: str, expected: str) -> Side:
+    if not text:
+        return None
+    money = text.casefold().endswith(currency.casefold())
+    number = text[: -len(currency)].strip() if money else text.removesuffix("x").strip()
+    if not re.fullmatch(r"\d+(\.\d*)?([eE]\d+)?|\.\d+", number):
+        raise DataError([Problem(f"found '{shown(text)}'; {expected}", code="bound")])
+    value = float(number)
+    if not money and value > LARGEST_MULTIPLE:
+        words = f"found {value:g} times business as usual; for money write the currency behind it: {number}{currency}"
+        raise DataError([Problem(words, code="bound")])
+    return value, money
