@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from measurement.mmm.linear_terms import decomposition, fitted
     from measurement.mmm.posterior import Posterior
     from measurement.mmm.prior import prior
+    from measurement.mmm.pymc_model import to_pymc
     from measurement.mmm.sampling import Progress, Sampling
     from measurement.mmm.spec import ChannelSpec, PositivePrior, RoiPrior, Spec, TreatmentSpec, UnitPrior
 
@@ -46,6 +47,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "linear_terms": ["decomposition", "fitted"],
         "posterior": ["Posterior"],
         "prior": ["prior"],
+        "pymc_model": ["to_pymc"],
         "sampling": ["Progress", "Sampling"],
         "spec": ["ChannelSpec", "PositivePrior", "RoiPrior", "Spec", "TreatmentSpec", "UnitPrior"],
     },
@@ -75,4 +77,5 @@ __all__ = [
     "observed_range",
     "prior",
     "response_curve",
+    "to_pymc",
 ]

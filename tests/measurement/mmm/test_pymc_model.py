@@ -1,0 +1,195 @@
+"""The PyMC model is the fast engine's model: equal log-densities, and what can be done with it."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+pm = pytest.importorskip("pymc")
+
+from pytensor.compile.mode import Mode  # noqa: E402
+
+from measurement.lift import Lift  # noqa: E402
+from measurement.mmm.density import log_density_fn  # noqa: E402
+from measurement.mmm.design_matrix import design_of  # noqa: E402
+from measurement.mmm.effect_size import money_per_share  # noqa: E402
+from measurement.mmm.noise import local_precision  # noqa: E402
+from measurement.mmm.prepare import prepare  # noqa: E402
+from measurement.mmm.priors import standardised  # noqa: E402
+from measurement.mmm.pymc_model import SIZE_NAMES, demand_root, sized, to_pymc  # noqa: E402
+from measurement.mmm.spec import Spec  # noqa: E402
+
+PLAIN = Mode("py", "fast_compile")  # no compiler: a density is wanted a few times only
+LINEAR = ("demand_shock", "national_coefficient", "local_coefficient", "cell_coefficient")
+PRIOR = {"median": 0.3, "low": 0.1, "high": 0.9}
+
+
+def lift_of(panel, name, channel, start, length, change=9e3, **fields) -> Lift:
+    c = panel.channels.index(channel)
+    dates = panel.dates[[start, start + length - 1, start + length + 1]].tolist()
+    usual = 0.4 * panel.spend[:1, start : start + length, c : c + 1]
+    return Lift(name, (channel,), panel.geos[:1], *dates, change, 2e3, 0.15, usual, **fields)
+
+
+def national(panel_of):
+    panel, _ = panel_of(1, 40, 2, seed=3)
+    return panel, Spec.default(panel, trend="piecewise", changepoint_every=10, fourier_order=1), ()
+
+
+def geo_with_a_test(panel_of):
+    panel, _ = panel_of(3, 40, 2, seed=3)
+    return panel, Spec.default(panel, fourier_order=1), (lift_of(panel, "t", "channel 1", 20, 5),)
+
+
+def carry_overs(panel_of):
+    panel, _ = panel_of(1, 60, 5, seed=3)
+    kinds = ("geometric", "delayed", "weibull", "binomial", "none")
+    own = {f"channel {c}": {"adstock": kind, "l_max": 5 + c} for c, kind in enumerate(kinds)}
+    return panel, Spec.default(panel, channels=own, fourier_order=1), ()
+
+
+def saturations(panel_of):
+    panel, _ = panel_of(2, 40, 7, seed=3)
+    kinds = ("hill", "logistic", "exponential", "michaelis_menten", "tanh", "root", "none")
+    own = {
+        f"channel {c}": {"saturation": kind, "order": "saturation_first" if c % 2 else "adstock_first"}
+        for c, kind in enumerate(kinds)
+    }
+    lifts = (lift_of(panel, "a", "channel 0", 10, 3), lift_of(panel, "b", "channel 5", 20, 3))
+    return panel, Spec.default(panel, channels=own, fourier_order=0), lifts
+
+
+def four_kinds_of_prior(panel_of):
+    panel, _ = panel_of(3, 50, 4, seed=3)
+    forms = [{}, {"order": "saturation_first", "saturation": "exponential"}, {"saturation": "root"}, {}]
+    own = {f"channel {c}": {kind: PRIOR} | forms[c] for c, kind in enumerate(SIZE_NAMES)}
+    return panel, Spec.default(panel, channels=own, fourier_order=1), ()
+
+
+def marginal_roi_of_every_form(panel_of):
+    panel, _ = panel_of(1, 60, 6, seed=3)
+    kinds = ("hill", "logistic", "exponential", "michaelis_menten", "root", "none")
+    own = {
+        f"channel {c}": {"mroi": PRIOR, "saturation": kind, "order": "adstock_first" if c % 2 else "saturation_first"}
+        for c, kind in enumerate(kinds)
+    }
+    return panel, Spec.default(panel, channels=own, fourier_order=1), ()
+
+
+def organic_and_treatments(panel_of):
+    panel, _ = panel_of(2, 40, 2, seed=3)
+    spend = panel.spend.copy()
+    spend[..., 1] = 0.0
+    controls = np.random.default_rng(1).normal(10.0, 2.0, (2, 40, 2))
+    panel = replace(panel, spend=spend, controls=controls, control_names=("price", "weather"))
+    own = {"channel 0": {"demand_driven": "strong"}, "channel 1": {"organic": True, "demand_driven": "no"}}
+    treatments = {"price": {"baseline": "max", "effect": 0.3}}
+    return panel, Spec.default(panel, channels=own, treatments=treatments, fourier_order=1), ()
+
+
+def shared_spread_of_tests(panel_of):
+    panel, _ = panel_of(1, 50, 2, seed=3)
+    outside = Lift(
+        "market",
+        ("channel 0",),
+        (),
+        *panel.dates[[5, 8, 8]].tolist(),
+        -2e3,
+        3e3,
+        0.3,
+        np.full((1, 4, 1), 9e3),
+        actual_spend=np.zeros((1, 4, 1)),
+        market_share=0.3,
+        carry_in="steady_state",
+        cooldown_periods=2,
+    )
+    lifts = (
+        lift_of(panel, "a", "channel 0", 10, 4),
+        lift_of(panel, "b", "channel 0", 30, 6, -4e3),
+        lift_of(panel, "alone", "channel 1", 20, 4),
+        outside,
+    )
+    return panel, Spec.default(panel, mask_tests="yes", fourier_order=1), lifts
+
+
+CASES = (
+    national,
+    geo_with_a_test,
+    carry_overs,
+    saturations,
+    four_kinds_of_prior,
+    marginal_roi_of_every_form,
+    organic_and_treatments,
+    shared_spread_of_tests,
+)
+
+
+def point_of(ready, panel, spec, raw) -> dict[str, np.ndarray]:
+    """The fast engine's parameters on their links' scale, under the names of PyMC's unconstrained values."""
+    point: dict[str, Any] = {}
+    for name, shape in ready.layout.sizes.items():
+        at = ready.layout.start(name)
+        block = raw[at : at + int(np.prod(shape, dtype=int))].reshape(shape)
+        if name == "log_contribution":
+            money = np.log(money_per_share(panel))
+            for kind, (_, places) in sized(panel, spec).items():
+                shift = money[places] if kind in ("roi", "mroi") else 0.0
+                point[f"{SIZE_NAMES[kind]}_log__"] = block[places] + shift
+        else:
+            link = {"decay": "_logodds__", "delay": "_logodds__", "geo_effect": "", "lift_bias": ""}
+            point[name + link.get(name, "_log__")] = block
+    return point
+
+
+def conditional_precision(ready, design, sigma) -> np.ndarray:
+    """Inverse covariance of demand shocks and linear terms given the media and the data, written out."""
+    data, demand = ready.data, sigma * demand_root(ready)
+    columns = np.concatenate([np.tile(demand, (ready.layout.geos, 1)), design.matrix()], axis=1).T
+    near = local_precision(data.own, data.lag, columns.reshape(-1, *ready.counts.shape))[0].reshape(columns.shape)
+    return np.eye(len(columns)) + columns @ near.T / sigma**2
+
+
+@pytest.mark.parametrize("build", CASES, ids=lambda build: build.__name__)
+def test_log_density_is_that_of_the_fast_engine(build: Callable[..., Any], panel_of):
+    """With linear terms and demand integrated out of the PyMC model, by its own value and gradient at zero."""
+    panel, spec, lifts = build(panel_of)
+    ready = prepare(panel, spec, lifts, pad=False)
+    design = design_of(spec, panel, ready.scales, ready.noise)
+    model = to_pymc(panel, spec, lifts)
+    linear = [model[name] for name in LINEAR if name in model.named_vars]
+    run = model.compile_fn([model.logp(), model.dlogp(vars=linear)], inputs=model.value_vars, mode=PLAIN, point_fn=True)
+    unit = ready.scales.size[:, None] * ready.scales.outcome
+    layout, data = ready.layout, ready.data
+    with jax.enable_x64(True):
+        fast = jax.jit(log_density_fn(layout))
+        for seed in range(2):
+            rng = np.random.default_rng(seed)
+            z = 0.7 * rng.standard_normal(layout.dimension)
+            raw = data.prior_mean + data.prior_sd * standardised(
+                layout, data.forms.code, data.prior_mean, data.prior_sd, z
+            )
+            shapes = {name: model.initial_point()[name].shape for name in LINEAR if name in model.named_vars}
+            point = point_of(ready, panel, spec, raw)
+            assert point.keys() | shapes.keys() == {value.name for value in model.value_vars}
+            value, gradient = run(point | {name: np.zeros(shape) for name, shape in shapes.items()})
+            precision = conditional_precision(ready, design, np.exp(raw[layout.start("sigma")]))
+            moved = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+            flat = np.concatenate([each.ravel() for each in moved.values()])
+            quadratic = value + gradient @ flat - 0.5 * flat @ precision @ flat
+            assert run(point | moved)[0] == pytest.approx(quadratic, rel=1e-9, abs=1e-6)
+            free, log_det = len(flat), np.linalg.slogdet(precision)[1]
+            integrated = value + 0.5 * gradient @ np.linalg.solve(precision, gradient)
+            integrated += 0.5 * free * np.log(2 * np.pi) - 0.5 * log_det
+            expected = float(fast(z, data)) - 0.5 * layout.dimension * np.log(2 * np.pi) - np.log(data.prior_sd).sum()
+            expected -= (ready.counts * np.log(unit)).sum()
+            assert integrated == pytest.approx(expected, rel=1e-9, abs=1e-6)
+
+
+def test_without_pymc_it_says_what_to_install(panel_of, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pymc", None)
+    with pytest.raises(ImportError, match=r"pip install theodolite\[pymc\]"):
+        to_pymc(panel_of(1, 40, 2)[0])
