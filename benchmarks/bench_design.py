@@ -20,9 +20,9 @@ import peers
 from panels import panel_of
 from timing import keep, least
 
-from experiments.design import power, search
-from experiments.design.goal import Goal
-from experiments.design.plan import design
+from experiments.planning import power, search
+from experiments.planning.goal import Goal
+from experiments.planning.plan import design
 from measurement import Panel
 
 TARGET = 10.0

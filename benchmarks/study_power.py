@@ -18,11 +18,11 @@ import pandas as pd
 import tables
 
 from experiments import analyse
-from experiments.design import plan
-from experiments.design.goal import Goal
-from experiments.design.plan import design, stage_of
-from experiments.design.power import rehearse
-from experiments.design.proposal import Design
+from experiments.planning import plan
+from experiments.planning.goal import Goal
+from experiments.planning.plan import design, stage_of
+from experiments.planning.power import rehearse
+from experiments.planning.proposal import Design
 from measurement import Panel
 
 NAME = "power"

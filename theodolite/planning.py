@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from measurement.errors import DataError, Problem, did_you_mean, shown
 
 if TYPE_CHECKING:
-    from experiments.design.goal import Goal
-    from experiments.design.proposal import Designs
-    from experiments.design.user_level import UserGoal
+    from experiments.planning.goal import Goal
+    from experiments.planning.proposal import Designs
+    from experiments.planning.user_level import UserGoal
     from experiments.records import Experiment
     from measurement import Panel
     from theodolite.report.choice import Choice, Choices, Planned
@@ -54,8 +54,8 @@ def goal_of(given: "Goal | Mapping[str, Any]", aliases: Mapping[str, str] | None
     Raises:
         DataError: Every field that cannot be read.
     """
-    from experiments.design.goal import Goal
-    from experiments.design.goal_text import goal_from_mapping
+    from experiments.planning.goal import Goal
+    from experiments.planning.goal_text import goal_from_mapping
 
     goal = given if isinstance(given, Goal) else goal_from_mapping(given)
     names = aliases or {}
@@ -70,15 +70,15 @@ def planned(panel: "Panel", goal: "Goal", how: How, progress: Progress | None = 
         DesignError: Where no test meets the constraints.
     """
     if how.method == "switchback":
-        from experiments.design.switchback import design_switchback
+        from experiments.planning.switchback import design_switchback
 
         return design_switchback(panel, goal, block_lengths=how.blocks, burn_in=how.burn_in, per_geo=how.per_geo)
     if how.method == "on_off":
-        from experiments.design.on_off import design_on_off
+        from experiments.planning.on_off import design_on_off
 
         return design_on_off(panel, goal, burn_in=how.burn_in)
     if goal.cells > 1:
-        from experiments.design.multi_cell import design_cells
+        from experiments.planning.multi_cell import design_cells
 
         return design_cells(panel, goal, progress=progress)
     return designs(panel, goal, progress)
@@ -91,14 +91,14 @@ def designs(panel: "Panel", goal: "Goal", progress: Progress | None = None) -> "
         DataError: Where the goal or the data are wrong.
         DesignError: Where no design meets the constraints.
     """
-    from experiments.design.plan import design
+    from experiments.planning.plan import design
 
     return design(panel, goal, progress=progress)
 
 
 def by_kpi(panel: "Panel", chosen: "Choice", kpis: tuple[str, ...]) -> "dict[str, Choice]":
     """What chosen markets can find in other KPIs; nothing for tests that are not on sets of geos."""
-    from experiments.design.plan import power
+    from experiments.planning.plan import power
     from theodolite.report.choice import of_design
 
     design = chosen.design
@@ -153,7 +153,7 @@ def records_of(chosen: "Choice", start: str | None, name: str | None) -> "tuple[
         DesignError: Where nothing says when the test begins.
     """
     from experiments import records
-    from experiments.design.multi_cell import CellDesign
+    from experiments.planning.multi_cell import CellDesign
 
     try:
         first = date.fromisoformat(start) if start else None
@@ -220,7 +220,7 @@ def users_dossier(goal: "UserGoal", pick: Pick) -> "Dossier":
         DataError: Where the goal, the day or the name are wrong.
         DesignError: Where the budget pays for no duration, or nothing says when the test begins.
     """
-    from experiments.design.user_level import design_users
+    from experiments.planning.user_level import design_users
     from theodolite.report.choice import of
     from theodolite.report.experiment import About
 

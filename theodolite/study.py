@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from calibration import View
     from calibration.evidence import Evidence
     from experiments import Experiment, Result
-    from experiments.design.goal import Goal
-    from experiments.design.proposal import Design, Designs
+    from experiments.planning.goal import Goal
+    from experiments.planning.proposal import Design, Designs
     from measurement import Panel
     from measurement.mmm import Spec
     from measurement.plan.budget import Budget
@@ -211,7 +211,7 @@ class Study:
 
     def power(self, goal: "Goal | Mapping[str, Any]") -> "Design":
         """What a test of given markets (``treatment_geos``) can find; of several durations the best."""
-        from experiments.design.plan import power
+        from experiments.planning.plan import power
         from theodolite import planning
 
         return power(self.panel, planning.goal_of(goal, self.config.aliases))

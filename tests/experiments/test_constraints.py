@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.design.constraints import laid_on
-from experiments.design.goal import Goal
+from experiments.planning.constraints import laid_on
+from experiments.planning.goal import Goal
 from measurement import DataError, DesignError, Panel
 
 SIZES = (900, 700, 600, 500, 400, 300, 250, 200, 100)
@@ -136,8 +136,8 @@ def test_allowed_sets_are_those_of_brute_force_and_a_clash_means_that_there_are_
 @given(goals)
 def test_a_clash_is_irreducible(goal: Goal) -> None:
     """Without any one of the rules named in it, the others of the clash hold together."""
-    from experiments.design.clash import clash, find
-    from experiments.design.rules import rules_of
+    from experiments.planning.clash import clash, find
+    from experiments.planning.rules import rules_of
 
     rules = rules_of(panel_of(spend=SPEND), goal)
     if find(rules, len(GEOS)) is not None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.design.cost import budget_use, cost, usual_spend
-from experiments.design.goal import Goal
+from experiments.planning.cost import budget_use, cost, usual_spend
+from experiments.planning.goal import Goal
 from measurement import Panel
 
 TREATED = np.array([0, 2])

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments import analyse
-from experiments.design import plan, search
-from experiments.design.assignment import full_pool, pools
-from experiments.design.constraints import laid_on
-from experiments.design.goal import Goal
-from experiments.design.plan import design, power
-from experiments.design.proposal import Designs
 from experiments.geo.inference.draws import needed_sets
+from experiments.planning import plan, search
+from experiments.planning.assignment import full_pool, pools
+from experiments.planning.constraints import laid_on
+from experiments.planning.goal import Goal
+from experiments.planning.plan import design, power
+from experiments.planning.proposal import Designs
 from measurement import Panel
 from measurement.errors import DataError, DesignError
 
@@ -331,15 +331,6 @@ def test_progress_is_told_and_may_stop() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         design(panel_of(), goal, progress=stop)
-
-
-def test_the_room_itself_can_be_called() -> None:
-    """`experiments.design` is a package and the function of that name, whichever was imported first."""
-    import experiments.design
-    import experiments.design.goal
-
-    goal = goal_of(durations=(4,), geos=(2, 2))
-    assert experiments.design(panel_of(), goal).to_dict() == design(panel_of(), goal).to_dict()
 
 
 def test_another_kpi_is_planned_on_its_own_numbers_and_has_no_price() -> None:

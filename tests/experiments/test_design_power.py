@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments import Experiment, analyse
-from experiments.design.contrasts import fitted
-from experiments.design.power import Rehearsal, Stage, needed_count, rehearse, summarise, thresholds
-from experiments.design.windows import all_planning, effective, held_back
 from experiments.geo.estimators import DEFAULT, ESTIMATORS, Block
 from experiments.geo.inference.randomisation import inverted
+from experiments.planning.contrasts import fitted
+from experiments.planning.power import Rehearsal, Stage, needed_count, rehearse, summarise, thresholds
+from experiments.planning.windows import all_planning, effective, held_back
 from experiments.records import Assignment
 from experiments.two_sided import InvertedTest
 from measurement import Panel

@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from experiments.design import plan
+from experiments.planning import plan
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="a source distribution holds no benchmarks")

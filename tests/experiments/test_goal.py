@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.design.goal import Goal
-from experiments.design.goal_text import goal_from_mapping
+from experiments.planning.goal import Goal
+from experiments.planning.goal_text import goal_from_mapping
 from measurement import DataError, Panel
 
 GEOS = tuple("abcdefgh")

@@ -9,8 +9,8 @@ import pytest
 
 from experiments import analyse, records
 from experiments.analysis import analyse_cells
-from experiments.design.goal import Goal
-from experiments.design.multi_cell import CellDesigns, _disjoint, _spread, design_cells
+from experiments.planning.goal import Goal
+from experiments.planning.multi_cell import CellDesigns, _disjoint, _spread, design_cells
 from measurement import DataError, DesignError, Panel
 
 GOAL = Goal(channel=("tv",), durations=(14,), geos=(2, 2), direction="heavy_up", cells=2, iroas=2.0, budget=1e5)

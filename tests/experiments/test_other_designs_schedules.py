@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from experiments import analyse, records
-from experiments.design.goal import Goal
-from experiments.design.on_off import WEAKEST, design_on_off
-from experiments.design.switchback import design_switchback
+from experiments.planning.goal import Goal
+from experiments.planning.on_off import WEAKEST, design_on_off
+from experiments.planning.switchback import design_switchback
 from measurement import DataError, DesignError, Panel
 
 GOAL = Goal(channel=("tv",), durations=(40,), geos=(1, 2), direction="heavy_up", spend_change=0.5, iroas=3.0)
@@ -19,7 +19,7 @@ NOISE = 0.05
 
 @pytest.fixture(autouse=True)
 def _fewer_rehearsals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.design.switchback.REHEARSALS", 40)
+    monkeypatch.setattr("experiments.planning.switchback.REHEARSALS", 40)
 
 
 def panel_of(periods: int = 150, geos: int = 4, walk: float = 0.0, seed: int = 0) -> Panel:
@@ -57,7 +57,7 @@ def textbook(error: float) -> float:
 
 def test_the_detectable_effect_of_a_switchback_is_near_the_textbook_s(monkeypatch: pytest.MonkeyPatch) -> None:
     """40 days of noise of 2.5 % over four geos, 20 on and 20 off: error 2.5 % × sqrt(2 / 20)."""
-    monkeypatch.setattr("experiments.design.switchback.REHEARSALS", 120)
+    monkeypatch.setattr("experiments.planning.switchback.REHEARSALS", 120)
     plan = design_switchback(panel_of(600), GOAL, block_lengths=(1,)).best
     assert plan.mde == pytest.approx(textbook(NOISE / 2 * sqrt(2 / 20)), rel=0.3)
     assert plan.details["rmse"] == pytest.approx(NOISE / 2 * sqrt(2 / 20), rel=0.3)

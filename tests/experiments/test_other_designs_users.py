@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments import records
-from experiments.design.user_level import UserGoal, design_users
+from experiments.planning.user_level import UserGoal, design_users
 from experiments.user_level.sample_size import Metric
 from measurement import DataError, DesignError
 

@@ -134,7 +134,7 @@ def named(options: list[str] | None) -> tuple[str, ...]:
     Raises:
         DataError: Where an empty name stands in one.
     """
-    from experiments.design.goal_text import names
+    from experiments.planning.goal_text import names
     from measurement.errors import DataError
 
     try:

@@ -237,7 +237,7 @@ def deliver(found: "Dossier", wanted: Wanted) -> None:
 
 
 def _dossier(files: Files, given: dict[str, Any], kpis: tuple[str, ...], wanted: Wanted, kind: Kind) -> "Dossier":
-    from experiments.design.goal_text import whole_list
+    from experiments.planning.goal_text import whole_list
     from measurement.errors import DataError
     from theodolite import planning
     from theodolite.analysis import read_panel
@@ -295,7 +295,7 @@ OPTIONS = {
 @contextmanager
 def in_options() -> Iterator[None]:
     """Speak of options where a goal speaks of fields."""
-    from experiments.design.goal import Goal
+    from experiments.planning.goal import Goal
     from measurement.errors import DataError, Problem
 
     try:

@@ -45,8 +45,8 @@ def design_users(
     json: AsJson = False,
 ) -> None:
     """Plan a test on users (conversion lift, ghost ads, PSA): how many users, how long, what it finds."""
-    from experiments.design.goal_text import whole_list
-    from experiments.design.user_level import UserGoal
+    from experiments.planning.goal_text import whole_list
+    from experiments.planning.user_level import UserGoal
     from experiments.user_level.sample_size import Metric
     from measurement.errors import DataError
     from theodolite import planning, record_files

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from experiments.design.cost import Cost
-from experiments.design.goal import Goal
-from experiments.design.multi_cell import CellDesign, CellDesigns
-from experiments.design.plans import Plan, Plans
-from experiments.design.proposal import Design, Designs
+from experiments.planning.cost import Cost
+from experiments.planning.goal import Goal
+from experiments.planning.multi_cell import CellDesign, CellDesigns
+from experiments.planning.plans import Plan, Plans
+from experiments.planning.proposal import Design, Designs
 from theodolite.report.words import count
 
 type Planned = Designs | CellDesigns | Plans

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from experiments import charts
-from experiments.design.goal import Goal
+from experiments.planning.goal import Goal
 from measurement.panel import Panel
 from measurement.provenance import Provenance, versions
 from theodolite.report import design_words as say

@@ -1,8 +1,8 @@
 """Rules: every constraint of a goal as linear inequalities over which geos are treated and which are controls.
 
 The variables of a choice are one vector: treated (0 or 1 by geo), control (0 or 1 by geo), and the number of treated
-geos as one of 0..geos. `experiments.design.constraints` tests sets against the rules, `experiments.design.clash` asks
-an integer program whether any set meets them all: one formulation serves both.
+geos as one of 0..geos. `experiments.planning.constraints` tests sets against the rules, `experiments.planning.clash`
+asks an integer program whether any set meets them all: one formulation serves both.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,9 +12,9 @@ from math import ceil, comb, floor
 
 import numpy as np
 
-from experiments.design.cost import budget_use, usual_spend
-from experiments.design.goal import Goal
 from experiments.geo.inference.draws import needed_sets
+from experiments.planning.cost import budget_use, usual_spend
+from experiments.planning.goal import Goal
 from measurement.errors import shown
 from measurement.panel import Panel
 from measurement.typing import Bools, Floats, Ints

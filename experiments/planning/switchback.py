@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 
-from experiments.design.cost import Cost, cost
-from experiments.design.goal import Goal
-from experiments.design.plans import Plan, Plans, identity, ranked
-from experiments.design.proposal import day_after
+from experiments.planning.cost import Cost, cost
+from experiments.planning.goal import Goal
+from experiments.planning.plans import Plan, Plans, identity, ranked
+from experiments.planning.proposal import day_after
 from experiments.records import Assignment, Experiment
 from experiments.switchback.draws import Rule
 from experiments.switchback.schedule import Power, make_schedule, power

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from experiments.design.goal import Goal
+from experiments.planning.goal import Goal
 from measurement.errors import DataError, Problem, did_you_mean, shown
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,9}")

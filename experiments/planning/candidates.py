@@ -8,7 +8,7 @@ the rest, so that no way of looking rules out what it does not understand.
 
 import numpy as np
 
-from experiments.design.constraints import Feasible
+from experiments.planning.constraints import Feasible
 from measurement.typing import Bools, Floats
 
 DRAWN_PER_WANTED = 4

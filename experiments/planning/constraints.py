@@ -6,10 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
-from experiments.design.clash import explained, find, relaxed
-from experiments.design.cost import usual_spend
-from experiments.design.goal import Goal
-from experiments.design.rules import EXACT, Rule, blocks_of, rules_of, variables
+from experiments.planning.clash import explained, find, relaxed
+from experiments.planning.cost import usual_spend
+from experiments.planning.goal import Goal
+from experiments.planning.rules import EXACT, Rule, blocks_of, rules_of, variables
 from measurement.errors import DesignError, Problem, refuse, shown
 from measurement.panel import Panel
 from measurement.typing import Bools, Floats, Ints

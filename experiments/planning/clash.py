@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.design.rules import Rule
+from experiments.planning.rules import Rule
 from measurement.errors import DesignError
 from measurement.typing import Bools, Floats
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from experiments.design.cost import Cost, Moved, priced
-from experiments.design.plans import Plan, Plans, identity, ranked
+from experiments.planning.cost import Cost, Moved, priced
+from experiments.planning.plans import Plan, Plans, identity, ranked
 from experiments.records import Experiment
 from experiments.user_level.sample_size import Metric, minimum_detectable_effect, power, sample_size
 from measurement.errors import DesignError, Problem, refuse, shown

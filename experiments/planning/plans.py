@@ -1,4 +1,4 @@
-"""Plans: tests that are not drawn over geos (users, schedules), in the shape of `experiments.design.proposal.Design`.
+"""Plans: tests that are not drawn over geos (users, schedules), in the shape of `experiments.planning.proposal.Design`.
 
 Names and meaning are those of a geo design wherever there is the same thing to say, so that one table shows all.
 """
@@ -10,8 +10,8 @@ from datetime import date
 
 import numpy as np
 
-from experiments.design.cost import Cost
-from experiments.design.rank import NOT_ENOUGH, best_over
+from experiments.planning.cost import Cost
+from experiments.planning.rank import NOT_ENOUGH, best_over
 from experiments.records import Experiment, Method
 from measurement.errors import DesignError
 from measurement.typing import Floats, Json

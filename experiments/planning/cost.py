@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from experiments.design.goal import Goal
+from experiments.planning.goal import Goal
 from measurement.panel import Panel
 from measurement.typing import Floats, Ints, Json
 

@@ -6,9 +6,9 @@ from datetime import date
 
 import numpy as np
 
-from experiments.design.cost import Cost
-from experiments.design.goal import Goal
-from experiments.design.power import Power
+from experiments.planning.cost import Cost
+from experiments.planning.goal import Goal
+from experiments.planning.power import Power
 from experiments.records import Assignment, Experiment, Method
 from measurement.errors import shown
 from measurement.panel import Panel

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.design.candidates import candidates
-from experiments.design.constraints import Feasible
-from experiments.design.contrasts import Contrasts, fitted
-from experiments.design.power import Stage
-from experiments.design.windows import start_of
+from experiments.planning.candidates import candidates
+from experiments.planning.constraints import Feasible
+from experiments.planning.contrasts import Contrasts, fitted
+from experiments.planning.power import Stage
+from experiments.planning.windows import start_of
 from measurement.typing import Bools, Floats
 
 ROUNDS, PARENTS, CHILDREN = 3, 30, 6

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from experiments.design.contrasts import fitted
-from experiments.design.windows import effective, start_of
 from experiments.geo.inference.randomisation import span
 from experiments.geo.inference.self_calibration import wilson
+from experiments.planning.contrasts import fitted
+from experiments.planning.windows import effective, start_of
 from measurement.typing import Bools, Floats, Ints, Json
 
 _TINY = 1e-12  # reach of a set that sold nothing in a window, which no relative effect can change

@@ -4,18 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.design.assignment import Pool, pools
-from experiments.design.constraints import Feasible, laid_on
-from experiments.design.cost import budget_use, cost
-from experiments.design.goal import Goal, part_weeks
-from experiments.design.power import Power, Stage, rehearse, summarise
-from experiments.design.proposal import Design, Designs, day_after, recommended
-from experiments.design.rank import ranked
-from experiments.design.reference import stood_in
-from experiments.design.search import Progress, Scored, Search
-from experiments.design.windows import Windows, all_planning, held_back
 from experiments.geo.case import FEWEST_DONORS, weekly_pattern
 from experiments.geo.inference.draws import needed_sets
+from experiments.planning.assignment import Pool, pools
+from experiments.planning.constraints import Feasible, laid_on
+from experiments.planning.cost import budget_use, cost
+from experiments.planning.goal import Goal, part_weeks
+from experiments.planning.power import Power, Stage, rehearse, summarise
+from experiments.planning.proposal import Design, Designs, day_after, recommended
+from experiments.planning.rank import ranked
+from experiments.planning.reference import stood_in
+from experiments.planning.search import Progress, Scored, Search
+from experiments.planning.windows import Windows, all_planning, held_back
 from experiments.records import Assignment
 from measurement.errors import DataError, DesignError, Problem, refuse, shown
 from measurement.panel import Panel
@@ -48,7 +48,7 @@ def design(panel: Panel, goal: Goal, *, progress: Progress | None = None) -> Des
         DesignError: Where no design meets the constraints or the history is too short to rehearse one.
     """
     if goal.cells > 1:
-        words = f"is {goal.cells}; a test of several cells is planned by experiments.design.multi_cell"
+        words = f"is {goal.cells}; a test of several cells is planned by experiments.planning.multi_cell"
         raise DataError([Problem(words, column="cells", code="cells")])
     feasible = laid_on(panel, goal)
     made = _given(panel, goal, feasible, progress) if goal.treatment_geos else _found(panel, goal, feasible, progress)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from experiments.design.proposal import Design
+from experiments.planning.proposal import Design
 from measurement.typing import Floats
 
 WEIGHTS = {"precision": 0.5, "money": 0.2, "length": 0.15, "accuracy": 0.15}

@@ -5,12 +5,12 @@ from math import comb
 
 import numpy as np
 
-from experiments.design.power import Rehearsal, Stage, rehearse
 from experiments.geo.case import Case
 from experiments.geo.estimators import DEFAULT, ESTIMATORS
 from experiments.geo.inference import infer
 from experiments.geo.inference.draws import MOST_SETS, Draws, needed_sets
 from experiments.geo.inference.self_calibration import self_calibrate
+from experiments.planning.power import Rehearsal, Stage, rehearse
 from measurement.panel import Panel
 from measurement.typing import Bools
 

@@ -1,6 +1,6 @@
 """Plan a test of several cells: disjoint sets of treated geos against one control.
 
-The cells are sets of the near-best pool of a design with one cell (`experiments.design.plan`), drawn together: any
+The cells are sets of the near-best pool of a design with one cell (`experiments.planning.plan`), drawn together: any
 tuple of sets that have no geo in common is as likely as any other. So, given what the other cells treat, a cell's set
 is any set of the pool that has no geo of theirs, each as likely: these are its reference sets, and its test is exact.
 
@@ -14,18 +14,18 @@ from datetime import date
 
 import numpy as np
 
-from experiments.design.constraints import laid_on
-from experiments.design.cost import Cost, cost, total
-from experiments.design.goal import Goal
-from experiments.design.plan import design, stage_of
-from experiments.design.power import Stage, rehearse, summarise
-from experiments.design.proposal import Design
-from experiments.design.rank import ranked
-from experiments.design.reference import stood_in
-from experiments.design.rules import FEWEST_CONTROLS
-from experiments.design.search import Progress
-from experiments.design.windows import held_back
 from experiments.geo.inference.draws import needed_sets
+from experiments.planning.constraints import laid_on
+from experiments.planning.cost import Cost, cost, total
+from experiments.planning.goal import Goal
+from experiments.planning.plan import design, stage_of
+from experiments.planning.power import Stage, rehearse, summarise
+from experiments.planning.proposal import Design
+from experiments.planning.rank import ranked
+from experiments.planning.reference import stood_in
+from experiments.planning.rules import FEWEST_CONTROLS
+from experiments.planning.search import Progress
+from experiments.planning.windows import held_back
 from experiments.records import Assignment, Experiment
 from measurement.errors import DesignError, Problem, refuse
 from measurement.panel import Panel
@@ -137,7 +137,7 @@ def design_cells(
         panel: KPI by geo and period; media too where money should be known.
         goal: What is asked.
         changes: Change of spend of each cell, as a share of business as usual; the goal's own for all where empty.
-        progress: As for `experiments.design.plan.design`.
+        progress: As for `experiments.planning.plan.design`.
 
     Raises:
         DataError: Where goal or data are wrong, or geos are named that would be in every cell.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.design.constraints import Feasible
 from experiments.geo.inference.draws import needed_sets
+from experiments.planning.constraints import Feasible
 from measurement.typing import Bools, Floats, Ints
 
 LIMITS = (0.5, 0.7, 0.9, 1.0)

@@ -10,12 +10,12 @@ from functools import partial
 
 import numpy as np
 
-from experiments.design.cost import Cost, cost
-from experiments.design.goal import Goal, part_weeks
-from experiments.design.plans import Plan, Plans, identity, ranked
-from experiments.design.proposal import day_after
-from experiments.design.switchback import EFFECTS, rows_that_switch
 from experiments.geo.inference.self_calibration import wilson
+from experiments.planning.cost import Cost, cost
+from experiments.planning.goal import Goal, part_weeks
+from experiments.planning.plans import Plan, Plans, identity, ranked
+from experiments.planning.proposal import day_after
+from experiments.planning.switchback import EFFECTS, rows_that_switch
 from experiments.records import Experiment
 from experiments.switchback.case import resolve
 from experiments.switchback.estimators import choose, fit_all
