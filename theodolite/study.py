@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from measurement.mmm import Spec
     from measurement.plan.budget import Budget
     from measurement.plan.items import Bound
+    from measurement.plan.response import ResponseCurves
     from theodolite.analysis import Asked
     from theodolite.report.experiment import About, Dossier
 
@@ -265,6 +266,20 @@ class Study:
     def fit_summary(self, fitted: results.Fitted | None = None) -> Json:
         """A fit in numbers, as ``theodolite mmm fit --json`` prints it."""
         return fits.summary(fitted or self.fitted(), self.panel)
+
+    def curves(self, channels: Sequence[str] | None = None) -> "ResponseCurves":
+        """Response and marginal curves of the last fit, all channels or the named ones."""
+        from measurement.plan.response import response_curves
+
+        names = None if channels is None else [self.config.aliases.get(name, name) for name in channels]
+        return response_curves(self.fitted().best, self.panel, names)
+
+    def export_fit(self, file: Path | str, *, draws: bool = False, force: bool = False) -> Path:
+        """Write the last fit's summary, or its draws, to a csv, parquet or nc file."""
+        from theodolite import fit_export
+
+        fit_export.refuse(Path(file), force=force)
+        return fit_export.export(self.fitted().best, self.panel, Path(file), draws=draws, force=force)
 
     def budget(
         self,

@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from measurement.charts import ACCENT, MUTED
+from measurement.charts import ACCENT, MUTED, Layers
 
 NOW, ADVISED = "Now", "Advised"
 
@@ -63,6 +63,50 @@ def budget_moves(frame: pd.DataFrame, money: str) -> alt.HConcatChart:
     ).properties(width=260, height=height)
     both: alt.HConcatChart = alt.hconcat(left, right).resolve_scale(y="shared")
     return both
+
+
+def response_and_margin(frame: pd.DataFrame, money: str, period: str) -> alt.VConcatChart:
+    """Per channel what spend brings, and what the next money returns; dashed and pale outside what the data hold.
+
+    Args:
+        frame: ``channel, multiple, spend, low, median, high`` (money per period), ``mroas_low, mroas_median,
+            mroas_high`` and ``seen``.
+        money: Unit of money.
+        period: Cadence.
+    """
+    rows = []
+    for name, part in frame.groupby("channel", sort=False):
+        brings = _curve(part, ("low", "median", "high"), f"Brings ({money} a {period})", money, period, "~s")
+        margin = _curve(part, ("mroas_low", "mroas_median", "mroas_high"), "Next money returns", money, period, ".1f")
+        rows.append(alt.hconcat(brings.properties(title=_literal(str(name))), margin))
+    stacked: alt.VConcatChart = alt.vconcat(*rows)
+    return stacked
+
+
+def _curve(
+    frame: pd.DataFrame, fields: tuple[str, str, str], title: str, money: str, period: str, shape: str
+) -> Layers:
+    low, median, high = fields
+    x = alt.X("spend:Q", title=f"Spend ({money} a {period})", axis=alt.Axis(format="~s", tickCount=5))
+    y = alt.Y(f"{low}:Q", title=title, axis=alt.Axis(format=shape, tickCount=5))
+    base = alt.Chart(frame).encode(x=x)
+    seen = base.transform_filter(alt.datum.seen)
+    now = alt.Chart(frame[frame["multiple"] == 1.0]).mark_point(filled=True, size=70, color=MUTED, opacity=1)
+    numbers = {"spend": f"Spend ({money})", median: title, low: "Low", high: "High"}
+    tips = [alt.Tooltip(f"{field}:Q", title=words, format=",.2f") for field, words in numbers.items()]
+    layers = [
+        base.mark_area(color=ACCENT, opacity=0.10).encode(y=y, y2=f"{high}:Q"),
+        seen.mark_area(color=ACCENT, opacity=0.16).encode(y=y, y2=f"{high}:Q"),
+        base.mark_line(color=ACCENT, strokeDash=[4, 3], strokeWidth=1.2).encode(y=f"{median}:Q"),
+        seen.mark_line(color=ACCENT, strokeWidth=2).encode(y=f"{median}:Q"),
+        now.encode(x=x, y=f"{median}:Q", tooltip=tips),
+    ]
+    return alt.layer(*layers).properties(width=280, height=150)
+
+
+def _literal(text: str) -> alt.TitleParams:
+    """A name as a title; in an array it is no expression and no line is broken."""
+    return alt.TitleParams([text], anchor="start", fontSize=12)
 
 
 def _tips(names: dict[str, str], numbers: dict[str, str]) -> list[alt.Tooltip]:

@@ -4,7 +4,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
 from calibration import Conflict
 from measurement.errors import DataError
@@ -107,3 +110,58 @@ def test_ranges_are_read_as_multiples_or_money() -> None:
     assert (group.low, group.high) == (0.0, 200.0)
     with pytest.raises(DataError, match="one side may be left open"):
         plans.bound_of(":", "EUR")
+
+
+def test_curves_show_today_and_mark_what_was_never_seen(run, fitted_workspace: Path, tmp_path: Path) -> None:
+    drawn = tmp_path / "curves.png"
+    found = json.loads(run("mmm", "curves", "-w", fitted_workspace, "--channel", "tv", "--json").out)
+    (tv,) = found["channels"]
+    today = next(point for point in tv["points"] if point["multiple"] == 1.0)
+    assert today["spend"] == pytest.approx(tv["spend"])
+    assert not today["extrapolates"]
+    said = run("mmm", "curves", "-w", fitted_workspace, "--chart", drawn)
+    assert "the next money returns" in said.out
+    assert drawn.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    wrong = run("mmm", "curves", "-w", fitted_workspace, "--channel", "tvv")
+    assert wrong.code == 2
+    assert "did you mean 'tv'" in wrong.err
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "nc"])
+def test_an_exported_fit_reads_back_as_it_was(run, fitted_workspace: Path, tmp_path: Path, kind: str) -> None:
+    best = Study.open(fitted_workspace).fitted().best
+    file = tmp_path / f"fit.{kind}"
+    assert run("mmm", "export", "-w", fitted_workspace, "--out", file, "--draws").code == 0
+    tv = best.channels.index("tv")
+    if kind == "nc":
+        with xr.open_dataset(file, engine="scipy") as found:
+            np.testing.assert_array_equal(found["iroas"].sel(channel="tv").values.ravel(), best.draws["iroas"][:, tv])
+            assert found["coefficient"].dims == ("chain", "draw", "channel", "geo")
+        return
+    frame = pd.read_csv(file) if kind == "csv" else pd.read_parquet(file)
+    own = frame[(frame["quantity"] == "iroas") & (frame["channel"] == "tv")]
+    np.testing.assert_allclose(own["value"], best.draws["iroas"][:, tv], rtol=1e-12)
+    assert own.groupby("chain").size().tolist() == [best.size // best.chains] * best.chains
+
+
+def test_an_export_is_a_summary_otherwise_and_never_replaces_unasked(
+    run, fitted_workspace: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "fit.csv"
+    export = ("mmm", "export", "-w", fitted_workspace, "--out", file)
+    assert run(*export).code == 0
+    before = file.read_bytes()
+    frame = pd.read_csv(file)
+    best = Study.open(fitted_workspace).fitted().best
+    row = frame[(frame["quantity"] == "iroas") & (frame["channel"] == "tv")].iloc[0]
+    assert row["median"] == pytest.approx(np.median(best.draws["iroas"][:, best.channels.index("tv")]))
+    again = run(*export, "--draws")
+    assert again.code == 2
+    assert "--force" in again.err
+    assert file.read_bytes() == before
+    assert run(*export, "--draws", "--force").code == 0
+    assert file.read_bytes() != before
+    odd = run("mmm", "export", "-w", fitted_workspace, "--out", tmp_path / "fit.xlsx")
+    assert odd.code == 2
+    assert "exported to .csv, .parquet, .nc" in odd.err
+    assert [path.name for path in tmp_path.iterdir()] == ["fit.csv"]

@@ -1,5 +1,6 @@
-"""theodolite mmm: fit, summary."""
+"""theodolite mmm: fit, summary, curves, export."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,3 +47,46 @@ def summary(workspace: Workspace = HERE, json: AsJson = False) -> None:
         output.as_json(found)
     else:
         tables.fit_summary(found)
+
+
+@app.command()
+def curves(
+    workspace: Workspace = HERE,
+    channel: Annotated[list[str] | None, typer.Option(help="Only this channel; may be given several times.")] = None,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the curves to a new .png, .svg or .html file.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Show what more or less spend would bring per channel, and what the next money would return."""
+    from theodolite import charting
+    from theodolite.cli import output, plan_tables
+
+    charting.refuse(chart)
+    found = open_study(workspace).curves(channel)
+    if json:
+        output.as_json(found.to_dict())
+    else:
+        plan_tables.curves(found)
+    charting.save(found.chart, chart)
+    raise typer.Exit(0 if found.converged else 1)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write: .csv, .parquet or .nc.")],
+    workspace: Workspace = HERE,
+    draws: Annotated[
+        bool, typer.Option("--draws", help="Write every draw, not their summary (.nc always holds the draws).")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file where it is there already.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Write the last fit for other tools: one row per quantity, channel and geo, or per draw of it."""
+    from theodolite.cli import output
+
+    written = open_study(workspace).export_fit(out, draws=draws, force=force)
+    if json:
+        output.as_json({"file": str(written), "bytes": written.stat().st_size})
+    else:
+        output.written({"fit": written})

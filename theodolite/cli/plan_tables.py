@@ -7,8 +7,10 @@ from theodolite.cli import output
 if TYPE_CHECKING:
     from measurement.estimate import Estimate
     from measurement.plan.budget import Budget, Move
+    from measurement.plan.response import ResponseCurves
 
 SURE = 0.9
+SHOWN = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 
 def budget(found: "Budget", period: str, with_margin: bool) -> None:
@@ -33,6 +35,29 @@ def budget(found: "Budget", period: str, with_margin: bool) -> None:
     output.say(proof(found))
     for line in cautions(found, with_margin):
         output.say(line, "yellow")
+    if not found.converged:
+        output.say("The fit has NOT converged: do not decide on these numbers.", "bold red")
+
+
+def curves(found: "ResponseCurves") -> None:
+    """Response and marginal curves at a few multiples of today's spend; a star marks what the data never saw."""
+    rows = []
+    for curve in found.channels:
+        for k, at in enumerate(curve.multiples):
+            if at in SHOWN:
+                rows.append(
+                    [
+                        curve.channel if at == SHOWN[0] else "",
+                        f"{at:g}x{'' if curve.seen[k] else ' *'}",
+                        "–" if curve.spend is None else f"{at * curve.spend:,.0f}",
+                        span(curve.revenue[k]),
+                        output.interval(curve.mroas[k].to_dict()) if curve.mroas else "–",
+                    ]
+                )
+    columns = ["channel", "of today", f"spend ({found.currency})", "brings", "the next money returns"]
+    output.table(f"An average {found.period} (median and 90 % interval)", columns, rows)
+    if any(not curve.seen[k] for curve in found.channels for k, at in enumerate(curve.multiples) if at in SHOWN):
+        output.say(f"* No {found.period} of the data spent so little or so much: there the curve is the model's guess.")
     if not found.converged:
         output.say("The fit has NOT converged: do not decide on these numbers.", "bold red")
 
