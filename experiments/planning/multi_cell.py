@@ -305,4 +305,4 @@ def _recommended(goal: Goal, best: CellDesign, periods: str) -> str:
     what = f"{goal.cells} cells of {len(weakest.treatment_geos)} for {weakest.duration} {periods}s ({cells})"
     if not np.isfinite(weakest.mde):
         return f"No effect of any size would be found reliably in every cell; the least bad is {what}."
-    return f"Treat {what}: in each an effect of {weakest.mde:.1%} is found with {goal.power:.0%} probability."
+    return f"Treat {what}: in each an effect of {weakest.mde:.1%} is found {weakest.power.in_words(goal.power)}."

@@ -26,6 +26,10 @@ CURVE_REACH = 2.0
 """The power curve runs to twice the minimum detectable effect."""
 
 
+ROUGH = 6
+"""With fewer separate windows than this the power is said to be rough."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
     """Where tests are rehearsed.
@@ -111,6 +115,13 @@ class Power:
     bias: float
     windows: float
     draws: int
+
+    def in_words(self, wanted: float) -> str:
+        """With which probability the smallest detectable effect is found, and how rough that is."""
+        if self.windows >= ROUGH:
+            return f"with {wanted:.0%} probability"
+        low, high = (float(np.interp(self.mde, self.effects, band)) for band in (self.low, self.high))
+        return f"with roughly {wanted:.0%} probability ({low:.0%} to {high:.0%} fit the few windows that the history holds)"
 
     def curve(self) -> list[Json]:
         """The power curve, point by point."""

@@ -184,8 +184,8 @@ def recommended(best: Design, periods: str) -> str:
         return f"No effect of any size would be found reliably; the least bad is to treat {names} for {length}."
     verb = {"go_dark": "stop", "holdout": "hold out", "heavy_up": "raise"}.get(best.goal.direction, "change")
     channel = " and ".join(shown(name, 30) for name in best.goal.channel)
-    words = f"{verb.capitalize()} {channel} in {names} for {length}: an effect of {best.mde:.1%} is found with "
-    words += f"{best.goal.power:.0%} probability"
+    words = f"{verb.capitalize()} {channel} in {names} for {length}: an effect of {best.mde:.1%} is found "
+    words += best.power.in_words(best.goal.power)
     if best.cost.enough is False:
         return f"{words}, but the planned change is expected to move the KPI by less: {best.cost.sentence}."
     return f"{words}; it {best.cost.sentence}." if best.cost.spend_delta is not None else f"{words}."

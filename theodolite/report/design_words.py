@@ -2,14 +2,13 @@
 
 import numpy as np
 
+from experiments.planning.power import ROUGH
 from theodolite.report.choice import Choice
 from theodolite.report.experiment_words import amount
 from theodolite.report.words import NOTHING, money, percent
 
 FLATTERED = 0.05
 """So much more power in the windows that chose the geos is worth a word."""
-ROUGH = 4.0
-"""Fewer separate windows than these make power rough."""
 
 
 def length(choice: Choice) -> str:
