@@ -1,12 +1,14 @@
 """Analysis of a geo test: panel and design in, `Result` out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from experiments.geo.case import Case, resolve
 from experiments.geo.checklist import Facts, graded
 from experiments.geo.diagnostics import alternate, apart, diagnostics, placebo_effects, pre_fit
 from experiments.geo.estimators import DEFAULT, ESTIMATORS, ON_REQUEST, Estimator
 from experiments.geo.inference import Inference, infer
+from experiments.geo.inference.choice import Choice, choose
 from experiments.geo.inference.draws import Draws, draw_sets
 from experiments.geo.money import per_money
 from experiments.geo.readout import periods, phases
@@ -32,7 +34,8 @@ def analyse_geo(
         panel: KPI by geo and period; media too where iROAS is wanted and the record has no ``spend_delta``.
         design: The test. Without ``control_geos`` every other geo is a control.
         estimator: A name of `experiments.geo.estimators.ESTIMATORS` or ``ON_REQUEST``, or ``default`` (``all`` is the
-            same: the others always stand under ``alternates``).
+            same: the others always stand under ``alternates``). For matched pairs the default chooses its estimator
+            by the history: `experiments.geo.inference.choice`.
         alpha: One minus the level of the intervals, between .01 and .5.
         seed: Seed of the draw of reference sets.
 
@@ -50,10 +53,13 @@ def analyse_geo(
     if not 0.01 <= alpha <= 0.5:
         raise DataError([Problem(f"found {alpha:g}, but alpha lies between .01 and .5", column="alpha")])
     case = resolve(panel, design)
-    chosen = known[estimator]
     spend = spend_change(panel, design, case)
     draws = draw_sets(case, design, alpha, seed)
+    choice = choose(case, draws) if draws.paired and estimator in ("default", "all") else None
+    chosen = choice.estimator if choice else known[estimator]
     main = infer(case, draws, chosen, alpha)
+    if choice:
+        main = replace(main, how=f"{main.how}; {choice.words}")
     few = Draws(draws.members[:ALTERNATE_SETS], draws.recorded, draws.words)
     others = {
         name: infer(case, few, other, alpha, thorough=False)
@@ -62,7 +68,7 @@ def analyse_geo(
     }
     settings = {"estimator": chosen.name, "alpha": alpha, "design": design.to_dict()}
     made_by = Provenance(panel.sha256, settings, seed, versions("numpy", "scipy"))
-    return _result(panel, design, case, spend, chosen, main, others, alpha, made_by)
+    return _result(panel, design, case, spend, chosen, choice, main, others, alpha, made_by)
 
 
 def _result(
@@ -71,6 +77,7 @@ def _result(
     case: Case,
     spend: SpendChange,
     chosen: Estimator,
+    choice: Choice | None,
     main: Inference,
     others: Mapping[str, Inference],
     alpha: float,
@@ -103,7 +110,12 @@ def _result(
         spend=spend,
         periods=after,
         pre_periods=before,
-        diagnostics={**diagnostics(case, main), "spend_std_error": error, "returns": returns},
+        diagnostics={
+            **diagnostics(case, main),
+            "spend_std_error": error,
+            "returns": returns,
+            "choice": choice.to_dict() if choice else None,
+        },
         alternates={name: alternate(other, alpha, cells) for name, other in others.items()},
         grade=grade,
         checks=checks,

@@ -28,11 +28,13 @@ class Draws:
         members: Geos of each set other than the treated one, distinct, shape (sets, geos).
         recorded: Whether these are draws of the assignment on record: then the inference is exact.
         words: What they are, for readers.
+        paired: Whether they are flips within matched pairs.
     """
 
     members: Bools
     recorded: bool
     words: str
+    paired: bool = False
 
 
 def needed_sets(alpha: float) -> int:
@@ -64,7 +66,9 @@ def draw_sets(case: Case, design: Experiment, alpha: float, seed: int, most: int
     if rule == "pairs":
         pairs = _pairs(case, design)
         if 2 ** len(pairs) >= needed:
-            return Draws(_flips(case, pairs, most, rng), True, f"flips within the test's {len(pairs)} pairs")
+            return Draws(
+                _flips(case, pairs, most, rng), True, f"flips within the test's {len(pairs)} pairs", paired=True
+            )
         note = f" ({len(pairs)} pairs have only {2 ** len(pairs)} draws, so any set stands in)"
     elif rule == "near_best":
         members, elsewhere = _candidates(case, design)

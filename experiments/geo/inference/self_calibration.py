@@ -73,16 +73,34 @@ def self_calibrate(case: Case, members: Bools, estimator: Estimator, inflate: bo
 def history(case: Case, members: Bools, estimator: Estimator) -> tuple[Floats, int]:
     """Studentised effects of sets in every window of the history, shape (runs, sets), and how many share no period."""
     length = case.end - case.onset
-    pool = np.isin(np.arange(len(case.geos)), case.units)
     found, effective = [np.zeros((0, len(members)))], 0
     for anchor, until in stretches(case.onset, length):
-        start = case.moved(case.treated, case.controls, anchor, estimator.whole_weeks).start
-        reference = fit_sets(case.outcome, members, pool, (start, anchor, until), estimator)
-        sums = np.cumsum(np.pad(reference.paths, ((0, 0), (1, 0))), axis=1)
-        means = (sums[:, length:] - sums[:, :-length]) / length
-        found.append((means / reference.errors[:, None]).T)
+        means, errors = past_effects(case, members, estimator, anchor, until)
+        found.append((means / errors[:, None]).T)
         effective += (until - anchor) // length
     return np.concatenate(found), effective
+
+
+def past_effects(case: Case, members: Bools, estimator: Estimator, anchor: int, until: int) -> tuple[Floats, Floats]:
+    """Mean effects of sets in the windows between an anchor and an end, by fits on the history up to the anchor.
+
+    Args:
+        case: The test; only periods before ``until`` are read.
+        members: Geos of each set, shape (sets, geos).
+        estimator: The estimator.
+        anchor: First period after the fits' own.
+        until: One past the last period of the last window.
+
+    Returns:
+        Means over each window of the test's length, KPI per geo of the set and period, shape (sets, windows); and
+        pre-period errors, shape (sets,).
+    """
+    length = case.end - case.onset
+    pool = np.isin(np.arange(len(case.geos)), case.units)
+    start = case.moved(case.treated, case.controls, anchor, estimator.whole_weeks).start
+    reference = fit_sets(case.outcome, members, pool, (start, anchor, until), estimator)
+    sums = np.cumsum(np.pad(reference.paths, ((0, 0), (1, 0))), axis=1)
+    return np.asarray((sums[:, length:] - sums[:, :-length]) / length), reference.errors
 
 
 def judged(statistics: Floats, effective: int, inflate: bool) -> SelfCalibration:
