@@ -14,6 +14,7 @@ from experiments.geo.money import per_money
 from experiments.geo.readout import periods, phases
 from experiments.geo.returns import other_returns
 from experiments.geo.spend import spend_change, spend_error
+from experiments.geo.strange import strange_geos
 from experiments.quantities import measured, relative_lift
 from experiments.records import Experiment
 from experiments.result import Quantity, Result
@@ -92,7 +93,9 @@ def _result(
     money = ratio.scaled(panel.kpi_value, f"{panel.currency} per {panel.currency}") if ratio else None
     error = spend_error(panel, design, case) if spend.source == "panel" else None
     returns = other_returns(panel, design, case, alpha) if money and kpi == panel.kpi else {}
-    grade, checks = graded(design, _facts(case, main, spend, relative, apart(main, others, average.std_error)))
+    strange = strange_geos(case)
+    facts = _facts(case, main, spend, relative, apart(main, others, average.std_error))
+    grade, checks = graded(design, replace(facts, strange=[each.words for each in strange]))
     before, after = periods(case, main, alpha)
     return Result(
         experiment=design,
@@ -111,7 +114,7 @@ def _result(
         periods=after,
         pre_periods=before,
         diagnostics={
-            **diagnostics(case, main),
+            **diagnostics(case, main, [each.note for each in strange]),
             "spend_std_error": error,
             "returns": returns,
             "choice": choice.to_dict() if choice else None,

@@ -1,6 +1,6 @@
 """The checklist behind the grade of a geo test."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.geo.inference.self_calibration import ALPHA, SelfCalibration
@@ -28,6 +28,7 @@ class Facts:
         relative_error: Standard error of the relative lift.
         spend: The spend change.
         apart: Distance of the other estimators that can follow the treated geos, in standard errors.
+        strange: Of each geo that moved as no geo did before the test, what was seen.
     """
 
     randomised: bool
@@ -38,6 +39,7 @@ class Facts:
     relative_error: float
     spend: SpendChange
     apart: Mapping[str, float]
+    strange: Sequence[str] = ()
 
 
 def graded(design: Experiment, facts: Facts) -> tuple[Grade, tuple[Check, ...]]:
@@ -72,6 +74,11 @@ def _checks(facts: Facts) -> tuple[Check, ...]:
         Check("history", facts.history >= LONG_HISTORY, f"{facts.history:.1f} times the read-out"),
         Check("precision", facts.relative_error <= PRECISE, f"standard error {facts.relative_error:.1%} of the KPI"),
         Check("estimators agree", not far, _disagreement(far, len(facts.apart))),
+        Check(
+            "geos in range",
+            not facts.strange,
+            "; ".join(facts.strange) or "every geo moved in the read-out as geos moved before",
+        ),
         Check("spend change", spend.delta is not None and not spend.negligible, money, hard=spend.negligible),
     )
 

@@ -1,6 +1,6 @@
 """What stands behind a geo test's result: its fit, its reference sets, and what other estimators say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -33,8 +33,8 @@ def placebo_effects(inference: Inference) -> Floats:
     return inference.randomised.placebos(inference.fit.effect)
 
 
-def diagnostics(case: Case, main: Inference) -> Json:
-    """As plain JSON values."""
+def diagnostics(case: Case, main: Inference, notes: Sequence[str] = ()) -> Json:
+    """As plain JSON values; with notes beside those of the case."""
     fit, length = main.fit, case.end - case.onset
     r2, mape = pre_fit(fit)
     cells = len(case.treated) * length
@@ -60,7 +60,7 @@ def diagnostics(case: Case, main: Inference) -> Json:
         "p_values": dict(main.p_values),
         "self_calibration": main.calibration.to_dict(),
         "weekly_pattern": case.weekly,
-        "notes": [*case.notes, *_trimmed(case, fit)],
+        "notes": [*case.notes, *_trimmed(case, fit), *notes],
     }
 
 
