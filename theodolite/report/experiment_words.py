@@ -102,14 +102,23 @@ def what_moved(test: Experiment) -> Text:
 
 
 def chance(result: Result) -> str:
-    """The p-value in words."""
+    """The p-value in words; and why it differs from the one by time alone, where the two fall on either side."""
     share = result.p_value
     often = "under 0.1" if share < SURE else f"{100 * share:.1f}" if share < 0.1 else f"{100 * share:.0f}"
+    said = f"If the ads did nothing, about {often}{GAP}% of such tests would show a change at least this large."
+    return said.replace("about under", "under") + _others_moved_too(result)
+
+
+def _others_moved_too(result: Result) -> str:
+    """Why a change that is large beside the treated geos' own past is none beside the other geos."""
+    seen = result.diagnostics.get("p_values", {})
+    by_time, by_sets = seen.get("block_conformal"), seen.get("randomisation")
+    if by_time is None or by_sets is None or not by_time < result.alpha <= by_sets:
+        return ""
     return (
-        f"If the ads did nothing, about {often}{GAP}% of such tests would show a change at least this large.".replace(
-            "about under", "under"
-        )
-    )
+        f" Against its own past alone the change would stand out (p = {p_words(by_time)}), but other sets of geos "
+        "moved as much in the same periods without the test, so it does not count as found."
+    ).replace("p = <", "p <")
 
 
 def verdict(result: Result) -> str:
