@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         observed_range,
         response_curve,
     )
+    from measurement.mmm.datatree import to_datatree
     from measurement.mmm.diagnostics import Diagnostics
     from measurement.mmm.fit import fit
     from measurement.mmm.linear_terms import decomposition, fitted
@@ -42,6 +43,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "counterfactual": _COUNTERFACTUAL,
+        "datatree": ["to_datatree"],
         "diagnostics": ["Diagnostics"],
         "fit": ["fit"],
         "linear_terms": ["decomposition", "fitted"],
@@ -77,5 +79,6 @@ __all__ = [
     "observed_range",
     "prior",
     "response_curve",
+    "to_datatree",
     "to_pymc",
 ]

@@ -13,8 +13,9 @@ import numpy as np
 
 from measurement.lift import Lift
 from measurement.mmm.density import LIFT_DF
-from measurement.mmm.design_matrix import Design, Label, design_of
-from measurement.mmm.effect_size import ABOUT, money_per_share
+from measurement.mmm.design_matrix import Design, design_of
+from measurement.mmm.dims import BY_CHANNEL, SIZE_NAMES, coords_of, demand_root, paid, sized
+from measurement.mmm.effect_size import money_per_share
 from measurement.mmm.lifts import Rows
 from measurement.mmm.prepare import Prepared, prepare
 from measurement.mmm.spec import Spec
@@ -24,13 +25,6 @@ from measurement.typing import Floats
 if TYPE_CHECKING:
     import pymc
 
-SIZE_NAMES = {
-    "roi": "roi",
-    "mroi": "marginal_roi",
-    "contribution": "contribution_share",
-    "coefficient": "typical_coefficient",
-}
-"""The variable that a prior of each kind is about."""
 MISSING = "the PyMC model needs PyMC, which is an extra: pip install theodolite[pymc]"
 
 
@@ -39,8 +33,8 @@ def to_pymc(
 ) -> "pymc.Model":
     """Build the full generative model.
 
-    Its data containers are ``exposure`` (geo, period, channel; what `pymc.set_data` changes for a scenario) and
-    ``outcome_seen``; coefficients always refer to the exposure that the panel holds, so a scenario does not move them.
+    Its data container ``exposure`` (geo, period, channel) is what `pymc.set_data` changes for a scenario; coefficients
+    always refer to the exposure that the panel holds, so a scenario does not move them.
 
     Args:
         panel: The data.
@@ -60,90 +54,21 @@ def to_pymc(
     ready = prepare(panel, chosen, lifts, held_back, pad=False)
     design = design_of(chosen, panel, ready.scales, ready.noise)
     unit = (ready.scales.size * ready.scales.outcome)[:, None]
-    with pm.Model(coords=coords_of(panel, chosen, design, lifts, ready.groups)) as model:
+    coords = coords_of(panel, chosen, design, [lift.experiment_id for lift in lifts], ready.groups)
+    with pm.Model(coords=coords) as model:
         values = _media_parameters(ready)
         effect, coefficient = _effects(panel, chosen, ready, values, unit)
         sigma = _positive("sigma", ready)
         shock = pm.Normal("demand_shock", 0.0, 1.0, dims="period")
-        demand = pm.Deterministic("demand", sigma * pm.math.dot(demand_root(ready), shock), dims="period")
+        demand = pm.Deterministic(
+            "demand", sigma * pm.math.dot(demand_root(ready.noise, panel.shape[1]), shock), dims="period"
+        )
         linear = _linear(design, unit)
         mean = linear + effect.sum(0) + unit * demand
-        seen = pm.Data("outcome_seen", panel.outcome, dims=("geo", "period"))
-        _outcome(ready, mean, sigma, unit, seen)
+        _outcome(ready, mean, sigma, unit, panel.outcome)
         if lifts:
             _lifts(panel, chosen, ready, lifts, values, coefficient)
     return model
-
-
-def coords_of(
-    panel: Panel, spec: Spec, design: Design, lifts: Sequence[Lift] | Sequence[str], groups: int
-) -> dict[str, Any]:
-    """The model's coordinates, by dim.
-
-    Args:
-        panel: The data.
-        spec: The model.
-        design: Its linear terms.
-        lifts: The lift tests, or their ids.
-        groups: How many groups of tests share a between-test spread.
-    """
-    coords: dict[str, Any] = {
-        "channel": list(panel.channels),
-        "geo": list(panel.geos),
-        "period": panel.dates.astype("datetime64[D]"),
-        "national_term": _named(design.national_labels),
-    }
-    if design.local_labels:
-        coords["local_term"] = _named(design.local_labels)
-    if design.cells_labels:
-        coords["cell_term"] = _named(design.cells_labels)
-    if lifts:
-        coords["test"] = [lift if isinstance(lift, str) else lift.experiment_id for lift in lifts]
-    if groups:
-        coords["test_group"] = list(range(groups))
-    subsets = [*sized(panel, spec).values(), (paid_dim(panel, spec), paid(panel, spec))]
-    return coords | {dim: [panel.channels[c] for c in places] for dim, places in subsets if places}
-
-
-def sized(panel: Panel, spec: Spec) -> dict[str, tuple[str, list[int]]]:
-    """For every kind of prior that occurs: the dim of its variable and the positions of its channels."""
-    kinds = [spec.channels[name].size_prior[0] for name in panel.channels]
-    return {
-        about: (
-            "channel" if len(set(kinds)) == 1 else f"{SIZE_NAMES[about]}_channel",
-            [c for c, kind in enumerate(kinds) if kind == about],
-        )
-        for about in ABOUT
-        if about in kinds
-    }
-
-
-def paid(panel: Panel, spec: Spec) -> list[int]:
-    """Positions of the channels that cost money, and so have an iROAS."""
-    return [c for c, name in enumerate(panel.channels) if not spec.channels[name].organic]
-
-
-def paid_dim(panel: Panel, spec: Spec) -> str:
-    """The dim of the iROAS: ``channel`` where every channel costs money."""
-    return "channel" if len(paid(panel, spec)) == len(panel.channels) else "paid_channel"
-
-
-def demand_root(ready: Prepared) -> Floats:
-    """Lower-triangular root of the national demand's covariance at sigma = 1, shape (periods, periods).
-
-    ``d[0] = sqrt(ratio) z[0]``, ``d[t] = persistence d[t-1] + sqrt(ratio (1 - persistence^2)) z[t]``.
-    """
-    noise, periods = ready.noise, ready.counts.shape[1]
-    lag = np.arange(periods)[:, None] - np.arange(periods)
-    root = np.where(lag >= 0, noise.persistence ** np.maximum(lag, 0), 0.0)
-    root[:, 1:] *= np.sqrt(1.0 - noise.persistence**2)
-    return np.asarray(np.sqrt(noise.ratio) * root)
-
-
-def _named(labels: Sequence[Label]) -> list[str]:
-    """Labels as text; those that occur more than once (bends of the trend) are numbered."""
-    plain = [f"{term}: {name}" for term, name in labels]
-    return [f"{name} {plain[: at + 1].count(name)}" if plain.count(name) > 1 else name for at, name in enumerate(plain)]
 
 
 def _normal(name: str, ready: Prepared) -> tuple[Floats, Floats]:
@@ -165,7 +90,7 @@ def _media_parameters(ready: Prepared) -> dict[str, Any]:
     import pymc as pm
 
     values: dict[str, Any] = {}
-    for name in ("decay", "delay", "weibull_shape", "weibull_scale", "half_saturation", "slope"):
+    for name in BY_CHANNEL:
         if name not in ready.layout.sizes:
             continue
         if name in ("decay", "delay"):
@@ -203,10 +128,9 @@ def _effects(panel: Panel, spec: Spec, ready: Prepared, values: dict[str, Any], 
     coefficient = pm.Deterministic(
         "coefficient", (pt.exp(share) * cells / total)[:, None] * spread, dims=("channel", "geo")
     )
-    bought = paid(panel, spec)
-    money = money_per_share(panel)[bought]
+    dim, bought = paid(panel, spec)
     if bought:
-        pm.Deterministic("iroas", pt.exp(share)[bought] * money, dims=paid_dim(panel, spec))
+        pm.Deterministic("iroas", pt.exp(share)[bought] * money_per_share(panel)[bought], dims=dim)
     effect = coefficient[:, :, None] * pt.stack(now) * unit
     pm.Deterministic("effect", effect.sum(1), dims=("channel", "period"))
     pm.Deterministic("contribution", effect.sum((1, 2)), dims="channel")
@@ -273,7 +197,7 @@ def _linear(design: Design, unit: Floats) -> Any:
     return baseline + confounding
 
 
-def _outcome(ready: Prepared, mean: Any, sigma: Any, unit: Floats, seen: Any) -> None:
+def _outcome(ready: Prepared, mean: Any, sigma: Any, unit: Floats, seen: Floats) -> None:
     """The KPI given its mean: noise of each geo, which may last from period to period; cells left out do not count."""
     import pymc as pm
     import pytensor.tensor as pt

@@ -16,11 +16,12 @@ from pytensor.compile.mode import Mode  # noqa: E402
 from measurement.lift import Lift  # noqa: E402
 from measurement.mmm.density import log_density_fn  # noqa: E402
 from measurement.mmm.design_matrix import design_of  # noqa: E402
+from measurement.mmm.dims import SIZE_NAMES, demand_root, sized  # noqa: E402
 from measurement.mmm.effect_size import money_per_share  # noqa: E402
 from measurement.mmm.noise import local_precision  # noqa: E402
 from measurement.mmm.prepare import prepare  # noqa: E402
 from measurement.mmm.priors import standardised  # noqa: E402
-from measurement.mmm.pymc_model import SIZE_NAMES, demand_root, sized, to_pymc  # noqa: E402
+from measurement.mmm.pymc_model import to_pymc  # noqa: E402
 from measurement.mmm.spec import Spec  # noqa: E402
 
 PLAIN = Mode("py", "fast_compile")  # no compiler: a density is wanted a few times only
@@ -53,12 +54,11 @@ def carry_overs(panel_of):
 
 
 def saturations(panel_of):
+    """Every form, the priors about marginal ROI: forms and their derivatives."""
     panel, _ = panel_of(2, 40, 7, seed=3)
     kinds = ("hill", "logistic", "exponential", "michaelis_menten", "tanh", "root", "none")
-    own = {
-        f"channel {c}": {"saturation": kind, "order": "saturation_first" if c % 2 else "adstock_first"}
-        for c, kind in enumerate(kinds)
-    }
+    orders = ("adstock_first", "saturation_first")
+    own = {f"channel {c}": {"saturation": kind, "order": orders[c % 2], "mroi": PRIOR} for c, kind in enumerate(kinds)}
     lifts = (lift_of(panel, "a", "channel 0", 10, 3), lift_of(panel, "b", "channel 5", 20, 3))
     return panel, Spec.default(panel, channels=own, fourier_order=0), lifts
 
@@ -67,16 +67,6 @@ def four_kinds_of_prior(panel_of):
     panel, _ = panel_of(3, 50, 4, seed=3)
     forms = [{}, {"order": "saturation_first", "saturation": "exponential"}, {"saturation": "root"}, {}]
     own = {f"channel {c}": {kind: PRIOR} | forms[c] for c, kind in enumerate(SIZE_NAMES)}
-    return panel, Spec.default(panel, channels=own, fourier_order=1), ()
-
-
-def marginal_roi_of_every_form(panel_of):
-    panel, _ = panel_of(1, 60, 6, seed=3)
-    kinds = ("hill", "logistic", "exponential", "michaelis_menten", "root", "none")
-    own = {
-        f"channel {c}": {"mroi": PRIOR, "saturation": kind, "order": "adstock_first" if c % 2 else "saturation_first"}
-        for c, kind in enumerate(kinds)
-    }
     return panel, Spec.default(panel, channels=own, fourier_order=1), ()
 
 
@@ -122,7 +112,6 @@ CASES = (
     carry_overs,
     saturations,
     four_kinds_of_prior,
-    marginal_roi_of_every_form,
     organic_and_treatments,
     shared_spread_of_tests,
 )
@@ -147,7 +136,7 @@ def point_of(ready, panel, spec, raw) -> dict[str, np.ndarray]:
 
 def conditional_precision(ready, design, sigma) -> np.ndarray:
     """Inverse covariance of demand shocks and linear terms given the media and the data, written out."""
-    data, demand = ready.data, sigma * demand_root(ready)
+    data, demand = ready.data, sigma * demand_root(ready.noise, ready.counts.shape[1])
     columns = np.concatenate([np.tile(demand, (ready.layout.geos, 1)), design.matrix()], axis=1).T
     near = local_precision(data.own, data.lag, columns.reshape(-1, *ready.counts.shape))[0].reshape(columns.shape)
     return np.eye(len(columns)) + columns @ near.T / sigma**2
@@ -193,3 +182,52 @@ def test_without_pymc_it_says_what_to_install(panel_of, monkeypatch):
     monkeypatch.setitem(sys.modules, "pymc", None)
     with pytest.raises(ImportError, match=r"pip install theodolite\[pymc\]"):
         to_pymc(panel_of(1, 40, 2)[0])
+
+
+def test_drawn_forwards_the_noise_is_that_of_the_likelihood(panel_of):
+    """Variance and autocorrelation of each geo's noise, broken at the cells that a test leaves out."""
+    panel, spec, lifts = geo_with_a_test(panel_of)
+    ready = prepare(panel, spec, lifts, pad=False)
+    model = to_pymc(panel, spec, lifts)
+    fixed = {
+        v.name: np.zeros(s)
+        for v, s in ((v, model.initial_point()[model.rvs_to_values[v].name].shape) for v in model.free_RVs)
+    }
+    fixed |= {name: np.ones_like(fixed[name]) for name in ("decay", "half_saturation", "slope", "roi", "geo_spread")}
+    fixed |= {"decay": np.full(2, 0.5), "sigma": np.array(0.1)}
+    drawn = pm.draw(pm.do(model, fixed)["outcome"], draws=600, random_seed=1, mode=PLAIN)
+    noise = (drawn - drawn.mean(0)) / (0.1 * (ready.scales.size * ready.scales.outcome * ready.noise.relative)[:, None])
+    np.testing.assert_allclose((noise**2).mean((0, 2)), 1.0, atol=0.05)
+    rho = ready.noise.local_persistence
+    assert rho > 0.05
+    together = (noise[:, :, 1:] * noise[:, :, :-1]).mean(0)
+    linked = np.ones(together.shape, dtype=bool)
+    linked[0, 19:27] = False
+    assert together[linked].mean() == pytest.approx(rho, abs=0.03)
+    assert together[~linked].mean() == pytest.approx(0.0, abs=0.06)
+
+
+def test_an_intervention_changes_the_effect_and_not_the_coefficients(panel_of):
+    """Half the exposure through ``set_data``: the linear channel brings half, the other more than half."""
+    panel, _ = panel_of(1, 40, 2, seed=3)
+    spec = Spec.default(panel, channels={"channel 0": {"saturation": "none"}}, fourier_order=1)
+    model = to_pymc(panel, spec)
+    wanted = [model[name] for name in ("coefficient", "contribution", "iroas")]
+    run = model.compile_fn(
+        model.replace_rvs_by_values(wanted),
+        inputs=model.value_vars,
+        mode=PLAIN,
+        point_fn=True,
+        on_unused_input="ignore",
+    )
+    before = run(model.initial_point())
+    with model:
+        pm.set_data({"exposure": 0.5 * panel.exposure})
+    after = run(model.initial_point())
+    np.testing.assert_array_equal(before[0], after[0])
+    np.testing.assert_array_equal(before[2], after[2])
+    ratio = after[1] / before[1]
+    assert ratio[0] == pytest.approx(0.5, rel=1e-9)
+    assert 0.3 < ratio[1] < 1.0
+    assert abs(ratio[1] - 0.5) > 0.01
+    np.testing.assert_allclose(before[2], before[1] * panel.kpi_value / panel.spend.sum((0, 1)), rtol=1e-9)
