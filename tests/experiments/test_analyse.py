@@ -369,8 +369,17 @@ def test_few_control_geos_fall_back_to_blocks_in_time_and_say_so() -> None:
 
 def test_inference_is_refused_where_neither_way_is_open() -> None:
     panel = panel_of(world(8, geos=6, periods=16))
-    with pytest.raises(DesignError, match="too few for inference over time"):
+    with pytest.raises(DesignError, match=r"too few: inference over time at alpha 0\.1 needs 16, and 6 geos allow no"):
         analyse(panel, design_of(panel, 12, 15, treatment_geos=("g00",)))
+
+
+def test_a_history_too_short_for_any_inference_is_named_as_the_cause_and_as_much_as_it_asks_for_will_do() -> None:
+    outcome = world(8, periods=20)
+    short = panel_of(outcome[:, 5:])
+    with pytest.raises(DesignError, match=r"8 periods before a read-out of 7 are too few.* needs 13,.*lengthen the hi"):
+        analyse(short, design_of(short, 8, 14))
+    panel = panel_of(outcome)
+    assert analyse(panel, design_of(panel, 13, 19)).outcome_change.std_error > 0
 
 
 def test_named_controls_are_the_only_donors(lifted: tuple[Panel, float]) -> None:

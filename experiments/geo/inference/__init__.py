@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import ceil, isfinite
 
 import numpy as np
 
@@ -98,8 +98,14 @@ def infer(case: Case, draws: Draws, estimator: Estimator, alpha: float, *, thoro
     found = _by_randomisation(case, draws, estimator, fit, thorough) if len(draws.members) else None
     if found is not None and all(map(isfinite, found.total.interval(min(alpha, 0.1)))):
         return found
-    reason = f"{draws.words} give too few draws that tell an effect from none" if found else f"only {draws.words}"
-    return _over_time(case, estimator, fit, alpha, reason)
+    if found:
+        reason = (
+            f"too many of the {draws.words} fit the {fit.pre_length} periods before the test far better than the "
+            "treated geos do, so that randomisation cannot tell an effect from none"
+        )
+        return _over_time(case, estimator, fit, alpha, reason, "lengthen the history")
+    reason = f"{len(case.units)} geos allow no randomisation inference (only {draws.words})"
+    return _over_time(case, estimator, fit, alpha, reason, "lengthen the history or add control geos")
 
 
 def _by_posterior(case: Case, fit: Fit, draws: int) -> Inference:
@@ -170,15 +176,15 @@ def _how(draws: Draws, count: int) -> str:
     )
 
 
-def _over_time(case: Case, estimator: Estimator, fit: Fit, alpha: float, reason: str) -> Inference:
+def _over_time(case: Case, estimator: Estimator, fit: Fit, alpha: float, reason: str, remedy: str) -> Inference:
     """Cyclic blocks, or the cross-fitted t-test where the history is short."""
     block = case.block(estimator.whole_weeks)
     periods, length = len(fit.gap), fit.effects.size
-    if fit.pre_length < length or periods < FEWEST_PERIODS or periods * min(alpha, 0.1) < 2:
+    needed = max(length, ceil(max(FEWEST_PERIODS, 2 / min(alpha, 0.1))) - length)
+    if fit.pre_length < needed:
         raise DesignError(
-            f"{len(case.units)} geos allow no randomisation inference ({reason}), and {fit.pre_length} periods before "
-            f"a read-out of {length} are too few for inference over time at alpha {alpha:g}: add control geos or a "
-            "longer history"
+            f"{fit.pre_length} periods before a read-out of {length} are too few: inference over time at alpha "
+            f"{alpha:g} needs {needed}, and {reason}: {remedy}"
         )
     gap, folded = cross_fitted_gap(block, estimator), folded_effects(block, estimator)
     blocks = fit.pre_length >= LONG_HISTORY * length
@@ -202,6 +208,6 @@ def _over_time(case: Case, estimator: Estimator, fit: Fit, alpha: float, reason:
             "block_conformal": conformal_test(gap, fit.pre_length).p_value(),
             "cross_fitted_t": cross_fitted_test(folded, fit.effects, fit.pre_length, 0, length).p_value(),
         },
-        f"{way}, because {len(case.units)} geos allow no randomisation inference ({reason}); p-value and interval "
-        "invert the same statistic; such intervals tend to be somewhat too narrow",
+        f"{way}, because {reason}; p-value and interval invert the same statistic; such intervals "
+        "tend to be somewhat too narrow",
     )
