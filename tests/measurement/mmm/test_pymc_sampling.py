@@ -70,3 +70,23 @@ def test_arviz_and_pymc_read_a_fast_fit(case):
     assert 0.3 < (high - low).mean() / (4 * post.draws["sigma"].mean() * panel.outcome.mean()) < 1.5
     low, high = np.quantile(predicted["lift"], [0.005, 0.995])
     assert low < lift.outcome_change < high
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in divide:RuntimeWarning:pytensor")
+def test_a_scenario_changes_the_outcome_by_the_effect_alone(case):
+    """As the how-to says: the same seed draws the same noise, so the difference is that of the exposure."""
+    panel, spec, lift, post = case
+    tree, model = to_datatree(post.thinned(20), panel), to_pymc(panel, spec, [lift])
+    drawn = []
+    with model:
+        for factor in (1.0, 0.5):
+            pm.set_data({"exposure": factor * panel.exposure})
+            found = pm.sample_posterior_predictive(
+                tree, var_names=["outcome", "effect"], random_seed=1, progressbar=False, compile_kwargs={"mode": PLAIN}
+            )
+            drawn.append(found["posterior_predictive"])
+    change = [drawn[1][name] - drawn[0][name] for name in ("outcome", "effect")]
+    np.testing.assert_allclose(change[0].sum("geo"), change[1].sum("channel"), atol=1e-6 * panel.outcome.mean())
+    np.testing.assert_allclose(drawn[0]["effect"], tree["posterior"]["effect"], rtol=1e-9)
+    lost = 1 - drawn[1]["effect"].sum("period") / drawn[0]["effect"].sum("period")
+    assert ((lost > 0.1) & (lost < 0.8)).all()
