@@ -1,4 +1,4 @@
-"""Plans: from what a user writes of a budget to what the planner takes."""
+"""Plans: from what a user writes of a budget, or of a plan, to what the planner takes."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Literal, cast
 from measurement.errors import DataError, Problem, did_you_mean, shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
     from measurement import Panel
     from measurement.plan.allocation import Objective
     from measurement.plan.budget import Budget
+    from measurement.plan.horizon import Horizon
     from measurement.plan.items import Bound, GroupBound
     from theodolite.config import Config
     from theodolite.results import Fitted
@@ -150,6 +155,46 @@ def advise(panel: "Panel", fitted: "Fitted", config: "Config", asked: Asked, obj
         by_geo=asked.by_geo,
         held=withheld(fitted.conflicts),
     )
+
+
+def plan_of(panel: "Panel", config: "Config", given: "Path | str | pd.DataFrame") -> "Horizon":
+    """A plan of spend from a file or a frame ``date, (geo,) channel, spend``.
+
+    Raises:
+        DataError: With everything that is wrong about it.
+    """
+    from measurement import tables
+    from measurement.plan.planned import planned_spend
+
+    named = isinstance(given, str) or hasattr(given, "open")
+    frame = tables.read_media(str(given), period=panel.period).frame if named else given
+    return planned_spend(panel, cast("pd.DataFrame", frame), config.aliases)
+
+
+def controls_of(panel: "Panel", given: "Path | str | pd.DataFrame | None") -> "pd.DataFrame | None":
+    """Controls of the periods ahead from a file or a frame ``date, (geo,)`` and controls of the study.
+
+    Raises:
+        DataError: With everything that is wrong about it.
+    """
+    from measurement import tables
+
+    if given is None or not (isinstance(given, str) or hasattr(given, "open")):
+        return cast("pd.DataFrame | None", given)
+    if not panel.control_names:
+        raise DataError("the study has no controls: name their columns in theodolite.toml first")
+    held = [name for name in panel.control_names if name in _columns(str(given))]
+    if not held:
+        raise DataError(
+            f"{shown(given)} holds none of the study's controls: {', '.join(map(shown, panel.control_names))}"
+        )
+    return tables.read_outcome(str(given), held[:1], controls=held[1:], period=panel.period).frame
+
+
+def _columns(file: str) -> tuple[str, ...]:
+    from measurement.reading import source
+
+    return source.header(file)
 
 
 def _bound(given: "Bound | str", currency: str) -> "Bound":

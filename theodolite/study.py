@@ -13,6 +13,8 @@ from measurement.typing import Json
 from theodolite import checking, config, fits, journeys, results, sources
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from attribution import Attribution, Paths
     from calibration import View
     from calibration.evidence import Evidence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from measurement import Panel
     from measurement.mmm import Spec
     from measurement.plan.budget import Budget
+    from measurement.plan.forecast import Forecast, Scenario
     from measurement.plan.items import Bound
     from measurement.plan.response import ResponseCurves
     from theodolite.analysis import Asked
@@ -320,6 +323,59 @@ class Study:
 
         asked = plans.Asked(total, periods, at_most, bounds or {}, otherwise, groups or {}, iroas, by_geo)
         return plans.advise(self.panel, self.fitted(), self.config, asked, plans.objective_of(aim, level, goal))
+
+    def forecast(
+        self,
+        periods: int | None = None,
+        *,
+        plan: "Path | str | pd.DataFrame | None" = None,
+        controls: "Path | str | pd.DataFrame | None" = None,
+        seed: int = 0,
+    ) -> "Forecast":
+        """Predict the KPI of the periods ahead, on the last fit.
+
+        Args:
+            periods: How many; a quarter of a year by default, with ``plan`` as many as it holds.
+            plan: What is to be spent, ``date, (geo,) channel, spend``; business as usual otherwise.
+            controls: The controls of these periods, ``date, (geo,)`` and controls; as a year ago otherwise.
+            seed: Seed of the demand and noise to come.
+
+        Raises:
+            StoreError: Where there is no fit of today's data.
+            DataError: With everything that is wrong about the plan or the controls.
+        """
+        from measurement.plan.budget import quarter
+        from measurement.plan.forecast import forecast
+        from measurement.plan.horizon import business_as_usual
+        from theodolite import plans
+
+        if plan is not None and periods is not None:
+            raise DataError("a plan says itself how many periods it holds: leave the number of periods out")
+        best, panel = self.fitted().best, self.panel
+        if plan is None:
+            ahead = business_as_usual(panel, quarter(panel) if periods is None else periods)
+        else:
+            ahead = plans.plan_of(panel, self.config, plan)
+        return forecast(best, panel, ahead, controls=plans.controls_of(panel, controls), seed=seed)
+
+    def scenario(
+        self,
+        plan: "Path | str | pd.DataFrame",
+        *,
+        controls: "Path | str | pd.DataFrame | None" = None,
+        seed: int = 0,
+    ) -> "Scenario":
+        """What a plan of spend changes against business as usual, on the last fit; arguments as for `forecast`."""
+        from measurement.plan.forecast import scenario
+        from measurement.plan.horizon import business_as_usual
+        from theodolite import plans
+
+        best, panel = self.fitted().best, self.panel
+        planned = plans.plan_of(panel, self.config, plan)
+        usual = business_as_usual(panel, len(planned.dates))
+        later = plans.controls_of(panel, controls)
+        margin = self.config.study.margin or 1.0
+        return scenario(best, panel, planned, usual, margin=margin, controls=later, seed=seed)
 
     def paths(self, spec: Path | None = None) -> "Paths":
         """The study's journeys as distinct paths."""

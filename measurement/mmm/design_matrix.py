@@ -79,16 +79,16 @@ def design_of(spec: Spec, panel: Panel, scales: Scales, noise: Noise | None = No
     """The linear terms of a spec for a panel; without ``noise``, those before confounding."""
     geos, periods, _ = panel.shape
     national: list[Column] = [(np.full(periods, INTERCEPT), ("baseline", "intercept"))]
-    national += _trend(spec, periods)
-    national += _fourier(spec, panel.dates, panel.period, FOURIER)
+    national += trend_columns(spec, periods, np.linspace(-1.0, 1.0, periods))
+    national += fourier_columns(spec, panel.dates, panel.period, FOURIER)
     national += holiday_columns(spec.holidays, panel.dates, panel.period)
     local: list[Column] = []
     if geos > 1:
         local.append((np.full(periods, LOCAL_INTERCEPT), ("baseline", "geo intercept")))
         if spec.trend != "none":
             local.append((LOCAL_TREND * np.linspace(-1.0, 1.0, periods), ("baseline", "geo trend")))
-        local += _fourier(spec, panel.dates, panel.period, LOCAL_FOURIER)
-    cells = _controls(spec, panel, scales)
+        local += fourier_columns(spec, panel.dates, panel.period, LOCAL_FOURIER)
+    cells = control_columns(spec, panel, scales, panel.controls)
     if noise is not None:
         shared, own = _confounding(spec, panel, scales, noise)
         national += shared
@@ -116,19 +116,20 @@ def decompose(design: Design, precision: Precision) -> Spectrum:
     return Spectrum(vectors, np.maximum(values, 0.0))
 
 
-def _trend(spec: Spec, periods: int) -> list[Column]:
+def trend_columns(spec: Spec, periods: int, time: Floats) -> list[Column]:
+    """Trend and bends at some times, on the clock of a panel of ``periods``: from -1 at its first to 1 at its last."""
     if spec.trend == "none":
         return []
-    time = np.linspace(-1.0, 1.0, periods)
+    own = np.linspace(-1.0, 1.0, periods)
     columns: list[Column] = [(TREND * time, ("baseline", "trend"))]
     if spec.trend == "piecewise":
         for at in range(spec.changepoint_every, periods - spec.changepoint_every // 2, spec.changepoint_every):
-            bend = np.maximum(time - time[at], 0.0)
-            columns.append((BEND * bend / (spec.changepoint_every * (time[1] - time[0])), ("baseline", "bend")))
+            bend = np.maximum(time - own[at], 0.0)
+            columns.append((BEND * bend / (spec.changepoint_every * (own[1] - own[0])), ("baseline", "bend")))
     return columns
 
 
-def _fourier(spec: Spec, dates: Dates, period: Period, sd: float) -> list[Column]:
+def fourier_columns(spec: Spec, dates: Dates, period: Period, sd: float) -> list[Column]:
     """Yearly sines and cosines; a prior that shrinks with the order keeps the season smooth."""
     days = dates.astype("datetime64[D]").astype(np.float64)
     angle = 2 * np.pi * (days + _middle(period)) / 365.25
@@ -139,15 +140,23 @@ def _fourier(spec: Spec, dates: Dates, period: Period, sd: float) -> list[Column
     return columns
 
 
-def _controls(spec: Spec, panel: Panel, scales: Scales) -> list[Column]:
-    """Controls about their mean; those that are treatments about their baseline, with a prior of their own."""
+def control_columns(spec: Spec, panel: Panel, scales: Scales, values: Floats) -> list[Column]:
+    """Controls about their mean; those that are treatments about their baseline, with a prior of their own.
+
+    Args:
+        spec: The model.
+        panel: The data, which set the baselines.
+        scales: Scales of the fit.
+        values: The controls' values, the panel's or later ones, shape (geos, periods, controls).
+    """
     columns: list[Column] = []
     for j, name in enumerate(panel.control_names):
-        lever, seen = spec.treatments.get(name), panel.controls[..., j]
+        lever, now = spec.treatments.get(name), values[..., j]
         if lever is None:
-            columns.append((CONTROL * (seen - scales.control_mean[j]) / scales.control_sd[j], ("controls", name)))
+            columns.append((CONTROL * (now - scales.control_mean[j]) / scales.control_sd[j], ("controls", name)))
         else:
-            columns.append((lever.effect * (seen - lever.level(seen)) / scales.control_sd[j], ("treatments", name)))
+            baseline = lever.level(panel.controls[..., j])
+            columns.append((lever.effect * (now - baseline) / scales.control_sd[j], ("treatments", name)))
     return columns
 
 

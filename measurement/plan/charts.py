@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from measurement.charts import ACCENT, MUTED, Layers
+from measurement.charts import ACCENT, DATES, MUTED, Layers
 
 NOW, ADVISED = "Now", "Advised"
 
@@ -107,6 +107,53 @@ def _curve(
 def _literal(text: str) -> alt.TitleParams:
     """A name as a title; in an array it is no expression and no line is broken."""
     return alt.TitleParams([text], anchor="start", fontSize=12)
+
+
+def forecast_band(frame: pd.DataFrame, past: pd.DataFrame | None, kpi: str) -> Layers:
+    """The forecast with its 90 % interval, after what happened.
+
+    Args:
+        frame: ``date, low, median, high`` and perhaps ``year_ago``, in units of the KPI.
+        past: ``date, actual``.
+        kpi: Name of the KPI.
+    """
+    base = alt.Chart(frame, width=680, height=260).encode(x=DATES)
+    y = alt.Y("low:Q", title=_one_line(kpi), axis=alt.Axis(format="~s"), scale=alt.Scale(zero=False))
+    names = {"median": "Forecast", "low": "Low", "high": "High"}
+    tips = [alt.Tooltip("date:T", title="Period"), *_tips({}, names)]
+    layers = [
+        base.mark_area(color=ACCENT, opacity=0.2).encode(y=y, y2="high:Q"),
+        base.mark_line(color=ACCENT, strokeWidth=2).encode(y="median:Q"),
+        base.mark_point(color=ACCENT, filled=True, size=18).encode(y="median:Q", tooltip=tips),
+    ]
+    if past is not None:
+        layers.append(alt.Chart(past).mark_line(color=MUTED, strokeWidth=1.4).encode(x=DATES, y="actual:Q"))
+    return alt.layer(*layers)
+
+
+def change_band(frame: pd.DataFrame, kpi: str) -> Layers:
+    """What a plan changes period by period, with its 90 % interval.
+
+    Args:
+        frame: ``date, low, median, high`` in units of the KPI.
+        kpi: Name of the KPI.
+    """
+    days = alt.X("date:T", title=None, axis=alt.Axis(format="%-d %b %Y", labelOverlap=True, tickCount=7))
+    base = alt.Chart(frame, width=680, height=220).encode(x=days)
+    y = alt.Y("low:Q", title=["Change", kpi], axis=alt.Axis(format="~s"))
+    names = {"median": "Change", "low": "Low", "high": "High"}
+    tips = [alt.Tooltip("date:T", title="Period"), *_tips({}, names)]
+    return alt.layer(
+        alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(y="at:Q"),
+        base.mark_area(color=ACCENT, opacity=0.2).encode(y=y, y2="high:Q"),
+        base.mark_line(color=ACCENT, strokeWidth=2).encode(y="median:Q"),
+        base.mark_point(color=ACCENT, filled=True, size=24).encode(y="median:Q", tooltip=tips),
+    )
+
+
+def _one_line(text: str) -> list[str]:
+    """A name in an array is drawn as it is."""
+    return [text]
 
 
 def _tips(names: dict[str, str], numbers: dict[str, str]) -> list[alt.Tooltip]:

@@ -14,7 +14,7 @@ from measurement.errors import DataError
 from measurement.mmm import Posterior
 from measurement.mmm.counterfactual import channel_effect
 from measurement.panel import Panel, Period, expected_dates
-from measurement.typing import Dates, Floats
+from measurement.typing import Dates, Floats, Ints
 
 Like = Literal["year_ago", "recent"]
 
@@ -75,6 +75,16 @@ def business_as_usual(panel: Panel, periods: int, like: Like | None = None) -> H
     if like is None and gone.any():
         return Horizon(dates, repeated, f"as in the last {recent.shape[1]} {panel.period}s")
     return Horizon(dates, ago, f"as in the same {panel.period}s a year ago")
+
+
+def same_periods(panel: Panel, periods: int) -> Ints:
+    """Positions in the panel of the periods that stand for the next ones, shape (periods,).
+
+    They are those of a year ago, again and again where more than a year is ahead; the last ones where there is no year.
+    """
+    length, year = panel.shape[1], YEAR[panel.period]
+    span = year if length >= year else min(periods, length)
+    return np.asarray(length - span + np.arange(periods) % span)
 
 
 def following(panel: Panel, periods: int) -> Dates:

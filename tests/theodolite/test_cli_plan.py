@@ -11,6 +11,7 @@ import xarray as xr
 
 from calibration import Conflict
 from measurement.errors import DataError
+from measurement.plan.horizon import business_as_usual
 from theodolite import plans, results
 from theodolite.study import Study
 
@@ -165,3 +166,82 @@ def test_an_export_is_a_summary_otherwise_and_never_replaces_unasked(
     assert odd.code == 2
     assert "exported to .csv, .parquet, .nc" in odd.err
     assert [path.name for path in tmp_path.iterdir()] == ["fit.csv"]
+
+
+# -- forecast and scenario ---------------------------------------------------------------------------------------------
+
+
+def plan_file(folder: Path, workspace: Path, weeks: int, factor: float, name: str = "plan.csv", **columns) -> Path:
+    """A plan that spends a multiple of business as usual on TV."""
+    panel = Study.open(workspace).panel
+    usual = business_as_usual(panel, weeks)
+    money = factor * usual.spend[0, :, panel.channels.index("tv")]
+    frame = pd.DataFrame({"date": usual.dates.astype(str), "channel": "tv", "spend": money} | columns)
+    frame.to_csv(folder / name, index=False)
+    return folder / name
+
+
+def test_a_forecast_of_a_plan_that_is_business_as_usual_is_that_of_business_as_usual(
+    run, fitted_workspace: Path, tmp_path: Path
+) -> None:
+    usual = json.loads(run("forecast", "-w", fitted_workspace, "--periods", 5, "--json").out)
+    plan = plan_file(tmp_path, fitted_workspace, 5, 1.0)
+    planned = json.loads(run("forecast", "-w", fitted_workspace, "--plan", plan, "--json").out)
+    assert len(usual["periods"]) == 5
+    assert planned["total"] == pytest.approx(usual["total"])
+    assert planned["spend"] == "as planned"
+    assert usual["total"]["low"] < usual["total"]["median"] < usual["total"]["high"]
+    other = json.loads(run("forecast", "-w", fitted_workspace, "--periods", 5, "--seed", 1, "--json").out)
+    assert other["total"]["median"] != usual["total"]["median"]
+    assert other["total"]["median"] == pytest.approx(usual["total"]["median"], rel=0.02)
+    drawn = tmp_path / "ahead.html"
+    said = run("forecast", "-w", fitted_workspace, "--periods", 5, "--chart", drawn)
+    assert "What it is made of" in said.out
+    assert "vega" in drawn.read_text()
+
+
+def test_a_scenario_says_what_a_plan_changes(run, fitted_workspace: Path, tmp_path: Path) -> None:
+    more = plan_file(tmp_path, fitted_workspace, 6, 1.5)
+    told = json.loads(run("scenario", "-w", fitted_workspace, "--plan", more, "--json").out)
+    assert told["spend_change"] > 0
+    assert 0 < told["change"]["low"] < told["change"]["high"]
+    assert told["revenue_change"]["median"] > told["change"]["median"], "carry-over comes after the last week"
+    assert told["profit_change"]["median"] == pytest.approx(
+        0.5 * told["revenue_change"]["median"] - told["spend_change"]
+    )
+    less = plan_file(tmp_path, fitted_workspace, 6, 0.5, "less.csv")
+    said = run("scenario", "-w", fitted_workspace, "--plan", less)
+    assert "-50%" in said.out
+    assert "with a probability of" in said.out
+    assert json.loads(run("scenario", "-w", fitted_workspace, "--plan", less, "--json").out)["change"]["high"] < 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"channel": "tvv"}, "did you mean 'tv'"),
+        ({"spend": -1.0}, "spend"),
+        ({"geo": "mars"}, "unknown geo 'mars'"),
+        ({"date": ["2001-01-01", "2001-01-08", "2001-01-15"]}, "must hold every week from"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_ends_with_2(
+    run, fitted_workspace: Path, tmp_path: Path, columns: dict[str, object], words: str
+) -> None:
+    plan = plan_file(tmp_path, fitted_workspace, 3, 1.0, **columns)
+    for command in ("scenario", "forecast"):
+        found = run(command, "-w", fitted_workspace, "--plan", plan)
+        assert found.code == 2
+        assert words in found.err
+        assert found.out == ""
+
+
+def test_options_that_clash_are_refused(run, fitted_workspace: Path, tmp_path: Path) -> None:
+    plan = plan_file(tmp_path, fitted_workspace, 3, 1.0)
+    both = run("forecast", "-w", fitted_workspace, "--plan", plan, "--periods", 3)
+    none = run("forecast", "-w", fitted_workspace, "--controls", plan)
+    gone = run("scenario", "-w", fitted_workspace, "--plan", tmp_path / "gone.csv")
+    assert [both.code, none.code, gone.code] == [2, 2, 2]
+    assert "says itself how many periods" in both.err
+    assert "the study has no controls" in none.err
+    assert "gone.csv" in gone.err

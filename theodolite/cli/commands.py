@@ -175,6 +175,8 @@ def reconcile(
 
 
 app.command()(plan.budget)
+app.command()(plan.forecast)
+app.command()(plan.scenario)
 
 
 @app.command()

@@ -1,14 +1,22 @@
-"""theodolite budget: how to spend what there is, from the last fit."""
+"""theodolite budget, forecast, scenario: what to spend, what will come, what a plan would change; from the last fit."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from theodolite.cli.options import HERE, AsJson, Workspace, open_study
+from theodolite.cli.options import HERE, AsJson, Seed, Workspace, open_study
 
 Periods = Annotated[
     int | None, typer.Option("--periods", min=1, help="How many periods ahead; a quarter of a year otherwise.")
+]
+Controls = Annotated[
+    Path | None,
+    typer.Option(
+        "--controls",
+        metavar="FILE",
+        help="Controls of the periods ahead (date, geo, the controls); as a year ago otherwise.",
+    ),
 ]
 
 
@@ -87,3 +95,69 @@ def budget(
         plan_tables.budget(found, study.config.study.period, study.config.study.margin is not None)
     charting.save(found.chart, chart)
     raise typer.Exit(0 if found.converged else 1)
+
+
+def forecast(
+    workspace: Workspace = HERE,
+    periods: Periods = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan",
+            metavar="FILE",
+            help="What is to be spent (date, geo, channel, spend), for the channels that it names.",
+        ),
+    ] = None,
+    controls: Controls = None,
+    seed: Seed = 0,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the forecast to a new .png, .svg or .html file.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Predict the KPI of the periods ahead, with business as usual or with a plan of spend."""
+    from theodolite import charting
+    from theodolite.cli import output, plan_tables
+
+    charting.refuse(chart)
+    study = open_study(workspace)
+    found = study.forecast(periods, plan=plan, controls=controls, seed=seed)
+    if json:
+        output.as_json(found.to_dict())
+    else:
+        plan_tables.forecast(found, study.config.study.period, study.config.study.currency)
+    charting.save(lambda: found.chart(study.panel), chart)
+    raise typer.Exit(0 if found.converged else 1)
+
+
+def scenario(
+    plan: Annotated[
+        Path,
+        typer.Option(
+            "--plan",
+            metavar="FILE",
+            help="What is to be spent (date, geo, channel, spend); channels that it does not name go on as usual.",
+        ),
+    ],
+    workspace: Workspace = HERE,
+    controls: Controls = None,
+    seed: Seed = 0,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the change to a new .png, .svg or .html file.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Say what a plan of spend would change against business as usual, and how sure that is."""
+    from theodolite import charting
+    from theodolite.cli import output, plan_tables
+
+    charting.refuse(chart)
+    study = open_study(workspace)
+    found = study.scenario(plan, controls=controls, seed=seed)
+    if json:
+        output.as_json(found.to_dict())
+    else:
+        names = study.panel.channels
+        plan_tables.scenario(found, names, study.config.study.period, study.config.study.margin is not None)
+    charting.save(found.chart, chart)
+    raise typer.Exit(0 if found.plan.converged else 1)

@@ -1,5 +1,6 @@
 """Plans in words and tables, for people."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from theodolite.cli import output
@@ -7,8 +8,11 @@ from theodolite.cli import output
 if TYPE_CHECKING:
     from measurement.estimate import Estimate
     from measurement.plan.budget import Budget, Move
+    from measurement.plan.forecast import Forecast, Scenario
     from measurement.plan.response import ResponseCurves
 
+NO_MARGIN = "theodolite.toml gives no margin: profit is counted as revenue less spend (margin 1)."
+UNCONVERGED = "The fit has NOT converged: do not decide on these numbers."
 SURE = 0.9
 SHOWN = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
@@ -36,7 +40,7 @@ def budget(found: "Budget", period: str, with_margin: bool) -> None:
     for line in cautions(found, with_margin):
         output.say(line, "yellow")
     if not found.converged:
-        output.say("The fit has NOT converged: do not decide on these numbers.", "bold red")
+        output.say(UNCONVERGED, "bold red")
 
 
 def curves(found: "ResponseCurves") -> None:
@@ -59,7 +63,51 @@ def curves(found: "ResponseCurves") -> None:
     if any(not curve.seen[k] for curve in found.channels for k, at in enumerate(curve.multiples) if at in SHOWN):
         output.say(f"* No {found.period} of the data spent so little or so much: there the curve is the model's guess.")
     if not found.converged:
-        output.say("The fit has NOT converged: do not decide on these numbers.", "bold red")
+        output.say(UNCONVERGED, "bold red")
+
+
+def forecast(found: "Forecast", period: str, currency: str) -> None:
+    """The KPI of the periods ahead, one row each, and what the whole is made of."""
+    told = found.to_dict()
+    ago = found.year_ago
+    rows = [
+        [each["date"], span(each), *([] if ago is None else [f"{ago[t]:,.0f}"])]
+        for t, each in enumerate(told["periods"])
+    ]
+    columns = [period, found.kpi, *([] if ago is None else ["a year ago"])]
+    output.table(f"Forecast of {found.kpi}, all geos together (median and 90 % interval)", columns, rows)
+    output.table(
+        "What it is made of", ["part", found.kpi], [[name, span(part)] for name, part in told["terms"].items()]
+    )
+    before = "" if ago is None else f" A year ago it was {ago.sum():,.0f}."
+    output.say(f"In all {span(found.total)}.{before}")
+    output.say(f"Spend {found.horizon.like}: {found.horizon.spend.sum():,.0f} {currency}.")
+    if not found.converged:
+        output.say(UNCONVERGED, "bold red")
+
+
+def scenario(found: "Scenario", channels: tuple[str, ...], period: str, with_margin: bool) -> None:
+    """A plan beside business as usual: spend by channel, the KPI, revenue and profit, and how sure."""
+    both = zip(channels, found.usual.horizon.by_channel, found.plan.horizon.by_channel, strict=True)
+    rows = [
+        [name, f"{now:,.0f}", f"{planned:,.0f}", "–" if now <= 0 else f"{planned / now - 1:+.0%}"]
+        for name, now, planned in both
+        if now > 0 or planned > 0
+    ]
+    many, start = len(found.plan.horizon.dates), found.plan.horizon.dates.astype("datetime64[D]")[0]
+    columns = ["channel", f"business as usual ({found.currency})", "the plan", "change"]
+    output.table(f"Spend in {many} {period}s from {start}", columns, rows)
+    output.say(f"Business as usual, {found.usual.horizon.like}, would see {span(found.usual.total)} {found.plan.kpi}.")
+    output.say(f"The plan would see {span(found.plan.total)}: {span(found.change, sign=True)} within these {period}s.")
+    output.say(
+        f"With its carry-over it changes revenue by {span(found.revenue_change, sign=True)} and profit by "
+        f"{span(found.profit_change, sign=True)} {found.currency}."
+    )
+    output.say(f"Profit is higher than with business as usual with a probability of {found.better:.0%}.")
+    if not with_margin:
+        output.say(NO_MARGIN, "yellow")
+    if not found.plan.converged:
+        output.say(UNCONVERGED, "bold red")
 
 
 def proof(found: "Budget") -> str:
@@ -82,14 +130,15 @@ def cautions(found: "Budget", with_margin: bool) -> list[str]:
     if unsure:
         said.append(f"Not sure of the direction (below {SURE:.0%}): {', '.join(dict.fromkeys(unsure))}.")
     if not with_margin:
-        said.append("theodolite.toml gives no margin: profit is counted as revenue less spend (margin 1).")
+        said.append(NO_MARGIN)
     return said
 
 
-def span(quantity: "Estimate", sign: bool = False) -> str:
+def span(quantity: "Estimate | Mapping[str, float]", sign: bool = False) -> str:
     """``120,000 [90,000, 160,000]``."""
+    found = quantity if isinstance(quantity, Mapping) else quantity.to_dict()
     plus = "+" if sign else ""
-    return f"{quantity.median:{plus},.0f} [{quantity.low:{plus},.0f}, {quantity.high:{plus},.0f}]"
+    return f"{found['median']:{plus},.0f} [{found['low']:{plus},.0f}, {found['high']:{plus},.0f}]"
 
 
 def _held(found: "Budget") -> dict[str, str]:
