@@ -121,7 +121,7 @@ class Power:
         if self.windows >= ROUGH:
             return f"with {wanted:.0%} probability"
         low, high = (float(np.interp(self.mde, self.effects, band)) for band in (self.low, self.high))
-        return f"with roughly {wanted:.0%} probability ({low:.0%} to {high:.0%} fit the few windows that the history holds)"
+        return f"with roughly {wanted:.0%} probability ({low:.0%} to {high:.0%} fit the few windows of the history)"
 
     def curve(self) -> list[Json]:
         """The power curve, point by point."""
