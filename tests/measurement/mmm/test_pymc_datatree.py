@@ -10,6 +10,7 @@ pm = pytest.importorskip("pymc")
 
 from pytensor.compile.mode import Mode  # noqa: E402
 
+from measurement.lift import Lift  # noqa: E402
 from measurement.mmm import prior  # noqa: E402
 from measurement.mmm.counterfactual import contribution, effects  # noqa: E402
 from measurement.mmm.datatree import to_datatree  # noqa: E402
@@ -78,3 +79,23 @@ def test_what_the_fit_does_not_keep_is_drawn_from_its_prior_where_data_cannot_te
     typical = np.log(draws["typical_coefficient"].values[0, :, 0])
     for other in (geo[:, 3].mean(-1), spread[:, 3]):
         assert abs(np.corrcoef(typical, other)[0, 1]) < 0.07
+
+
+def test_tests_are_in_the_tree_under_their_ids(panel_of):
+    panel, _ = panel_of(1, 40, 2, seed=3)
+    spec = Spec.default(panel, fourier_order=0, trend="piecewise", changepoint_every=10)
+    lifts = [
+        Lift(name, ("channel 0",), panel.geos, *panel.dates[[at, at + 3, at + 4]].tolist(), 9e3, 2e3, 0.1, usual)
+        for name, at in (("spring", 8), ("autumn", 25))
+        for usual in [0.5 * panel.spend[:, at : at + 4, :1]]
+    ]
+    post = prior(panel, spec, draws=30)
+    rng = np.random.default_rng(0)
+    draws = post.draws | {"lift_spread": rng.uniform(0.1, 1.0, (30, 1)), "lift_bias": rng.standard_normal((30, 2))}
+    post = replace(post, draws=draws, provenance=replace(post.provenance, parents=("spring", "autumn")))
+    tree, model = to_datatree(post, panel), to_pymc(panel, spec, lifts)
+    assert {variable.name for variable in model.free_RVs} <= set(tree["posterior"].data_vars)
+    assert list(tree["posterior"]["test"].values) == list(model.coords["test"]) == ["spring", "autumn"]
+    np.testing.assert_array_equal(tree["posterior"]["lift_bias"].values[0], draws["lift_bias"])
+    bends = [name for name in tree["posterior"]["national_term"].values if "bend" in name]
+    assert len(bends) == len(set(bends)) > 1
