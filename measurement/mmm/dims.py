@@ -1,4 +1,4 @@
-"""Names, dims and coordinates of the generative model: what `pymc_model` and `datatree` agree on."""
+"""Names, dims and coordinates of the generative model: what the PyMC model and `datatree` agree on."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The forms of `transforms` in PyTensor, one channel at a time, as `pymc_model` reads them.
+"""The forms of `transforms` in PyTensor, one channel at a time, as `pymc_terms` reads them.
 
 They are written out anew, not shared with the fast engine: tests hold the two log-densities equal, so an error in
 either shows.

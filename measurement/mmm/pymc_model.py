@@ -7,20 +7,14 @@ dims are the user's: `docs/pymc.md` lists them.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from measurement.lift import Lift
-from measurement.mmm.density import LIFT_DF
-from measurement.mmm.design_matrix import Design, design_of
-from measurement.mmm.dims import BY_CHANNEL, SIZE_NAMES, coords_of, demand_root, paid, sized
-from measurement.mmm.effect_size import money_per_share
-from measurement.mmm.lifts import Rows
-from measurement.mmm.prepare import Prepared, prepare
+from measurement.mmm.design_matrix import design_of
+from measurement.mmm.dims import coords_of
+from measurement.mmm.prepare import prepare
 from measurement.mmm.spec import Spec
 from measurement.panel import Panel
-from measurement.typing import Floats
 
 if TYPE_CHECKING:
     import pymc
@@ -50,222 +44,12 @@ def to_pymc(
         import pymc as pm
     except ImportError:
         raise ImportError(MISSING) from None
+    from measurement.mmm.pymc_terms import build
+
     chosen = spec or Spec.default(panel)
     ready = prepare(panel, chosen, lifts, held_back, pad=False)
     design = design_of(chosen, panel, ready.scales, ready.noise)
-    unit = (ready.scales.size * ready.scales.outcome)[:, None]
     coords = coords_of(panel, chosen, design, [lift.experiment_id for lift in lifts], ready.groups)
     with pm.Model(coords=coords) as model:
-        values = _media_parameters(ready)
-        effect, coefficient = _effects(panel, chosen, ready, values, unit)
-        sigma = _positive("sigma", ready)
-        shock = pm.Normal("demand_shock", 0.0, 1.0, dims="period")
-        demand = pm.Deterministic(
-            "demand", sigma * pm.math.dot(demand_root(ready.noise, panel.shape[1]), shock), dims="period"
-        )
-        linear = _linear(design, unit)
-        mean = linear + effect.sum(0) + unit * demand
-        _outcome(ready, mean, sigma, unit, panel.outcome)
-        if lifts:
-            _lifts(panel, chosen, ready, lifts, values, coefficient)
+        build(panel, chosen, ready, design, lifts)
     return model
-
-
-def _normal(name: str, ready: Prepared) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of a block's prior on the link's scale."""
-    layout, data = ready.layout, ready.data
-    shape, at = layout.sizes[name], layout.start(name)
-    mine = slice(at, at + int(np.prod(shape, dtype=int)))
-    return data.prior_mean[mine].reshape(shape), data.prior_sd[mine].reshape(shape)
-
-
-def _positive(name: str, ready: Prepared, dims: str | None = None) -> Any:
-    import pymc as pm
-
-    return pm.LogNormal(name, *_normal(name, ready), dims=dims)
-
-
-def _media_parameters(ready: Prepared) -> dict[str, Any]:
-    """Carry-over and saturation, each with dim channel."""
-    import pymc as pm
-
-    values: dict[str, Any] = {}
-    for name in BY_CHANNEL:
-        if name not in ready.layout.sizes:
-            continue
-        if name in ("decay", "delay"):
-            # PyMC gives a logit-normal no transform of its own, and a sampler needs one.
-            odds = pm.distributions.transforms.logodds
-            values[name] = pm.LogitNormal(name, *_normal(name, ready), dims="channel", default_transform=odds)
-        else:
-            values[name] = _positive(name, ready, "channel")
-    return values
-
-
-def _effects(panel: Panel, spec: Spec, ready: Prepared, values: dict[str, Any], unit: Floats) -> tuple[Any, Any]:
-    """Effects in KPI units, (channel, geo, period), and the coefficients, (channel, geo)."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    from measurement.mmm.pymc_forms import Channel
-
-    size, cells = ready.data.size, ready.data.cells
-    exposure = pm.Data("exposure", panel.exposure, dims=("geo", "period", "channel"), shape=panel.exposure.shape)
-    spread = _spread(ready)
-    weight = spread * size
-    past, now, shift = [], [], []
-    for c, name in enumerate(panel.channels):
-        channel = Channel(spec.channels[name], {key: value[c] for key, value in values.items()})
-        scale = size[:, None] * ready.scales.exposure[c]
-        history = pt.constant(panel.exposure[:, :, c]) / scale
-        past.append(channel.response(history).sum(-1))
-        now.append(channel.response(exposure[:, :, c] / scale))
-        total = (weight[c] * past[c]).sum()
-        marginal = channel.response(history, marginal=True).sum(-1)
-        shift.append((total, pt.log((weight[c] * marginal).sum() / total)))
-    total = pt.stack([each for each, _ in shift])
-    share = _log_share(panel, spec, ready, total, [elasticity for _, elasticity in shift])
-    coefficient = pm.Deterministic(
-        "coefficient", (pt.exp(share) * cells / total)[:, None] * spread, dims=("channel", "geo")
-    )
-    dim, bought = paid(panel, spec)
-    if bought:
-        pm.Deterministic("iroas", pt.exp(share)[bought] * money_per_share(panel)[bought], dims=dim)
-    effect = coefficient[:, :, None] * pt.stack(now) * unit
-    pm.Deterministic("effect", effect.sum(1), dims=("channel", "period"))
-    pm.Deterministic("contribution", effect.sum((1, 2)), dims="channel")
-    return effect, coefficient
-
-
-def _spread(ready: Prepared) -> Any:
-    """Each geo's own multiple of a channel's effect, shape (channels, geos)."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    if ready.layout.geos == 1:
-        return pt.ones((ready.layout.channels, 1))
-    spread = _positive("geo_spread", ready, "channel")
-    return pt.exp(spread[:, None] * pm.Normal("geo_effect", 0.0, 1.0, dims=("channel", "geo")))
-
-
-def _log_share(panel: Panel, spec: Spec, ready: Prepared, total: Any, log_elasticity: list[Any]) -> Any:
-    """Logarithm of each channel's share of the whole KPI, from the quantity that its prior is about."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    mean, sd = _normal("log_contribution", ready)
-    log_money = np.log(money_per_share(panel))
-    out: dict[int, Any] = {}
-    for about, (dim, places) in sized(panel, spec).items():
-        centre = mean[places] + (log_money[places] if about in ("roi", "mroi") else 0.0)
-        stated = pt.log(pm.LogNormal(SIZE_NAMES[about], centre, sd[places], dims=dim))
-        for i, c in enumerate(places):
-            own = stated[i]
-            if about in ("roi", "mroi"):
-                own = own - log_money[c]
-            if about == "mroi":
-                own = own - log_elasticity[c]
-            if about == "coefficient":
-                own = own + pt.log(total[c] / ready.data.cells)
-            out[c] = own
-    return pt.stack([out[c] for c in sorted(out)])
-
-
-def _linear(design: Design, unit: Floats) -> Any:
-    """The linear terms in KPI units, (geo, period); what is suspected confounding is kept apart from the baseline."""
-    import pymc as pm
-
-    national = pm.Normal("national_coefficient", 0.0, 1.0, dims="national_term")
-    local = pm.Normal("local_coefficient", 0.0, 1.0, dims=("geo", "local_term")) if design.local_labels else None
-    own = pm.Normal("cell_coefficient", 0.0, 1.0, dims="cell_term") if design.cells_labels else None
-
-    def part(confounding: bool) -> Any:
-        first, middle, last = (
-            np.array([(term == "confounding") == confounding for term, _ in labels], dtype=np.float64)
-            for labels in (design.national_labels, design.local_labels, design.cells_labels)
-        )
-        out = pm.math.dot(design.national * first, national)[None, :]
-        if local is not None:
-            out = out + pm.math.dot(local, (design.local * middle).T)
-        if own is not None:
-            out = out + (own[:, None, None] * (design.cells * last[:, None, None])).sum(0)
-        return unit * out
-
-    baseline, confounding = unit * design.offset + part(False), part(True)
-    pm.Deterministic("baseline", baseline.sum(0), dims="period")
-    pm.Deterministic("confounding", confounding.sum(0), dims="period")
-    return baseline + confounding
-
-
-def _outcome(ready: Prepared, mean: Any, sigma: Any, unit: Floats, seen: Floats) -> None:
-    """The KPI given its mean: noise of each geo, which may last from period to period; cells left out do not count."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    noise, data, dims = ready.noise, ready.data, ("geo", "period")
-    relative = unit * noise.relative[:, None]
-    if noise.local_persistence == 0.0 and ready.counts.all():
-        pm.Normal("outcome", mean, sigma * relative, observed=seen, dims=dims)
-        return
-    counts = data.own > 0
-    # With own = 1 where a cell is left out, the whitening can be inverted and such cells are drawn too.
-    own, lag = np.where(counts, data.own, 1.0 / noise.relative[:, None]), data.lag
-    root = _roots(own, lag) * unit[:, :, None]
-    constant = float(np.log(data.own[counts] / np.broadcast_to(unit, counts.shape)[counts]).sum())
-
-    def logp(value: Any, mean: Any, sigma: Any) -> Any:
-        residual = (value - mean) / unit
-        before = pt.concatenate([pt.zeros((len(unit), 1)), residual[:, :-1]], axis=1)
-        white = (own * residual - lag * before) * counts / sigma
-        return constant - counts.sum() * (pt.log(sigma) + 0.5 * np.log(2 * np.pi)) - 0.5 * (white**2).sum()
-
-    def draw(mean: Any, sigma: Any, size: Any) -> Any:
-        fresh = pm.Normal.dist(0.0, 1.0, shape=counts.shape)
-        return mean + sigma * (root * fresh[:, None, :]).sum(-1)
-
-    pm.CustomDist("outcome", mean, sigma, dist=draw, logp=logp, signature="(g,t),()->(g,t)", observed=seen, dims=dims)
-
-
-def _roots(own: Floats, lag: Floats) -> Floats:
-    """Inverse of each geo's bidiagonal whitening, shape (geos, periods, periods)."""
-    periods = own.shape[1]
-    white = own[:, :, None] * np.eye(periods)
-    white[:, np.arange(1, periods), np.arange(periods - 1)] = -lag[:, 1:]
-    return np.linalg.inv(white)
-
-
-def _lifts(
-    panel: Panel, spec: Spec, ready: Prepared, lifts: Sequence[Lift], values: dict[str, Any], coefficient: Any
-) -> None:
-    """Every lift test, simulated from its own cells."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    tests = ready.data.tests
-    assert tests is not None  # noqa: S101 - there are lifts
-    size = ready.data.size
-    outside = (coefficient * size).sum(-1, keepdims=True) / size.sum()
-    everywhere = pt.concatenate([coefficient, outside], axis=-1)
-    delta = sum(_change(spec, panel, c, tests.rows, tests.members, values, everywhere) for c in set(tests.rows.channel))
-    pm.Deterministic("test_effect", delta, dims="test")
-    bias: Any = 0.0
-    if ready.groups:
-        spread = _positive("lift_spread", ready, "test_group")
-        bias = tests.spread * spread[tests.group] * pm.Normal("lift_bias", 0.0, 1.0, dims="test")
-    scale = pt.sqrt(tests.std_error**2 + (tests.relative_sd * delta) ** 2)
-    measured = np.array([lift.outcome_change for lift in lifts])
-    pm.StudentT("lift", nu=LIFT_DF, mu=delta + bias, sigma=scale, observed=measured, dims="test")
-
-
-def _change(
-    spec: Spec, panel: Panel, c: int, rows: Rows, members: Floats, values: dict[str, Any], coefficient: Any
-) -> Any:
-    """One channel's part of every test's effect, in KPI units, shape (tests,)."""
-    import pytensor.tensor as pt
-
-    from measurement.mmm.pymc_forms import Channel
-
-    mine = np.flatnonzero(rows.channel == c)
-    channel = Channel(spec.channels[panel.channels[c]], {key: value[c] for key, value in values.items()})
-    change = channel.at(rows.exposure[0, mine]) - channel.at(rows.exposure[1, mine])
-    return pt.dot(members[:, mine], coefficient[c, rows.geo[mine]] * change * rows.unit[mine])

@@ -42,7 +42,7 @@ def test_the_posteriors_are_equal(case):
     panel, spec, lift, post = case
     with warnings.catch_warnings(), to_pymc(panel, spec, [lift]):
         warnings.simplefilter("ignore")  # of the samplers' own packages
-        tree = pm.sample(1_000, tune=400, chains=2, cores=1, random_seed=1, progressbar=False, backend="jax")
+        tree = pm.sample(800, tune=300, chains=2, cores=1, random_seed=1, progressbar=False, backend="jax")
     fast = to_datatree(post, panel)["posterior"]
     for name in ("iroas", "decay", "half_saturation", "slope", "sigma"):
         ours, theirs = (group[name].values.reshape(len(group.chain), -1) for group in (fast, tree["posterior"]))
