@@ -35,7 +35,6 @@ _COUNTERFACTUAL = [
     "lift_delta",
     "mroas",
     "observed_range",
-    "prior",
     "response_curve",
 ]
 
