@@ -1,12 +1,11 @@
 """Charts as files: a picture or a page that works offline, written whole or not at all, never over another file."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from measurement.errors import DataError, shown
+from measurement.whole_file import whole_file
 
 KINDS = (".png", ".svg", ".html")
 
@@ -36,17 +35,5 @@ def save(chart: Callable[[], Any], file: Path | None) -> None:
     refuse(file)
     made, kind = chart(), file.suffix.lower().removeprefix(".")
     settings: dict[str, Any] = {"inline": True} if kind == "html" else {"scale_factor": 2} if kind == "png" else {}
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, suffix=file.suffix.lower())
-        os.close(handle)
-        draft = Path(name)
-        try:
-            made.save(str(draft), format=kind, **settings)
-            draft.chmod(0o644)
-            draft.replace(file)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise DataError(f"the chart cannot be written to {shown(file)}: {error.strerror}") from None
+    with whole_file(file, "the chart", over=False) as draft:
+        made.save(str(draft), format=kind, **settings)

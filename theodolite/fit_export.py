@@ -1,7 +1,5 @@
 """A fit as files for other tools: draws or their summary, tidy, in csv, parquet or netCDF."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +7,7 @@ import numpy as np
 
 from measurement.errors import DataError, shown
 from measurement.typing import Floats
+from measurement.whole_file import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,25 +98,13 @@ def export(post: "Posterior", panel: "Panel", file: Path, *, draws: bool, force:
     """
     refuse(file, force=force)
     kind = file.suffix.lower()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, suffix=kind)
-        os.close(handle)
-        draft = Path(name)
-        try:
-            if kind == ".nc":
-                dataset(post, panel).to_netcdf(draft, engine="scipy")
-            elif kind == ".csv":
-                tidy(post, panel, draws=draws).to_csv(draft, index=False, lineterminator="\n")
-            else:
-                tidy(post, panel, draws=draws).to_parquet(draft, index=False)
-            draft.chmod(0o644)
-            draft.replace(file)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise DataError(f"the fit cannot be written to {shown(file)}: {error.strerror}") from None
+    with whole_file(file, "the fit", over=force) as draft:
+        if kind == ".nc":
+            dataset(post, panel).to_netcdf(draft, engine="scipy")
+        elif kind == ".csv":
+            tidy(post, panel, draws=draws).to_csv(draft, index=False, lineterminator="\n")
+        else:
+            tidy(post, panel, draws=draws).to_parquet(draft, index=False)
     return file
 
 

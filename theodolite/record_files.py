@@ -1,12 +1,11 @@
 """Records of tests as files: written whole or not at all, and never over one that is there."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from measurement.errors import DataError, shown
+from measurement.whole_file import whole_file
 
 if TYPE_CHECKING:
     from experiments import Experiment
@@ -31,18 +30,6 @@ def save(tests: "list[Experiment]", file: Path) -> Path:
     refuse_existing(file)
     records = [test.to_dict() for test in tests]
     text = json.dumps(records if len(records) > 1 else records[0], indent=2, ensure_ascii=False) + "\n"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=file.parent, delete=False) as draft:
-            try:
-                draft.write(text)
-                draft.flush()
-                os.fsync(draft.fileno())
-                Path(draft.name).chmod(0o644)
-                Path(draft.name).replace(file)
-            except BaseException:
-                Path(draft.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise DataError(f"the record cannot be written to {shown(file)}: {error.strerror}") from None
+    with whole_file(file, "the record", over=False) as draft:
+        draft.write_text(text, encoding="utf-8", newline="\n")
     return file

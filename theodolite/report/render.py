@@ -2,8 +2,6 @@
 
 import base64
 import hashlib
-import os
-import tempfile
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from measurement.errors import DataError, shown
+from measurement.whole_file import whole_file
 from theodolite.report.bundle import vega_bundle
 from theodolite.report.csv_text import as_link, records_csv, table_csv
 from theodolite.report.page import ChartBlock, Column, Page, Range, Reader, Section, plain
@@ -108,20 +106,8 @@ def write_page(page: Page, target: Path) -> Path:
         DataError: Where the file cannot be written.
     """
     data = render(page).encode("utf-8", "replace")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=".report-", delete=False) as file:
-            try:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).chmod(0o644)
-                Path(file.name).replace(target)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise DataError(f"the report cannot be written to {shown(target)}: {error.strerror}") from None
+    with whole_file(target, "the report") as draft:
+        draft.write_bytes(data)
     return target
 
 
