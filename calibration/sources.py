@@ -14,7 +14,6 @@ from measurement.panel import Panel
 from measurement.periods import last_day
 from measurement.typing import Floats, Ints
 
-QUARTER = 13
 SHRINK = 0.02
 Z90 = 1.6448536269514722
 PRIMARY = ("markov:1", "markov:auto", "shapley", "linear", "position", "time_decay", "first", "last")

@@ -1,9 +1,15 @@
 """Shared fixtures."""
 
+import csv
+import importlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +25,26 @@ def reference_data() -> Path:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep what tests compile and cache out of the user's own cache folder (but shared within the session)."""
     os.environ.setdefault("THEODOLITE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="module")
+def study_module() -> Iterator[Callable[[str], ModuleType]]:
+    """Import a script of the benchmarks by its name."""
+    if not BENCHMARKS.is_dir():
+        pytest.skip("a source distribution holds no benchmarks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        yield importlib.import_module
+
+
+@pytest.fixture(scope="session")
+def study_table() -> Callable[[str], list[dict[str, str]]]:
+    """The lines of a table that a study has written and that is committed."""
+    if not BENCHMARKS.is_dir():
+        pytest.skip("a source distribution holds no benchmarks")
+
+    def lines(name: str) -> list[dict[str, str]]:
+        with (BENCHMARKS / "results" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    return lines

@@ -48,7 +48,7 @@ def design(panel: Panel, goal: Goal, *, progress: Progress | None = None) -> Des
         DesignError: Where no design meets the constraints or the history is too short to rehearse one.
     """
     if goal.cells > 1:
-        words = f"is {goal.cells}; a test of several cells is planned by experiments.planning.multi_cell"
+        words = f"is {goal.cells}; a test of several cells is planned by experiments.design_cells"
         raise DataError([Problem(words, column="cells", code="cells")])
     feasible = laid_on(panel, goal)
     made = _given(panel, goal, feasible, progress) if goal.treatment_geos else _found(panel, goal, feasible, progress)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
+from measurement.errors import Problem, did_you_mean, refuse, shown
 
 DemandDriven = Literal["no", "some", "strong"]
 TrialMethod = Literal["go_dark", "geo_holdout", "heavy_up", "scale", "on_off"]
@@ -276,16 +276,3 @@ def _treated_problems(trial: TrialPlan, geos: tuple[str, ...], what: str) -> lis
     if not trial.treated or len(set(trial.treated)) >= len(geos):
         return [Problem(f"{what}: some geos must be treated and some not", column="treated")]
     return [Problem(f"{what}: unknown geo '{shown(g)}'{did_you_mean(g, geos)}", column="treated") for g in strangers]
-
-
-def channel_named(world: WorldSettings, name: str) -> ChannelTruth:
-    """The channel of that name.
-
-    Raises:
-        DataError: Where there is none.
-    """
-    for channel in world.channels:
-        if channel.name == name:
-            return channel
-    names = [channel.name for channel in world.channels]
-    raise DataError(f"unknown channel '{shown(name)}'{did_you_mean(name, names)}")

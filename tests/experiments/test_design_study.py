@@ -1,10 +1,6 @@
 """The power that designs promise is delivered: a short study here, the long one's table held to its bars."""
 
-import csv
-import importlib.util
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -12,25 +8,12 @@ import pytest
 
 from experiments.planning import plan
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="a source distribution holds no benchmarks")
 DESIGNS = 24
 
 
 @pytest.fixture(scope="module")
-def study() -> Iterator[ModuleType]:
-    sys.path.insert(0, str(BENCHMARKS))
-    spec = importlib.util.spec_from_file_location("study_power", BENCHMARKS / "study_power.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-        yield module
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-        del sys.modules[spec.name]
+def study(study_module: Callable[[str], ModuleType]) -> ModuleType:
+    return study_module("study_power")
 
 
 def test_the_promised_power_is_delivered_and_the_optimistic_one_is_not(
@@ -47,14 +30,9 @@ def test_the_promised_power_is_delivered_and_the_optimistic_one_is_not(
     assert line["analyse"] == 1.0
 
 
-def table() -> list[dict[str, str]]:
-    with (BENCHMARKS / "results" / "power.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def test_the_committed_table_holds_the_promise() -> None:
+def test_the_committed_table_holds_the_promise(study_table: Callable[[str], list[dict[str, str]]]) -> None:
     """Over all panels the stated power is delivered; on made ones, whose later windows are like the earlier, each."""
-    lines = {line["panel"]: line for line in table()}
+    lines = {line["panel"]: line for line in study_table("power")}
     every = lines.pop("all")
     assert {"noise", "drift", "loadings", "geolift", "google", "trimmed_match", "meridian"} <= set(lines)
     assert all(int(line["effects"]) >= 2000 for line in lines.values())

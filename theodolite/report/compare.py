@@ -206,7 +206,3 @@ def _credits(m: Material) -> Fold:
     )
     table = TableBlock(columns, tuple(rows), caption, "credits.csv")
     return Fold("Every attribution model side by side", (chart, table))
-
-
-def _share(share: float | None) -> Cell:
-    return Cell(NOTHING) if share is None else Cell(percent(share, 1), value=float(share))

@@ -181,8 +181,11 @@ def disagreement(result: Result) -> str:
             return "The other estimator lies within one standard error of it."
         return f"All {len(others)} other estimators lie within one standard error of it."
     words = f"{len(far)} of {count(len(others), 'other estimator')} {'lies' if len(far) == 1 else 'lie'} more than one "
-    words += "standard error away"
-    return words + (f", {len(opposite)} of them with the other sign." if opposite else ".")
+    words += "standard error away" + (f", {len(opposite)} with the other sign" if opposite else "")
+    agree = next((check for check in result.checks if check.name == "estimators agree"), None)
+    if agree is not None and agree.passed:
+        return f"{words}. The grade asks less: {agree.text}."
+    return f"{words}."
 
 
 def caveats(result: Result) -> list[str]:

@@ -18,7 +18,6 @@ rest), and the error was as large as untrimmed with Normal noise, half as large 
 where kept spend nearly cancels that ratio's root mean square error was 12 times as large.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, sqrt
 
@@ -99,19 +98,6 @@ def trimmed_match(
     candidates = np.column_stack([estimates, errors])
     kept = count - 2 * made[best].trimmed
     return TrimmedMatch(estimates[best], errors[best], made[best].trimmed, kept, candidates, made[best])
-
-
-def pair_differences(outcome: Floats, pairs: Sequence[tuple[int, int]], first: int, end: int) -> Floats:
-    """Treated minus control of each pair, summed over periods ``first`` to ``end`` (exclusive), shape (pairs,).
-
-    Args:
-        outcome: KPI or spend, shape (geos, periods).
-        pairs: Rows of the treated and of the control geo.
-        first: First period.
-        end: One past the last.
-    """
-    treated, control = np.array(pairs, dtype=np.int64).T
-    return np.asarray((outcome[treated, first:end] - outcome[control, first:end]).sum(axis=1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,35 +1,19 @@
 """The committed study of forecasts keeps its promises, and a short form of it runs."""
 
-import csv
-import importlib.util
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
-def study() -> ModuleType:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        spec = importlib.util.spec_from_file_location("study_forecast", BENCHMARKS / "study_forecast.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return module
+def study(study_module: Callable[[str], ModuleType]) -> ModuleType:
+    return study_module("study_forecast")
 
 
-def test_the_committed_forecasts_hold_what_came() -> None:
-    with (BENCHMARKS / "results" / "forecast.csv").open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
+def test_the_committed_forecasts_hold_what_came(study_table: Callable[[str], list[dict[str, str]]]) -> None:
+    lines = study_table("forecast")
     assert len(lines) >= 6
     for line in lines:
         assert abs(float(line["covered"]) - 0.9) <= 0.1, line
