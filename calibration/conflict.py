@@ -19,8 +19,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-from calibration.psis import TRUSTED, smoothed
 from measurement.lift import Lift
+from measurement.psis import TRUSTED, smoothed
 from measurement.typing import Floats, Json
 
 Judge = Literal["agrees", "conflict", "tests disagree"]

@@ -20,7 +20,7 @@ from scipy import special, stats
 from scipy.stats import qmc
 
 from calibration.evidence_model import Looks, MethodPriors, Sources, Spreads, Tests, prior_moments
-from calibration.psis import TRUSTED, smoothed
+from measurement.psis import TRUSTED, smoothed
 from measurement.typing import Floats, Ints
 
 NODES = 8192

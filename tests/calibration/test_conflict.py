@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 
 from calibration.conflict import Conflict, disagreements, judge, log_likelihood, predictive_p, withheld
-from calibration.psis import smoothed
 from measurement.lift import Lift
+from measurement.psis import smoothed
 
 
 def lift(name="t", change=-100.0, se=20.0, relative=0.0, channels=("tv",)):
