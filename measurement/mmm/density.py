@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import gammaln
 
+from measurement.mmm.blocks import Blocks
 from measurement.mmm.effect_size import coefficients, log_share, spread_of
 from measurement.mmm.fast_forms import FAST
 from measurement.mmm.lifts import Rows, row_change
@@ -53,6 +54,22 @@ class Tests(NamedTuple):
     group: Any
 
 
+class Collapsed(NamedTuple):
+    """What the collapsed form knows of the linear terms and the demand beforehand.
+
+    Attributes:
+        demand: `noise.Precision.demand`.
+        log_root: `noise.Precision.log_root`.
+        vectors: Eigenvectors of the design's Gram matrix.
+        values: Its eigenvalues.
+    """
+
+    demand: Any
+    log_root: Any
+    vectors: Any
+    values: Any
+
+
 class ModelData(NamedTuple):
     """Everything the density reads, padded; an argument of the compiled program, never baked into it.
 
@@ -60,8 +77,6 @@ class ModelData(NamedTuple):
         outcome: Scaled KPI less the baseline's offset, shape (geos, periods).
         own: `noise.Precision.own`; 0 for masked and padded cells.
         lag: `noise.Precision.lag`.
-        demand: `noise.Precision.demand`.
-        log_root: `noise.Precision.log_root`.
         count: Number of cells that count.
         cells: Number of real cells (geos × periods), masked ones included.
         exposure: Lag tensor, shape (channels, lags, geos × periods).
@@ -73,16 +88,13 @@ class ModelData(NamedTuple):
         national: Design block, shape (periods, columns).
         local: Design block, shape (periods, columns).
         each: Design block of cells, shape (columns, geos, periods).
-        vectors: Eigenvectors of the design's Gram matrix.
-        values: Its eigenvalues.
+        terms: What is known of the linear terms and the demand.
         tests: Lift tests, or ``None``.
     """
 
     outcome: Any
     own: Any
     lag: Any
-    demand: Any
-    log_root: Any
     count: Any
     cells: Any
     exposure: Any
@@ -94,9 +106,13 @@ class ModelData(NamedTuple):
     national: Any
     local: Any
     each: Any
-    vectors: Any
-    values: Any
+    terms: Collapsed
     tests: Tests | None
+
+    @property
+    def blocks(self) -> Blocks:
+        """The design."""
+        return Blocks(self.national, self.local, self.each)
 
 
 def media(layout: Layout, data: ModelData, values: dict[str, Any]) -> tuple[Array, Array, Array]:
@@ -114,23 +130,17 @@ def media(layout: Layout, data: ModelData, values: dict[str, Any]) -> tuple[Arra
 
 def collapsed(data: ModelData, residual: Array, sigma: Array) -> Array:
     """Log-density of the outcome with the linear terms integrated out; ``residual`` is outcome less media."""
+    terms = data.terms
     near, white = local_precision(data.own, data.lag, residual)
     shared = near.sum(0)
-    expected = data.demand @ shared
+    expected = terms.demand @ shared
     precise = near - local_precision(data.own, data.lag, jnp.broadcast_to(expected, residual.shape))[0]
-    projected = jnp.concatenate(
-        [
-            precise.sum(0) @ data.national,
-            (precise @ data.local).ravel(),
-            data.each.reshape(data.each.shape[0], residual.size) @ precise.ravel(),
-        ]
-    )
-    rotated = projected @ data.vectors
+    rotated = data.blocks.project(precise) @ terms.vectors
     variance = sigma**2
-    explained = (rotated**2 / (data.values + variance)).sum()
+    explained = (rotated**2 / (terms.values + variance)).sum()
     square = (white**2).sum() - shared @ expected
-    log_det = data.count * jnp.log(2 * jnp.pi * variance) + jnp.log1p(data.values / variance).sum()
-    return jnp.asarray(data.log_root - 0.5 * (log_det + (square - explained) / variance))
+    log_det = data.count * jnp.log(2 * jnp.pi * variance) + jnp.log1p(terms.values / variance).sum()
+    return jnp.asarray(terms.log_root - 0.5 * (log_det + (square - explained) / variance))
 
 
 def lift_log_density(layout: Layout, data: ModelData, values: dict[str, Any], coefficient: Array) -> Array:

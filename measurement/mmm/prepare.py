@@ -8,7 +8,7 @@ import numpy as np
 
 from measurement.errors import Problem, refuse
 from measurement.lift import Lift
-from measurement.mmm.density import ModelData, Tests
+from measurement.mmm.density import Collapsed, ModelData, Tests
 from measurement.mmm.design_matrix import decompose, design_of
 from measurement.mmm.effect_size import about_of, typical_roi, typical_share
 from measurement.mmm.lifts import Rows, masked_cells, rows_of, spend_change
@@ -81,8 +81,6 @@ def prepare(
         outcome=outcome,
         own=precision.own,
         lag=precision.lag,
-        demand=precision.demand,
-        log_root=precision.log_root,
         count=float(counts.sum()),
         cells=float(counts.size),
         exposure=exposure.reshape(*exposure.shape[:2], -1),
@@ -94,8 +92,7 @@ def prepare(
         national=design.national,
         local=design.local,
         each=design.cells,
-        vectors=spectrum.vectors,
-        values=spectrum.values,
+        terms=Collapsed(precision.demand, precision.log_root, spectrum.vectors, spectrum.values),
         tests=tests,
     )
     return Prepared(layout, _padded(data) if pad else data, scales, counts, noise, groups)
@@ -160,22 +157,23 @@ def _padded(data: ModelData) -> ModelData:
     national, cells = _bucket(first, 8), _bucket(each, 4)
     places = np.concatenate([np.arange(first), national + np.arange(middle), national + middle + np.arange(each)])
     size = national + middle + cells
-    vectors, values = np.zeros((size, size)), np.zeros(size)
-    vectors[np.ix_(places, places)] = data.vectors
-    values[places] = data.values
+    terms = data.terms
+    spread = np.eye(size)[places]
     return data._replace(
         outcome=_grown(data.outcome, 1, periods),
         own=_grown(data.own, 1, periods),
         lag=_grown(data.lag, 1, periods),
-        demand=_grown(_grown(data.demand, 0, periods), 1, periods),
         exposure=_grown(data.exposure.reshape(*data.exposure.shape[:2], *shape), 3, periods).reshape(
             *data.exposure.shape[:2], -1
         ),
         national=_grown(_grown(data.national, 0, periods), 1, national),
         local=_grown(data.local, 0, periods),
         each=_grown(_grown(data.each, 2, periods), 0, cells),
-        vectors=vectors,
-        values=values,
+        terms=terms._replace(
+            demand=_grown(_grown(terms.demand, 0, periods), 1, periods),
+            vectors=spread.T @ terms.vectors @ spread,
+            values=terms.values @ spread,
+        ),
     )
 
 
