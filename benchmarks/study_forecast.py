@@ -5,7 +5,6 @@
 """
 
 import argparse
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ import pandas as pd
 import tables
 
 from measurement import mmm
-from measurement.panel import Panel
 from measurement.plan.forecast import forecast
 from measurement.plan.horizon import Horizon
 from measurement.simulate import geo, national, simulate
@@ -27,18 +25,6 @@ intervals that hold what came, of the sum over all geos and the weeks named, *er
 what came, and *naive* that of the same weeks a year ago. Demand pulls spend in the worlds with confounding."""
 
 
-def cut(panel: Panel, weeks: slice) -> Panel:
-    """Some weeks of a panel."""
-    return replace(
-        panel,
-        dates=panel.dates[weeks],
-        spend=panel.spend[:, weeks],
-        exposure=panel.exposure[:, weeks],
-        kpis={name: values[:, weeks] for name, values in panel.kpis.items()},
-        controls=panel.controls[:, weeks],
-    )
-
-
 def world_of(size: str, seed: int, confounding: float) -> Any:
     if size == "national":
         return simulate(national(weeks=WEEKS + AHEAD, channels=4, seed=seed, confounding=confounding))
@@ -50,7 +36,7 @@ def one(size: str, seed: int, confounding: float) -> dict[str, tuple[float, ...]
     """Per stretch of weeks: held or not, width, error of the median, error of a year ago."""
     world = world_of(size, seed, confounding)
     whole = world.panel()
-    panel, rest = cut(whole, slice(0, WEEKS)), cut(whole, slice(WEEKS, None))
+    panel, rest = whole.part(slice(0, WEEKS)), whole.part(slice(WEEKS, None))
     driven = {channel.name: {"demand_driven": channel.demand_driven} for channel in world.truth.settings}
     post = mmm.fit(panel, mmm.Spec.default(panel, channels=driven), seed=seed, sampling=QUICK)
     geo_column = np.repeat(panel.geos, AHEAD)

@@ -73,6 +73,10 @@ class DataError(TheodoliteError):
         self.problems = (Problem(problems),) if isinstance(problems, str) else tuple(problems)
         super().__init__(listed(self.problems))
 
+    def __reduce__(self) -> tuple[type["DataError"], tuple[tuple[Problem, ...]]]:
+        """Come back from a worker process with its problems."""
+        return type(self), (self.problems,)
+
 
 class DesignError(TheodoliteError):
     """A design or a set of constraints that cannot be met."""

@@ -109,6 +109,17 @@ class Panel:
             )
         return slice(first, last)
 
+    def part(self, periods: slice) -> "Panel":
+        """The same panel over a stretch of its periods."""
+        return replace(
+            self,
+            dates=self.dates[periods],
+            spend=self.spend[:, periods],
+            exposure=self.exposure[:, periods],
+            kpis={name: values[:, periods] for name, values in self.kpis.items()},
+            controls=self.controls[:, periods],
+        )
+
     def with_kpi(self, kpi: str) -> "Panel":
         """The same panel with another of its KPIs as the outcome."""
         _positions([kpi], tuple(self.kpis), "KPI")

@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,3 +67,9 @@ def test_the_nearest_name_is_offered(name: str, allowed: list[str], expected: st
 @given(st.text())
 def test_shown_text_is_printable_and_short(text: str) -> None:
     assert all(c.isprintable() for c in shown(text))
+
+
+def test_an_error_comes_back_from_a_worker_process_as_it_was() -> None:
+    error = DataError([Problem("is 3", file="a.csv", line=2, code="bad"), Problem("is gone")])
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert (str(again), again.problems) == (str(error), error.problems)

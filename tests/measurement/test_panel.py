@@ -162,3 +162,12 @@ def test_periods(period: Any, first: str, last: str, count: int, end: str) -> No
     assert period_of(days) == period
     assert str(last_day(days[0], period)) == end
     assert period_of(days[:1]) is None
+
+
+def test_a_part_of_a_panel_is_the_panel_of_a_part() -> None:
+    settings: dict[str, Any] = {"population": "people", "controls": ["price"], "exposures": {"tv": "grp"}}
+    early = made(OUTCOME[OUTCOME["date"] < DAYS[4]], MEDIA[MEDIA["date"] < DAYS[4]], **settings)
+    whole = made(**settings)
+    assert whole.part(slice(0, 4)).sha256 == early.sha256
+    assert whole.part(slice(None)).sha256 == whole.sha256
+    assert whole.part(slice(4, None)).shape == (2, 2, 2)
