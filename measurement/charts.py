@@ -201,3 +201,35 @@ def response_curves(frame: pd.DataFrame, now: pd.DataFrame, money: str) -> alt.F
         .resolve_scale(x="independent", y="independent")
     )
     return chart
+
+
+def effect_over_time(frame: pd.DataFrame) -> alt.FacetChart:
+    """How the effect of the same spend changed, channel by channel, with its interval; 1 is the panel's average.
+
+    Args:
+        frame: ``channel``, ``quarter``, ``relative_low``, ``relative_median``, ``relative_high`` and the same of
+            ``iroas``. Channels are drawn in the order in which they first occur.
+    """
+    tips = [alt.Tooltip("channel:N", title="Channel"), alt.Tooltip("quarter:T", title="Quarter from")]
+    tips += [
+        alt.Tooltip(f"{name}_{end}:Q", title=f"{title}, {end}", format=".2f")
+        for name, title in (("relative", "Effect"), ("iroas", "iROAS"))
+        for end in ("median", "low", "high")
+    ]
+    quarter = alt.X("quarter:T", title=None, axis=alt.Axis(format="%b %y", labelOverlap=True, tickCount=4))
+    effect = alt.Y(
+        "relative_low:Q", title="Effect, average = 1", axis=alt.Axis(tickCount=4), scale=alt.Scale(zero=False)
+    )
+    base = alt.Chart().encode(x=quarter, tooltip=tips)
+    average = alt.Chart().mark_rule(color=MUTED, strokeDash=[4, 3]).encode(y=alt.datum(1.0))
+    band = base.mark_area(color=ACCENT, opacity=0.16).encode(y=effect, y2="relative_high:Q")
+    line = base.mark_line(color=ACCENT, strokeWidth=2, point=alt.OverlayMarkDef(color=ACCENT)).encode(
+        y="relative_median:Q"
+    )
+    ordered = frame.assign(order=pd.factorize(frame["channel"])[0])
+    chart: alt.FacetChart = (
+        alt.layer(average, band, line, data=ordered)
+        .properties(width=240, height=150)
+        .facet(facet=alt.Facet("channel:N", title=None, sort=alt.EncodingSortField("order", op="min")), columns=3)
+    )
+    return chart

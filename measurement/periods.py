@@ -24,6 +24,13 @@ def expected_dates(first: np.datetime64, last: np.datetime64, period: Period) ->
     return np.arange(first, last + np.timedelta64(1, "D"), step)
 
 
+def periods_after(dates: Dates, period: Period, count: int) -> Dates:
+    """First days of the ``count`` periods after those of ``dates``, shape (count,)."""
+    days = {"day": 1, "week": 7, "month": 31}[period]
+    last = dates[-1].astype("datetime64[D]")
+    return np.asarray(expected_dates(last, last + np.timedelta64(days * (count + 1), "D"), period)[1 : count + 1])
+
+
 def last_day(first: np.datetime64, period: Period) -> np.datetime64:
     """The last day of the period that begins on ``first``."""
     if period == "month":

@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from measurement.errors import DataError, Problem, did_you_mean, shown
-from measurement.mmm.spec import SIZES, Adstock, DemandDriven, Order, PositivePrior, Saturation, Trend, UnitPrior
+from measurement.mmm.spec import (
+    SIZES,
+    Adstock,
+    DemandDriven,
+    Order,
+    PositivePrior,
+    Saturation,
+    Trend,
+    UnitPrior,
+    Varies,
+)
 
 FILE_NAME = "theodolite.toml"
 
@@ -67,12 +77,16 @@ class ChannelSection(_Section):
     exponent: PositivePrior | None = None
     weibull_shape: PositivePrior | None = None
     weibull_scale: PositivePrior | None = None
+    varies: Varies | None = None
+    drift: PositivePrior | None = None
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
         given = [name for name in SIZES if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"an effect has one size: give a prior of one of {', '.join(given)}")
+        if self.drift is not None and self.varies != "slow":
+            raise ValueError('a drift is that of an effect which varies: write varies = "slow" beside it')
         return self
 
     @property

@@ -38,6 +38,7 @@ _CHANNELS = """
 #   adstock: "geometric", "delayed", "weibull", "binomial" or "none"; l_max: periods that the carry-over may last.
 #   saturation: "hill", "logistic", "exponential", "michaelis_menten", "tanh", "root" or "none".
 #   order: "adstock_first" or "saturation_first".
+#   varies: "slow" where the effect of the same spend may have changed over the years (new creatives, a crowded market).
 """
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from measurement.mmm.datatree import to_datatree
     from measurement.mmm.diagnostics import Diagnostics
+    from measurement.mmm.effect_over_time import EffectOverTime, effect_over_time
     from measurement.mmm.fit import fit
     from measurement.mmm.linear_terms import decomposition, fitted
     from measurement.mmm.posterior import Posterior
@@ -44,6 +45,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "counterfactual": _COUNTERFACTUAL,
         "datatree": ["to_datatree"],
         "diagnostics": ["Diagnostics"],
+        "effect_over_time": ["EffectOverTime", "effect_over_time"],
         "fit": ["fit"],
         "linear_terms": ["decomposition", "fitted"],
         "posterior": ["Posterior"],
@@ -57,6 +59,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
 __all__ = [
     "ChannelSpec",
     "Diagnostics",
+    "EffectOverTime",
     "PositivePrior",
     "Posterior",
     "Progress",
@@ -67,6 +70,7 @@ __all__ = [
     "UnitPrior",
     "contribution",
     "decomposition",
+    "effect_over_time",
     "effects",
     "fit",
     "fitted",

@@ -31,6 +31,7 @@ from measurement.mmm.posterior import Posterior
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import Spec
 from measurement.panel import Panel
+from measurement.periods import periods_after
 from measurement.typing import Dates, Floats
 
 
@@ -122,7 +123,9 @@ def ahead(post: Posterior, panel: Panel, dates: Dates, controls: Floats, *, seed
     return Ahead({name: unit * values for name, values in terms.items()}, unit * noise)
 
 
-def media_ahead(post: Posterior, panel: Panel, exposure: Floats, channels: Sequence[str] | None = None) -> Floats:
+def media_ahead(
+    post: Posterior, panel: Panel, exposure: Floats, channels: Sequence[str] | None = None, *, seed: int = 0
+) -> Floats:
     """What each channel brings in later periods, carry-over from the panel included, in KPI units.
 
     Args:
@@ -130,13 +133,14 @@ def media_ahead(post: Posterior, panel: Panel, exposure: Floats, channels: Seque
         panel: Its data.
         exposure: Exposure in the periods that follow, shape (geos, periods, channels).
         channels: The channels wanted; all by default.
+        seed: Seed of how effects that vary go on: as random walks from where the panel leaves them.
 
     Returns:
         Shape (draws, channels, geos, periods).
     """
     post.check(panel)
     unit = (post.scales.size * post.scales.outcome)[:, None]
-    found = []
+    found, dates = [], np.concatenate([panel.dates, periods_after(panel.dates, panel.period, exposure.shape[1])])
     for c in panel.channel_index(panel.channels if channels is None else channels):
         before = panel.exposure[:, max(0, panel.shape[1] - post.spec.channels[panel.channels[c]].l_max) :]
         whole = np.concatenate([before, exposure], axis=1)
@@ -144,7 +148,7 @@ def media_ahead(post: Posterior, panel: Panel, exposure: Floats, channels: Seque
         def later(effect: Floats, start: int = before.shape[1]) -> Floats:
             return np.asarray(unit * effect[..., start:])
 
-        found.append(channel_effect(post, whole, int(c), later))
+        found.append(channel_effect(post, whole, dates[-whole.shape[1] :], int(c), later, seed=seed))
     return np.stack(found, axis=1)
 
 
@@ -224,5 +228,5 @@ def _last_residual(post: Posterior, panel: Panel, drawn: LinearDraws) -> Floats:
     mean = mean + design.offset + drawn.demand[:, -1:]
     near = panel.exposure[:, -(max(post.spec.channels[name].l_max for name in panel.channels) + 1) :]
     for c in range(len(panel.channels)):
-        mean = mean + channel_effect(post, near, c, lambda e: e[..., -1])
+        mean = mean + channel_effect(post, near, panel.dates[-near.shape[1] :], c, lambda e: e[..., -1])
     return np.asarray(post.scales.scaled_outcome(panel)[:, -1] - mean)

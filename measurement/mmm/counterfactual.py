@@ -12,12 +12,13 @@ import numpy as np
 
 from measurement.errors import DataError
 from measurement.lift import Lift
-from measurement.mmm.lifts import counterfactual_exposure, delta, rows_of, window_of
+from measurement.mmm.lifts import Rows, counterfactual_exposure, delta, rows_of, window_of
 from measurement.mmm.posterior import Posterior
 from measurement.mmm.priors import forms_of, kinds_of
 from measurement.mmm.transforms import adstock_weights, in_order, lagged, saturate
+from measurement.mmm.variation import multiplier_at, varying_of
 from measurement.panel import Panel
-from measurement.typing import Floats
+from measurement.typing import Dates, Floats
 
 BATCH_CELLS = 2_000_000
 SMALL_STEP = 0.01
@@ -41,7 +42,9 @@ def effects(
     wanted = panel.channel_index(channels if channels is not None else panel.channels)
     seen = panel.exposure if exposure is None else exposure
     size = post.scales.size * post.scales.outcome
-    return np.stack([channel_effect(post, seen, c, lambda e: np.einsum("g,dgt->dt", size, e)) for c in wanted], axis=1)
+    return np.stack(
+        [channel_effect(post, seen, panel.dates, c, lambda e: np.einsum("g,dgt->dt", size, e)) for c in wanted], axis=1
+    )
 
 
 def geo_effects(post: Posterior, panel: Panel, exposure: Floats | None = None) -> Floats:
@@ -50,7 +53,8 @@ def geo_effects(post: Posterior, panel: Panel, exposure: Floats | None = None) -
     seen = panel.exposure if exposure is None else exposure
     size = post.scales.size * post.scales.outcome
     return np.stack(
-        [channel_effect(post, seen, c, lambda e: size * e.sum(-1)) for c in range(len(panel.channels))], axis=1
+        [channel_effect(post, seen, panel.dates, c, lambda e: size * e.sum(-1)) for c in range(len(panel.channels))],
+        axis=1,
     )
 
 
@@ -62,7 +66,8 @@ def media_effect(post: Posterior, panel: Panel, project: Callable[[Floats], Floa
         panel: The data.
         project: Takes scaled effects of shape (draws, geos, periods) and must be linear in them.
     """
-    return np.asarray(sum(channel_effect(post, panel.exposure, c, project) for c in range(len(panel.channels))))
+    every = range(len(panel.channels))
+    return np.asarray(sum(channel_effect(post, panel.exposure, panel.dates, c, project) for c in every))
 
 
 def contribution(post: Posterior, panel: Panel, start: Day | None = None, end: Day | None = None) -> Floats:
@@ -102,7 +107,10 @@ def mroas(
 
 
 def response_curve(post: Posterior, panel: Panel, channel: str, multipliers: Sequence[float] | Floats) -> Floats:
-    """A channel's contribution were all its spend multiplied, in KPI units, shape (draws, points)."""
+    """A channel's contribution were all its spend multiplied, in KPI units, shape (draws, points).
+
+    It is over the whole panel, every period with the effect that the channel had then.
+    """
     post.check(panel)
     c = int(panel.channel_index([channel])[0])
     size = post.scales.size * post.scales.outcome
@@ -110,7 +118,8 @@ def response_curve(post: Posterior, panel: Panel, channel: str, multipliers: Seq
     if not (np.isfinite(factors).all() and (factors >= 0).all()):
         raise DataError("multipliers of spend must be numbers from 0 upwards")
     points = [
-        channel_effect(post, panel.exposure * factor, c, lambda e: np.einsum("g,dgt->d", size, e)) for factor in factors
+        channel_effect(post, panel.exposure * factor, panel.dates, c, lambda e: np.einsum("g,dgt->d", size, e))
+        for factor in factors
     ]
     return np.stack(points, axis=1)
 
@@ -147,10 +156,12 @@ def lift_delta(post: Posterior, panel: Panel, lift: Lift) -> Floats:
     coefficient = np.concatenate([coefficient, outside], axis=-1)
     kinds = kinds_of(post.spec, post.channels)
     size = max(1, BATCH_CELLS // rows.exposure.size)
+    then = _then(post, panel, rows)
     parts = []
     for at in range(0, post.size, size):
         batch = {name: values[at : at + size] for name, values in post.draws.items()}
-        parts.append(delta(kinds, forms, batch, coefficient[at : at + size], rows).sum(-1))
+        change = delta(kinds, forms, batch, coefficient[at : at + size], rows)
+        parts.append((change if then is None else change * then[at : at + size]).sum(-1))
     return np.concatenate(parts)
 
 
@@ -163,18 +174,28 @@ def naive_lift_delta(post: Posterior, panel: Panel, lift: Lift) -> Floats:
     total = np.zeros(post.size)
     for c in range(len(panel.channels)):
         for exposure, sign in ((panel.exposure, 1.0), (other, -1.0)):
-            total += sign * channel_effect(post, exposure, c, lambda e: np.einsum("gt,dgt->d", keep, e))
+            total += sign * channel_effect(post, exposure, panel.dates, c, lambda e: np.einsum("gt,dgt->d", keep, e))
     return total
 
 
-def channel_effect(post: Posterior, exposure: Floats, c: int, reduce: Callable[[Floats], Floats]) -> Floats:
+def channel_effect(
+    post: Posterior,
+    exposure: Floats,
+    dates: Dates,
+    c: int,
+    reduce: Callable[[Floats], Floats],
+    *,
+    seed: int = 0,
+) -> Floats:
     """Reduce one channel's scaled effects, shape (draws, geos, periods), batch by batch, to (draws, ...).
 
     Args:
         post: The fit.
         exposure: Exposure of all channels over any stretch of periods, shape (geos, periods, channels).
+        dates: First day of each of these periods: a varying effect is that of its time.
         c: The channel's position.
         reduce: From scaled effects of some draws to what is kept of them.
+        seed: Seed of how a varying effect goes on after the fitted panel.
     """
     forms = forms_of(post.spec, post.channels).only(c)
     kinds = kinds_of(post.spec, (post.channels[c],))
@@ -184,6 +205,7 @@ def channel_effect(post: Posterior, exposure: Floats, c: int, reduce: Callable[[
     lags = forms.present.shape[1]
     spread = lagged(x, lags).reshape(lags, -1)
     size = max(1, BATCH_CELLS // x.size)
+    multiplier = multiplier_at(post, c, dates, seed=seed)
     parts = []
 
     def response(now: slice) -> Floats:
@@ -204,7 +226,8 @@ def channel_effect(post: Posterior, exposure: Floats, c: int, reduce: Callable[[
 
     for at in range(0, post.size, size):
         now = slice(at, at + size)
-        parts.append(reduce(post.draws["coefficient"][now, c, :, None] * response(now)))
+        effect = post.draws["coefficient"][now, c, :, None] * response(now)
+        parts.append(reduce(effect if multiplier is None else effect * multiplier[now, None]))
     return np.concatenate(parts)
 
 
@@ -218,6 +241,18 @@ def _scaled_window(panel: Panel, start: Day | None, end: Day | None, factor: flo
     exposure = panel.exposure.copy()
     exposure[:, window] *= factor
     return window, exposure
+
+
+def _then(post: Posterior, panel: Panel, rows: Rows) -> Floats | None:
+    """The multiplier that each row's channel had in its period, shape (draws, rows); ``None`` where none varies."""
+    if not varying_of(post.spec, post.channels):
+        return None
+    out = np.ones((post.size, len(rows.period)))
+    for c in np.unique(rows.channel):
+        mine = rows.channel == c
+        if (found := multiplier_at(post, int(c), panel.dates[rows.period[mine]])) is not None:
+            out[:, mine] = found
+    return out
 
 
 def _change(post: Posterior, panel: Panel, changed: tuple[slice, Floats]) -> Floats:
@@ -235,6 +270,7 @@ def _change(post: Posterior, panel: Panel, changed: tuple[slice, Floats]) -> Flo
             return np.asarray(np.einsum("g,dgt->d", size, effect[..., first:]))
 
         out.append(
-            channel_effect(post, panel.exposure[:, near], c, total) - channel_effect(post, exposure[:, near], c, total)
+            channel_effect(post, panel.exposure[:, near], panel.dates[near], c, total)
+            - channel_effect(post, exposure[:, near], panel.dates[near], c, total)
         )
     return np.stack(out, axis=1)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from measurement.mmm.counterfactual import effects
-from measurement.mmm.dims import BY_CHANNEL, SIZE_NAMES, coords_of, demand_root, paid, sized
+from measurement.mmm.dims import BY_CHANNEL, SIZE_NAMES, coords_of, demand_root, paid, sized, varying
 from measurement.mmm.effect_size import raw_prior
 from measurement.mmm.linear_terms import linear_draws
 from measurement.mmm.posterior import Posterior
 from measurement.mmm.priors import forms_of, kinds_of, layout_of
 from measurement.mmm.transforms import MARGINALS, SATURATIONS, lagged, respond
+from measurement.mmm.variation import STEP, multiplier_at, varied
 from measurement.panel import Panel
 from measurement.typing import Floats
 
@@ -35,7 +36,8 @@ def to_datatree(post: Posterior, panel: Panel, *, seed: int = 0) -> "xr.DataTree
 
     Returns:
         A tree with the groups ``posterior`` (every variable of `to_pymc`'s model that is not data; the deterministic
-        ones ``iroas, contribution, coefficient, effect, demand`` too), ``observed_data`` and ``constant_data``.
+        ones ``iroas, contribution, coefficient, effect, demand, multiplier`` too), ``observed_data`` and
+        ``constant_data``.
 
     Raises:
         DataError: Where the panel is not that of the fit.
@@ -48,6 +50,12 @@ def to_datatree(post: Posterior, panel: Panel, *, seed: int = 0) -> "xr.DataTree
     sizes = layout_of(post.spec, panel).sizes
     values: Named = {name: (("channel",), post.draws[name]) for name in BY_CHANNEL if name in sizes}
     values |= _sizes(post, panel, rng) | {"sigma": ((), post.draws["sigma"])}
+    moving, places = varying(panel, post.spec)
+    if places:
+        steps = np.diff(post.draws["log_multiplier"], axis=-1) / (STEP * post.draws["drift"][..., None])
+        values |= {"drift": ((moving,), post.draws["drift"]), "drift_step": ((moving, "quarter"), steps)}
+        path = [multiplier_at(post, c, panel.dates) for c in places]
+        values["multiplier"] = ((moving, "period"), np.stack([each for each in path if each is not None], axis=1))
     groups = 0
     if "lift_spread" in post.draws:
         groups = post.draws["lift_spread"].shape[1]
@@ -148,11 +156,13 @@ def _elasticity(post: Posterior, panel: Panel, c: int) -> Floats:
     forms, kinds = forms_of(post.spec, post.channels).only(c), kinds_of(post.spec, (post.channels[c],))
     exposure = lagged(post.scales.scaled_exposure(panel.exposure)[[c]], forms.present.shape[1])
     own = {name: post.draws[name][:, [c]] for name in BY_CHANNEL if name in post.draws}
+    moved = multiplier_at(post, c, panel.dates)
     out = np.empty(post.size)
     for i, coefficient in enumerate(post.draws["coefficient"][:, c]):
         values = {name: array[i] for name, array in own.items()}
         effect, marginal = (
-            (post.scales.size * coefficient) @ respond(kinds, forms, values, exposure, table)[0].sum(-1)
+            (post.scales.size * coefficient)
+            @ varied(respond(kinds, forms, values, exposure, table), None if moved is None else moved[[i]])[0].sum(-1)
             for table in (SATURATIONS, MARGINALS)
         )
         out[i] = marginal / effect

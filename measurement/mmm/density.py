@@ -24,6 +24,7 @@ from measurement.mmm.lifts import Rows, row_change
 from measurement.mmm.noise import local_precision
 from measurement.mmm.priors import Layout, standardised, unpack
 from measurement.mmm.transforms import Forms, adstock_weights, respond
+from measurement.mmm.variation import multiplier_of, varied
 
 LIFT_DF = 6.0
 
@@ -89,6 +90,7 @@ class ModelData(NamedTuple):
         local: Design block, shape (periods, columns).
         each: Design block of cells, shape (columns, geos, periods).
         terms: What is known of the linear terms and the demand.
+        basis: `variation.basis_of` the panel, shape (periods, steps), or ``None`` where no channel's effect varies.
         tests: Lift tests, or ``None``.
     """
 
@@ -107,6 +109,7 @@ class ModelData(NamedTuple):
     local: Any
     each: Any
     terms: Collapsed
+    basis: Any
     tests: Tests | None
 
     @property
@@ -118,12 +121,15 @@ class ModelData(NamedTuple):
 def media(layout: Layout, data: ModelData, values: dict[str, Any]) -> tuple[Array, Array, Array]:
     """Sum of the channels' effects on the model's scale, (geos, periods), the coefficients and the log shares."""
     exposure = data.exposure.reshape(*data.exposure.shape[:2], layout.geos, -1)
-    saturated = respond(layout.kinds, data.forms, values, exposure, FAST)
+    multiplier = multiplier_of(layout.varying, layout.channels, values, data.basis)
+    saturated = varied(respond(layout.kinds, data.forms, values, exposure, FAST), multiplier)
     summed = saturated.sum(-1)
     spread = spread_of(values, summed)
     weight = data.size * spread
     total = (weight * summed).sum(-1)
-    share = log_share(layout.kinds, data.forms, data.about, layout.about, values, exposure, total, weight, data.cells)
+    share = log_share(
+        layout.kinds, data.forms, data.about, layout.about, values, exposure, multiplier, total, weight, data.cells
+    )
     coefficient = coefficients(share, total, spread, data.cells)
     return jnp.einsum("cg,cgt->gt", coefficient, saturated), coefficient, share
 
@@ -156,6 +162,9 @@ def lift_log_density(layout: Layout, data: ModelData, values: dict[str, Any], co
     mine = tests.channels @ columns
     change = row_change(layout.kinds, forms, mine[:, :-2], mine[:, -2], mine[:, -1], rows)
     parts = jnp.concatenate([coefficient, outside], -1)[rows.channel, rows.geo] * change
+    multiplier = multiplier_of(layout.varying, layout.channels, values, data.basis)
+    if multiplier is not None:
+        parts = parts * multiplier[rows.channel, rows.period]
     effect = tests.members @ parts / tests.std_error
     bias: Any = 0.0
     if layout.groups:

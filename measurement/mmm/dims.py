@@ -9,6 +9,7 @@ from measurement.mmm.design_matrix import Design, Label
 from measurement.mmm.effect_size import ABOUT
 from measurement.mmm.noise import Noise
 from measurement.mmm.spec import Spec
+from measurement.mmm.variation import steps_of, varying_of
 from measurement.panel import Panel
 from measurement.typing import Floats
 
@@ -47,7 +48,9 @@ def coords_of(panel: Panel, spec: Spec, design: Design, tests: Sequence[str], gr
         coords["test"] = list(tests)
     if groups:
         coords["test_group"] = list(range(groups))
-    subsets = [*sized(panel, spec).values(), paid(panel, spec)]
+    subsets = [*sized(panel, spec).values(), paid(panel, spec), varying(panel, spec)]
+    if varying(panel, spec)[1]:
+        coords["quarter"] = list(range(steps_of(panel.dates)))
     return coords | {dim: [panel.channels[c] for c in places] for dim, places in subsets if places}
 
 
@@ -64,6 +67,12 @@ def sized(panel: Panel, spec: Spec) -> dict[str, tuple[str, list[int]]]:
 def paid(panel: Panel, spec: Spec) -> tuple[str, list[int]]:
     """Dim and positions of the channels that cost money, and so have an iROAS."""
     return _subset("paid_channel", [not spec.channels[name].organic for name in panel.channels])
+
+
+def varying(panel: Panel, spec: Spec) -> tuple[str, list[int]]:
+    """Dim and positions of the channels whose effect varies over time."""
+    places = varying_of(spec, panel.channels)
+    return _subset("varying_channel", [c in places for c in range(len(panel.channels))])
 
 
 def demand_root(noise: Noise, periods: int) -> Floats:

@@ -12,6 +12,7 @@ import numpy as np
 
 from measurement.mmm.spec import Spec
 from measurement.mmm.transforms import MARGINALS, SATURATIONS, Forms, Kinds, log_elasticity, respond, saturate
+from measurement.mmm.variation import varied
 from measurement.panel import Panel
 from measurement.typing import Floats, Ints
 
@@ -45,6 +46,7 @@ def log_share(
     occurs: tuple[str, ...],
     values: Mapping[str, Any],
     exposure: Any,
+    multiplier: Any,
     total: Any,
     weight: Any,
     cells: Any,
@@ -58,6 +60,7 @@ def log_share(
         occurs: Those of `ABOUT` that occur.
         values: Named parameters, ``log_contribution`` being ``raw``.
         exposure: The lag tensor, shape (channels, lags, geos, periods).
+        multiplier: `variation.multiplier_of` the channels.
         total: Weighted sum of the saturated exposure, shape (channels,).
         weight: Weight of each channel and geo in that sum, shape (channels, geos).
         cells: Number of cells of the panel.
@@ -66,7 +69,7 @@ def log_share(
     xp = raw.__array_namespace__()
     out = raw
     if "mroi" in occurs:
-        marginal = respond(kinds, forms, values, exposure, MARGINALS).sum(-1)
+        marginal = varied(respond(kinds, forms, values, exposure, MARGINALS), multiplier).sum(-1)
         elasticity = (weight * marginal).sum(-1) / total
         out = xp.where(about == ABOUT.index("mroi"), raw - xp.log(elasticity), out)
     if "coefficient" in occurs:

@@ -14,6 +14,7 @@ from measurement.mmm.prepare import Prepared, prepare
 from measurement.mmm.priors import unpack
 from measurement.mmm.sampling import Progress, ProgressCallback, Sampling
 from measurement.mmm.spec import Spec
+from measurement.mmm.variation import knots_of
 from measurement.panel import Panel
 from measurement.provenance import Provenance, sha256_of, versions
 from measurement.typing import Floats
@@ -75,6 +76,7 @@ def _posterior(
     return Posterior(
         draws=flat,
         chains=sampling.chains,
+        start=panel.dates[0] if ready.layout.varying else None,
         channels=panel.channels,
         geos=panel.geos,
         spec=spec,
@@ -109,7 +111,10 @@ def quantities(
     values: Mapping[str, Floats], coefficient: Floats, log_share: Floats, panel: Panel
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """The parameters that a posterior keeps, and the quantities that are reported, draws on the leading axes."""
-    named = {name: array for name, array in values.items() if name not in ("geo_effect", "log_contribution")}
+    left_out = ("geo_effect", "log_contribution", "drift_step")
+    named = {name: array for name, array in values.items() if name not in left_out}
+    if "drift_step" in values:
+        named["log_multiplier"] = values["drift"][..., None] * (values["drift_step"] @ knots_of(panel.dates).T)
     contribution = np.exp(log_share) * panel.outcome.sum()
     iroas = np.exp(log_share) * money_per_share(panel)
     return named | {"coefficient": coefficient}, {"iroas": iroas, "contribution": contribution}

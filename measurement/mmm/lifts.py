@@ -14,6 +14,7 @@ import numpy as np
 from measurement.errors import DataError, Problem, shown
 from measurement.lift import Lift
 from measurement.mmm.scaling import Scales
+from measurement.mmm.spec import PERIODS_PER_YEAR
 from measurement.mmm.transforms import Forms, Kinds, adstock_weights, in_order, saturate
 from measurement.panel import Panel
 from measurement.typing import Bools, Floats, Ints
@@ -28,6 +29,7 @@ class Rows(NamedTuple):
         geo: Geo of the row; ``geos`` (one past the last) stands for a market outside the panel.
         test: Test of the row.
         unit: KPI units of one scaled unit in the row's market, shape (rows,).
+        period: Period of the panel whose effect the row has.
     """
 
     exposure: Any
@@ -35,6 +37,7 @@ class Rows(NamedTuple):
     geo: Any
     test: Any
     unit: Any
+    period: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +106,7 @@ def rows_of(lifts: Sequence[Lift], panel: Panel, scales: Scales, lags: int) -> R
 
 
 def delta(kinds: Kinds, forms: Forms, values: Any, coefficient: Any, rows: Rows) -> Any:
-    """Effect under actual minus counterfactual exposure, per row, in KPI units.
+    """Effect under actual minus counterfactual exposure, per row, in KPI units; a varying effect's multiplier aside.
 
     Args:
         kinds: The forms that occur.
@@ -179,11 +182,15 @@ def _inside(test: int, lift: Lift, panel: Panel, scales: Scales, lags: int) -> R
         geo,
         np.full(g * t * c, test, dtype=np.int64),
         scales.size[geo] * scales.outcome,
+        np.broadcast_to(np.arange(place.read_out.start, place.read_out.stop)[:, None], (g, t, c)).ravel(),
     )
 
 
 def _outside(test: int, lift: Lift, panel: Panel, scales: Scales, lags: int) -> Rows:
-    """A market that the panel does not hold: ``market_share`` of the panel's size, with the panel's mean effect."""
+    """A market that the panel does not hold: ``market_share`` of the panel's size, with the panel's mean effect.
+
+    Its periods have the effect that the panel has at their dates; before the panel its first, after it its last.
+    """
     channels = panel.channel_index(lift.channels)
     periods = lift.counterfactual_spend.shape[1] if lift.counterfactual_spend.ndim == 3 else 0
     _refuse_shape(lift, (1, max(periods, 1), len(channels)))
@@ -203,7 +210,14 @@ def _outside(test: int, lift: Lift, panel: Panel, scales: Scales, lags: int) -> 
         np.full(rows, len(panel.geos), dtype=np.int64),
         np.full(rows, test, dtype=np.int64),
         np.full(rows, size * scales.outcome),
+        np.repeat(_periods_outside(lift, panel, rows // len(channels)), len(channels)),
     )
+
+
+def _periods_outside(lift: Lift, panel: Panel, periods: int) -> Ints:
+    days = (np.datetime64(lift.start, "D") - panel.dates[0]).astype(np.int64)
+    first = int(np.floor(days * PERIODS_PER_YEAR[panel.period] / 365.25))
+    return np.clip(first + np.arange(periods), 0, panel.shape[1] - 1)
 
 
 def _windows(exposure: Floats, place: Window, lags: int) -> Floats:

@@ -31,7 +31,8 @@ class Posterior:
         draws: Named arrays, draws on the first axis: ``decay, delay, half_saturation, slope`` (draws, channels),
             ``coefficient`` (draws, channels, geos), ``sigma`` (draws,), ``iroas`` and ``contribution`` over the whole
             panel (draws, channels), on geo panels ``geo_spread`` (draws, channels), with grouped tests ``lift_spread``
-            and ``lift_bias``.
+            and ``lift_bias``, and of the channels whose effect varies ``drift`` (draws, varying) and
+            ``log_multiplier`` at the knots of their random walks (draws, varying, knots; see `variation`).
         chains: Number of chains.
         channels: Channel names.
         geos: Geo names.
@@ -41,6 +42,7 @@ class Posterior:
         noise: What was fixed about the residual beforehand.
         diagnostics: Convergence, and what it cost.
         provenance: Data, settings, seed, versions and tests.
+        start: First day of the fitted panel, from which the knots are counted; ``None`` where no effect varies.
     """
 
     draws: Mapping[str, Floats]
@@ -53,6 +55,7 @@ class Posterior:
     noise: Noise
     diagnostics: Diagnostics
     provenance: Provenance
+    start: np.datetime64 | None = None
 
     @property
     def size(self) -> int:
@@ -94,6 +97,7 @@ class Posterior:
             "scalars": {"outcome": self.scales.outcome} | _scalars(self.noise),
             "diagnostics": asdict(self.diagnostics),
             "provenance": self.provenance.to_dict(),
+            **({} if self.start is None else {"start": str(self.start)}),
         }
         arrays: dict[str, Any] = {f"draws/{name}": values for name, values in self.draws.items()}
         arrays |= {f"scales/{name}": value for name, value in asdict(self.scales).items() if name != "outcome"}
@@ -136,6 +140,7 @@ class Posterior:
                 noise=Noise(relative=arrays["noise/relative"], **meta["scalars"]),
                 diagnostics=Diagnostics.from_dict(meta["diagnostics"]),
                 provenance=Provenance.from_dict(meta["provenance"]),
+                start=np.datetime64(meta["start"], "D") if "start" in meta else None,
             )
         except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, DataError) as error:
             raise StoreError(f"the stored posterior is damaged: {shown(error, 200)}") from None

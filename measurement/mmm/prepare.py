@@ -17,6 +17,7 @@ from measurement.mmm.priors import Layout, forms_of, layout_of, prior_of
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import Spec, check_spec
 from measurement.mmm.transforms import Forms, lagged, respond
+from measurement.mmm.variation import basis_of
 from measurement.panel import Panel
 from measurement.typing import Floats
 
@@ -93,6 +94,7 @@ def prepare(
         local=design.local,
         each=design.cells,
         terms=Collapsed(precision.demand, precision.log_root, spectrum.vectors, spectrum.values),
+        basis=basis_of(panel.dates) if layout.varying else None,
         tests=tests,
     )
     return Prepared(layout, _padded(data) if pad else data, scales, counts, noise, groups)
@@ -174,6 +176,7 @@ def _padded(data: ModelData) -> ModelData:
             vectors=spread.T @ terms.vectors @ spread,
             values=terms.values @ spread,
         ),
+        basis=None if data.basis is None else _grown(data.basis, 0, periods),
     )
 
 

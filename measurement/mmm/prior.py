@@ -14,6 +14,7 @@ from measurement.mmm.prepare import Prepared, prepare
 from measurement.mmm.priors import unpack
 from measurement.mmm.spec import Spec
 from measurement.mmm.transforms import respond
+from measurement.mmm.variation import multiplier_of, varied
 from measurement.panel import Panel
 from measurement.provenance import Provenance, versions
 from measurement.typing import Floats
@@ -41,6 +42,7 @@ def prior(panel: Panel, spec: Spec | None = None, *, draws: int = 500, seed: int
     return Posterior(
         draws=named | reported,
         chains=1,
+        start=panel.dates[0] if ready.layout.varying else None,
         channels=panel.channels,
         geos=panel.geos,
         spec=chosen,
@@ -61,9 +63,12 @@ def _sizes(ready: Prepared, values: dict[str, Floats]) -> tuple[Floats, Floats]:
     """Coefficients (channels, geos) and log shares (channels,) of one draw."""
     layout, data = ready.layout, ready.data
     exposure = data.exposure.reshape(*data.exposure.shape[:2], layout.geos, -1)
-    summed = respond(layout.kinds, data.forms, values, exposure).sum(-1)
+    multiplier = multiplier_of(layout.varying, layout.channels, values, data.basis)
+    summed = varied(respond(layout.kinds, data.forms, values, exposure), multiplier).sum(-1)
     spread = spread_of(values, summed)
     weight = data.size * spread
     total = (weight * summed).sum(-1)
-    share = log_share(layout.kinds, data.forms, data.about, layout.about, values, exposure, total, weight, data.cells)
+    share = log_share(
+        layout.kinds, data.forms, data.about, layout.about, values, exposure, multiplier, total, weight, data.cells
+    )
     return coefficients(share, total, spread, data.cells), share

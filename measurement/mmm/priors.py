@@ -15,6 +15,7 @@ from measurement.mmm.effect_size import raw_prior
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import PositivePrior, Spec
 from measurement.mmm.transforms import ADSTOCKS, SATURATIONS, WITH_HALF, WITH_SLOPE, Forms, Kinds, log_elasticity
+from measurement.mmm.variation import steps_of, varying_of
 from measurement.panel import Panel
 from measurement.typing import Floats
 
@@ -33,6 +34,8 @@ class Layout:
         about: What the priors of the effects' sizes are about (`effect_size.ABOUT`), those that occur.
         tests: Lift tests, padded.
         groups: Groups of tests that share a between-test spread, padded.
+        varying: Positions of the channels whose effect varies.
+        steps: Quarterly steps of their random walks.
     """
 
     channels: int
@@ -41,6 +44,8 @@ class Layout:
     about: tuple[str, ...] = ("roi",)
     tests: int = 0
     groups: int = 0
+    varying: tuple[int, ...] = ()
+    steps: int = 0
 
     @property
     def sizes(self) -> dict[str, tuple[int, ...]]:
@@ -57,6 +62,8 @@ class Layout:
             shapes["slope"] = c
         shapes["log_contribution"] = c
         shapes["sigma"] = ()
+        if self.varying:
+            shapes |= {"drift": (len(self.varying),), "drift_step": (len(self.varying), self.steps)}
         if self.geos > 1:
             shapes["geo_spread"] = c
             shapes["geo_effect"] = (self.channels, self.geos)
@@ -80,6 +87,7 @@ class Layout:
 def layout_of(spec: Spec, panel: Panel, tests: int = 0, groups: int = 0) -> Layout:
     """The layout of a spec for a panel."""
     own = [spec.channels[name] for name in panel.channels]
+    varying = varying_of(spec, panel.channels)
     return Layout(
         channels=len(own),
         geos=len(panel.geos),
@@ -87,6 +95,8 @@ def layout_of(spec: Spec, panel: Panel, tests: int = 0, groups: int = 0) -> Layo
         about=tuple(sorted({channel.size_prior[0] for channel in own})),
         tests=tests,
         groups=groups,
+        varying=varying,
+        steps=steps_of(panel.dates) if varying else 0,
     )
 
 
@@ -111,6 +121,8 @@ def prior_of(layout: Layout, spec: Spec, panel: Panel, scales: Scales, start_sig
         "weibull_scale": _both([channel.weibull_scale.normal for channel in own]),
         "log_contribution": raw_prior(spec, panel),
         "sigma": (np.log(start_sigma), sigma[1]),
+        "drift": _both([own[c].drift.normal for c in layout.varying]) if layout.varying else (0.0, 1.0),
+        "drift_step": (0.0, 1.0),
         "geo_spread": spec.geo_spread.normal,
         "geo_effect": (0.0, 1.0),
         "lift_spread": LIFT_SPREAD.normal,
@@ -148,7 +160,7 @@ def unpack(layout: Layout, raw: Any) -> dict[str, Any]:
         at += length
         if name in ("decay", "delay"):
             values[name] = 0.5 + 0.5 * xp.tanh(0.5 * part)
-        elif name in ("log_contribution", "geo_effect", "lift_bias"):
+        elif name in ("log_contribution", "drift_step", "geo_effect", "lift_bias"):
             values[name] = part
         else:
             values[name] = xp.exp(part)

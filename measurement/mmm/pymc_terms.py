@@ -10,14 +10,14 @@ import pytensor.tensor as pt
 from measurement.lift import Lift
 from measurement.mmm.density import LIFT_DF
 from measurement.mmm.design_matrix import Design
-from measurement.mmm.dims import BY_CHANNEL, SIZE_NAMES, demand_root, paid, sized
+from measurement.mmm.dims import BY_CHANNEL, SIZE_NAMES, demand_root, paid, sized, varying
 from measurement.mmm.effect_size import money_per_share
 from measurement.mmm.lifts import Rows
 from measurement.mmm.prepare import Prepared
 from measurement.mmm.pymc_forms import Channel
 from measurement.mmm.spec import Spec
 from measurement.panel import Panel
-from measurement.typing import Floats
+from measurement.typing import Floats, Ints
 
 
 def build(panel: Panel, spec: Spec, ready: Prepared, design: Design, lifts: Sequence[Lift]) -> None:
@@ -32,7 +32,8 @@ def build(panel: Panel, spec: Spec, ready: Prepared, design: Design, lifts: Sequ
     """
     unit = (ready.scales.size * ready.scales.outcome)[:, None]
     values = _media_parameters(ready)
-    effect, coefficient = _effects(panel, spec, ready, values, unit)
+    multiplier = _multiplier(panel, spec, ready)
+    effect, coefficient = _effects(panel, spec, ready, values, multiplier, unit)
     sigma = _positive("sigma", ready)
     shock = pm.Normal("demand_shock", 0.0, 1.0, dims="period")
     moved = pm.math.dot(demand_root(ready.noise, panel.shape[1]), shock)
@@ -40,7 +41,7 @@ def build(panel: Panel, spec: Spec, ready: Prepared, design: Design, lifts: Sequ
     mean = _linear(design, unit) + effect.sum(0) + unit * demand
     _outcome(ready, mean, sigma, unit, panel.outcome)
     if lifts:
-        _lifts(panel, spec, ready, lifts, values, coefficient)
+        _lifts(panel, spec, ready, lifts, values, coefficient, multiplier)
 
 
 def _normal(name: str, ready: Prepared) -> tuple[Floats, Floats]:
@@ -70,7 +71,20 @@ def _media_parameters(ready: Prepared) -> dict[str, Any]:
     return values
 
 
-def _effects(panel: Panel, spec: Spec, ready: Prepared, values: dict[str, Any], unit: Floats) -> tuple[Any, Any]:
+def _multiplier(panel: Panel, spec: Spec, ready: Prepared) -> dict[int, Any]:
+    """By position of each channel whose effect varies, its multiplier over time, shape (periods,)."""
+    dim, places = varying(panel, spec)
+    if not places:
+        return {}
+    steps = pm.Normal("drift_step", 0.0, 1.0, dims=(dim, "quarter"))
+    path = _positive("drift", ready, dim)[:, None] * pt.dot(steps, ready.data.basis.T)
+    moved = pm.Deterministic("multiplier", pt.exp(path), dims=(dim, "period"))
+    return {c: moved[i] for i, c in enumerate(places)}
+
+
+def _effects(
+    panel: Panel, spec: Spec, ready: Prepared, values: dict[str, Any], multiplier: dict[int, Any], unit: Floats
+) -> tuple[Any, Any]:
     """Effects in KPI units, (channel, geo, period), and the coefficients, (channel, geo)."""
     size, cells = ready.data.size, ready.data.cells
     exposure = pm.Data("exposure", panel.exposure, dims=("geo", "period", "channel"), shape=panel.exposure.shape)
@@ -81,10 +95,11 @@ def _effects(panel: Panel, spec: Spec, ready: Prepared, values: dict[str, Any], 
         channel = Channel(spec.channels[name], {key: value[c] for key, value in values.items()})
         scale = size[:, None] * ready.scales.exposure[c]
         history = pt.constant(panel.exposure[:, :, c]) / scale
-        past.append(channel.response(history).sum(-1))
-        now.append(channel.response(exposure[:, :, c] / scale))
+        moved = multiplier.get(c, 1.0)
+        past.append((channel.response(history) * moved).sum(-1))
+        now.append(channel.response(exposure[:, :, c] / scale) * moved)
         total = (weight[c] * past[c]).sum()
-        marginal = channel.response(history, marginal=True).sum(-1)
+        marginal = (channel.response(history, marginal=True) * moved).sum(-1)
         shift.append((total, pt.log((weight[c] * marginal).sum() / total)))
     total = pt.stack([each for each, _ in shift])
     share = _log_share(panel, spec, ready, total, [elasticity for _, elasticity in shift])
@@ -187,7 +202,13 @@ def _roots(own: Floats, lag: Floats) -> Floats:
 
 
 def _lifts(
-    panel: Panel, spec: Spec, ready: Prepared, lifts: Sequence[Lift], values: dict[str, Any], coefficient: Any
+    panel: Panel,
+    spec: Spec,
+    ready: Prepared,
+    lifts: Sequence[Lift],
+    values: dict[str, Any],
+    coefficient: Any,
+    multiplier: dict[int, Any],
 ) -> None:
     """Every lift test, simulated from its own cells."""
     tests = ready.data.tests
@@ -195,7 +216,13 @@ def _lifts(
     size = ready.data.size
     outside = (coefficient * size).sum(-1, keepdims=True) / size.sum()
     everywhere = pt.concatenate([coefficient, outside], axis=-1)
-    delta = sum(_change(spec, panel, c, tests.rows, tests.members, values, everywhere) for c in set(tests.rows.channel))
+    delta: Any = 0.0
+    for c in set(tests.rows.channel):
+        mine = np.flatnonzero(tests.rows.channel == c)
+        change = _change(spec, panel, c, mine, tests.rows, values, everywhere)
+        if c in multiplier:
+            change = change * multiplier[c][tests.rows.period[mine]]
+        delta = delta + pt.dot(tests.members[:, mine], change)
     pm.Deterministic("test_effect", delta, dims="test")
     bias: Any = 0.0
     if ready.groups:
@@ -206,11 +233,8 @@ def _lifts(
     pm.StudentT("lift", nu=LIFT_DF, mu=delta + bias, sigma=scale, observed=measured, dims="test")
 
 
-def _change(
-    spec: Spec, panel: Panel, c: int, rows: Rows, members: Floats, values: dict[str, Any], coefficient: Any
-) -> Any:
-    """One channel's part of every test's effect, in KPI units, shape (tests,)."""
-    mine = np.flatnonzero(rows.channel == c)
+def _change(spec: Spec, panel: Panel, c: int, mine: Ints, rows: Rows, values: dict[str, Any], coefficient: Any) -> Any:
+    """What each of one channel's rows changes, its multiplier aside, in KPI units, shape (its rows,)."""
     channel = Channel(spec.channels[panel.channels[c]], {key: value[c] for key, value in values.items()})
     change = channel.at(rows.exposure[0, mine]) - channel.at(rows.exposure[1, mine])
-    return pt.dot(members[:, mine], coefficient[c, rows.geo[mine]] * change * rows.unit[mine])
+    return coefficient[c, rows.geo[mine]] * change * rows.unit[mine]

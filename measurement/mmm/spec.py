@@ -22,6 +22,7 @@ DemandDriven = Literal["no", "some", "strong"]
 Size = Literal["roi", "mroi", "contribution", "coefficient"]
 SIZES: tuple[Size, ...] = get_args(Size)
 Trend = Literal["none", "linear", "piecewise"]
+Varies = Literal["no", "slow"]
 
 Z90 = 1.6448536269514722
 PERIODS_PER_YEAR: dict[Period, float] = {"day": 365.25, "week": 365.25 / 7, "month": 12.0}
@@ -123,6 +124,8 @@ class ChannelSpec(_Frozen):
         order: Whether the carry-over comes before the saturation or after it.
         weibull_shape: Prior of the Weibull carry-over's shape; above 1 the effect peaks after the spend.
         weibull_scale: Prior of its scale, in periods.
+        varies: Whether the effect of the same spend may change over time: ``slow``, as a random walk by quarters.
+        drift: Prior of the standard deviation of the log effect's change within a year, where it may change.
     """
 
     adstock: Adstock = "geometric"
@@ -144,6 +147,8 @@ class ChannelSpec(_Frozen):
     weibull_scale: PositivePrior = PositivePrior(
         median=WEIBULL_SCALE["week"][0], low=WEIBULL_SCALE["week"][1], high=WEIBULL_SCALE["week"][2]
     )
+    varies: Varies = "no"
+    drift: PositivePrior = PositivePrior(median=0.2, low=0.05, high=0.8)
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
@@ -313,6 +318,14 @@ def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
                     f"channel '{shown(name)}' has l_max {spec.channels[name].l_max}, "
                     f"but the panel has only {periods} periods",
                     code="l-max",
+                )
+            )
+        if spec.channels[name].varies == "slow" and periods < PERIODS_PER_YEAR[panel.period] / 2:
+            problems.append(
+                Problem(
+                    f"the effect of channel '{shown(name)}' may vary slowly, and the panel has only {periods} "
+                    f"{panel.period}s: it takes half a year of data, so leave `varies` out",
+                    code="too-short",
                 )
             )
     if not np.isfinite(panel.outcome).all() or not panel.outcome.mean() > 0:

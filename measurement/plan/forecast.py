@@ -176,7 +176,7 @@ def forecast(
     """
     few, periods = post.thinned(draws), len(plan.dates)
     later = ahead(few, panel, plan.dates, planned_controls(panel, controls, plan.dates), seed=seed)
-    media = media_ahead(few, panel, planned_exposure(few, panel, plan))
+    media = media_ahead(few, panel, planned_exposure(few, panel, plan), seed=seed)
     mean = sum(later.terms.values()) + media.sum(axis=1)
     year = {"day": 364, "week": 52, "month": 12}[panel.period]
     known = panel.shape[1] >= year and periods <= year
@@ -225,7 +225,7 @@ def scenario(
     few = post.thinned(draws)
     first, second = (forecast(few, panel, spent, controls=controls, draws=draws, seed=seed) for spent in (plan, usual))
     moved = (first.draws - second.draws).sum(axis=(1, 2))
-    in_the_end = (_brought(few, panel, plan) - _brought(few, panel, usual)) * panel.kpi_value
+    in_the_end = (_brought(few, panel, plan, seed) - _brought(few, panel, usual, seed)) * panel.kpi_value
     profit = margin * in_the_end - float(plan.spend.sum() - usual.spend.sum())
     return Scenario(
         plan=first,
@@ -256,9 +256,11 @@ def past_frame(panel: Panel) -> "pd.DataFrame":
     )
 
 
-def _brought(post: Posterior, panel: Panel, plan: Horizon) -> Floats:
+def _brought(post: Posterior, panel: Panel, plan: Horizon, seed: int) -> Floats:
     """What media bring from the plan's first period until its carry-over has run out, in KPI units, shape (draws,)."""
     exposure = planned_exposure(post, panel, plan)
     rest = max(channel.l_max for channel in post.spec.channels.values())
     after = np.zeros((exposure.shape[0], rest, exposure.shape[2]))
-    return np.asarray(media_ahead(post, panel, np.concatenate([exposure, after], axis=1)).sum(axis=(1, 2, 3)))
+    return np.asarray(
+        media_ahead(post, panel, np.concatenate([exposure, after], axis=1), seed=seed).sum(axis=(1, 2, 3))
+    )

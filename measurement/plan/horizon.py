@@ -13,7 +13,8 @@ import numpy as np
 from measurement.errors import DataError
 from measurement.mmm import Posterior
 from measurement.mmm.counterfactual import channel_effect
-from measurement.panel import Panel, Period, expected_dates
+from measurement.panel import Panel, Period
+from measurement.periods import periods_after
 from measurement.typing import Dates, Floats, Ints
 
 Like = Literal["year_ago", "recent"]
@@ -89,11 +90,7 @@ def same_periods(panel: Panel, periods: int) -> Ints:
 
 def following(panel: Panel, periods: int) -> Dates:
     """First days of the periods after the panel, shape (periods,)."""
-    days = {"day": 1, "week": 7, "month": 31}[panel.period]
-    last = panel.dates[-1].astype("datetime64[D]")
-    return np.asarray(
-        expected_dates(last, last + np.timedelta64(days * (periods + 1), "D"), panel.period)[1 : periods + 1]
-    )
+    return periods_after(panel.dates, panel.period, periods)
 
 
 def returns(post: Posterior, panel: Panel, horizon: Horizon, factors: Floats, *, by_geo: bool = False) -> Floats:
@@ -121,11 +118,17 @@ def returns(post: Posterior, panel: Panel, horizon: Horizon, factors: Floats, *,
         carried = panel.exposure[:, max(0, panel.shape[1] - reach) :]
         planned = horizon.spend * post.scales.exposure_per_money
         after = np.zeros((len(panel.geos), reach, len(panel.channels)))
+        dates = np.concatenate([panel.dates[-carried.shape[1] :], following(panel, len(horizon.dates) + reach)])
 
-        def brings(factor: Floats, parts: Sequence[Floats] = (carried, planned, after), c: int = c) -> Floats:
+        def brings(
+            factor: Floats,
+            parts: Sequence[Floats] = (carried, planned, after),
+            dates: Dates = dates,
+            c: int = c,
+        ) -> Floats:
             before, plan, rest = parts
             whole = np.concatenate([before, factor[:, None, None] * plan, rest], axis=1)
-            return channel_effect(post, whole, c, lambda e: total(e[..., before.shape[1] :]))
+            return channel_effect(post, whole, dates, c, lambda e: total(e[..., before.shape[1] :]))
 
         multiples = np.broadcast_to(factors[c], (len(panel.geos), factors.shape[-1])).T
         nothing = brings(np.zeros(len(panel.geos)))

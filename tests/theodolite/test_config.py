@@ -102,10 +102,12 @@ def test_the_forms_of_a_channel_reach_the_model() -> None:
     text = GOOD.split("[channels.tv]")[0] + '[model]\ntrend = "piecewise"\nfourier_order = 2\n'
     text += f'[channels.{name}]\nadstock = "weibull"\nsaturation = "root"\norder = "saturation_first"\nl_max = 6\n'
     text += "weibull_scale = { median = 2, low = 1, high = 4 }\n"
+    text += 'varies = "slow"\ndrift = { median = 0.3, low = 0.1, high = 0.9 }\n'
     made = spec(panel, parse(text))
     own = made.channels[name]
     assert (own.adstock, own.saturation, own.order, own.l_max) == ("weibull", "root", "saturation_first", 6)
     assert own.weibull_scale.high == 4.0
+    assert (own.varies, own.drift.high) == ("slow", 0.9)
     assert (made.trend, made.fourier_order) == ("piecewise", 2)
     assert made.channels[panel.channels[1]] == Spec.default(panel).channels[panel.channels[1]]
     assert set(ChannelSection().model) == {"demand_driven", "organic"}
@@ -118,6 +120,8 @@ def test_the_forms_of_a_channel_reach_the_model() -> None:
         ("l_max = 2.5", "channels.tv.l_max", "integer"),
         ("decay = { median = 0.5, low = 0.6, high = 0.9 }", "channels.tv.decay", "low < median < high"),
         ("mroi = { median = 1, low = 0.5, high = 2 }", "channels.tv", "one of roi, mroi"),
+        ('varies = "fast"', "channels.tv.varies", "'slow'"),
+        ("drift = { median = 0.2, low = 0.1, high = 0.4 }", "channels.tv", 'varies = "slow"'),
         ("satturation = 1", "channels.tv.satturation", "did you mean 'saturation'"),
     ],
 )

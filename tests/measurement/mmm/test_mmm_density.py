@@ -39,9 +39,11 @@ OTHER_FORMS = {
     "channel 0": {"adstock": "weibull", "saturation": "exponential", "order": "saturation_first"},
     "channel 1": {"adstock": "binomial", "saturation": "root", "demand_driven": "strong"},
 }
+VARYING = {"channel 0": {"varies": "slow"}}
+DELAYED = {"channel 1": {"adstock": "delayed", "saturation": "logistic", "demand_driven": "strong"}}
 
 
-@pytest.fixture(scope="module", params=["national", "geo", "other forms"])
+@pytest.fixture(scope="module", params=["national", "geo", "other forms", "varying"])
 def case(request, panel_of):
     geos = 1 if request.param == "national" else 3
     panel, _ = panel_of(geos, 40, 2, seed=3)
@@ -50,9 +52,7 @@ def case(request, panel_of):
         trend="piecewise",
         fourier_order=2,
         holidays=("DE",),
-        channels=OTHER_FORMS
-        if request.param == "other forms"
-        else {"channel 1": {"adstock": "delayed", "saturation": "logistic", "demand_driven": "strong"}},
+        channels={"other forms": OTHER_FORMS, "varying": VARYING | DELAYED}.get(request.param, DELAYED),
     )
     lifts = ()
     if geos > 1:
@@ -122,7 +122,12 @@ def own_delta(panel, spec, ready, values, coefficient, lift):
         carried = np.convolve(spend / unit, weights)[:40]
         return coefficient[0, 0] * carried**slope / (carried**slope + half**slope)
 
-    change = (effect(panel.spend[0, :, 0]) - effect(usual))[20:27].sum()
+    change = effect(panel.spend[0, :, 0]) - effect(usual)
+    if spec.channels["channel 0"].varies == "slow":
+        walk = np.append(0.0, np.cumsum(0.5 * values["drift"][0] * values["drift_step"][0]))
+        path = np.interp(np.arange(40) * 7 / (365.25 / 4), np.arange(len(walk)), walk)
+        change = change * np.exp(path - path.mean())
+    change = change[20:27].sum()
     return change * ready.scales.size[0] * ready.scales.outcome
 
 

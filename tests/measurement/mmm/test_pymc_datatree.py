@@ -20,16 +20,21 @@ from measurement.mmm.spec import Spec  # noqa: E402
 
 PLAIN = Mode("py", "fast_compile")
 PRIOR = {"median": 0.3, "low": 0.1, "high": 0.9}
-DETERMINISTIC = ["iroas", "contribution", "coefficient", "effect", "demand"]
+DETERMINISTIC = ["iroas", "contribution", "coefficient", "effect", "demand", "multiplier"]
 
 
 @pytest.fixture(scope="module")
 def case(panel_of):
-    """Four channels, one prior of each kind, on three geos; organic, delayed and saturation-first channels in it."""
+    """Four channels, one prior of each kind, on three geos; organic, delayed, saturation-first and varying channels."""
     panel, _ = panel_of(3, 50, 4, seed=3)
     spend = panel.spend.copy()
     spend[..., 2] = 0.0
-    forms = [{"adstock": "delayed"}, {"order": "saturation_first"}, {"organic": True}, {"saturation": "root"}]
+    forms = [
+        {"adstock": "delayed"},
+        {"order": "saturation_first", "varies": "slow"},
+        {"organic": True},
+        {"saturation": "root", "varies": "slow"},
+    ]
     own = {
         f"channel {c}": {kind: PRIOR} | forms[c]
         for c, kind in enumerate(("roi", "mroi", "contribution", "coefficient"))

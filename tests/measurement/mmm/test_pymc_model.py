@@ -106,6 +106,21 @@ def shared_spread_of_tests(panel_of):
     return panel, Spec.default(panel, mask_tests="yes", fourier_order=1), lifts
 
 
+def effects_that_vary(panel_of):
+    """Two of three channels, one with a prior of its marginal ROI, and tests in and outside the panel."""
+    panel, _ = panel_of(2, 50, 3, seed=3)
+    own = {"channel 0": {"varies": "slow"}, "channel 2": {"varies": "slow", "mroi": PRIOR}}
+    outside = replace(
+        lift_of(panel, "market", "channel 0", 40, 5),
+        geos=(),
+        counterfactual_spend=np.full((1, 5, 1), 9e3),
+        actual_spend=np.zeros((1, 5, 1)),
+        carry_in="cold_start",
+    )
+    lifts = (lift_of(panel, "a", "channel 2", 10, 4), outside)
+    return panel, Spec.default(panel, channels=own, fourier_order=1), lifts
+
+
 CASES = (
     national,
     geo_with_a_test,
@@ -114,6 +129,7 @@ CASES = (
     four_kinds_of_prior,
     organic_and_treatments,
     shared_spread_of_tests,
+    effects_that_vary,
 )
 
 
@@ -129,7 +145,7 @@ def point_of(ready, panel, spec, raw) -> dict[str, np.ndarray]:
                 shift = money[places] if kind in ("roi", "mroi") else 0.0
                 point[f"{SIZE_NAMES[kind]}_log__"] = block[places] + shift
         else:
-            link = {"decay": "_logodds__", "delay": "_logodds__", "geo_effect": "", "lift_bias": ""}
+            link = {"decay": "_logodds__", "delay": "_logodds__", "geo_effect": "", "lift_bias": "", "drift_step": ""}
             point[name + link.get(name, "_log__")] = block
     return point
 
