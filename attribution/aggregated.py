@@ -74,7 +74,7 @@ def from_frame(frame: pd.DataFrame, spec: PathSpec, channels: Sequence[str], pro
         conversions=sums[:, 0],
         nulls=sums[:, 2],
         value=sums[:, 1] if valued else None,
-        no_touch=(float(lone[0]), float(lone[1]), 0.0),
+        no_touch=(float(lone[0]), float(lone[1])),
         spec=spec,
         counts={"rows": len(frame), "paths": len(order)},
         findings=(*problems, *findings.of_names(raw, spec, channels)),

@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from attribution.journeys import Journeys
+from attribution.users import Users
 from measurement.typing import Floats, Ints
 
 
@@ -21,10 +22,10 @@ class Distinct:
         converting: How many of the paths have a conversion.
         conversions: Conversions, shape (converting,).
         value: Their money, shape (converting,).
-        squares: Sum of the squared money of each conversion, shape (converting,).
         decay: Per touch of the converting paths, conversions credited by time decay, shape (touches of those,).
         decay_value: The same for money.
         nulls: Journeys without conversion, shape (paths,).
+        users: The journeys by group of users.
     """
 
     channel: NDArray[np.uint16]
@@ -32,10 +33,10 @@ class Distinct:
     converting: int
     conversions: Floats
     value: Floats
-    squares: Floats
     decay: Floats
     decay_value: Floats
     nulls: Floats
+    users: Users
 
 
 def of(journeys: Journeys) -> Distinct:
@@ -54,10 +55,28 @@ def of(journeys: Journeys) -> Distinct:
         converting=converting,
         conversions=np.bincount(by_path, journeys.conversions, converting),
         value=np.bincount(by_path, journeys.value, converting),
-        squares=np.bincount(by_path, journeys.squares, converting),
         decay=np.bincount(touch, journeys.decay * np.repeat(journeys.conversions, journeys.lengths[:n]), width),
         decay_value=np.bincount(touch, journeys.decay * np.repeat(journeys.value, journeys.lengths[:n]), width),
         nulls=np.bincount(owner[n:], minlength=size).astype(np.float64),
+        users=_users(journeys, owner),
+    )
+
+
+def _users(journeys: Journeys, owner: Ints) -> Users:
+    n = journeys.converting
+    cell, group, touches = journeys.exposed
+    return Users(
+        sale_path=owner[:n].astype(np.int32),
+        sale_group=journeys.group[:n],
+        sale_conversions=journeys.conversions,
+        sale_value=journeys.value,
+        sale_ages=journeys.ages,
+        null_path=owner[n:].astype(np.int32),
+        null_group=journeys.group[n:],
+        no_touch=journeys.no_touch,
+        exposed=cell,
+        exposed_group=group,
+        exposed_touches=touches,
     )
 
 
@@ -92,11 +111,18 @@ def merge(parts: Sequence[Distinct]) -> Distinct:
         converting=converting,
         conversions=add("conversions", owner[:n], converting),
         value=add("value", owner[:n], converting),
-        squares=add("squares", owner[:n], converting),
         decay=add("decay", touch, width),
         decay_value=add("decay_value", touch, width),
         nulls=np.bincount(owner, np.concatenate([tails, rests]), size),
+        users=Users.joined([part.users for part in parts], _places(parts, owner)),
     )
+
+
+def _places(parts: Sequence[Distinct], owner: Ints) -> list[Ints]:
+    """What the paths of each part are called in the merged table; ``owner`` lists those of all won parts first."""
+    won = np.cumsum([0, *(part.converting for part in parts)])
+    lost = won[-1] + np.cumsum([0, *(len(part.nulls) - part.converting for part in parts)])
+    return [np.concatenate([owner[won[i] : won[i + 1]], owner[lost[i] : lost[i + 1]]]) for i in range(len(parts))]
 
 
 def _cut(part: Distinct, first: int, stop: int) -> tuple[NDArray[np.uint16], Ints]:

@@ -16,7 +16,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from attribution import ages
 from attribution.path_spec import SECONDS_PER_DAY, PathSpec
+from attribution.users import GROUPS, added_up
 from measurement.typing import Bools, Floats, Ints
 
 CLICK, IMPRESSION, CONVERSION = 0, 1, 2
@@ -120,9 +122,11 @@ class Journeys:
         converting: How many of the journeys converted.
         conversions: Conversions of each of them.
         value: Their money (0 where the log has none).
-        squares: Sum of the squared money of each conversion.
         decay: Weight of each touch of the converting journeys in time decay; 1 per journey in all.
-        no_touch: Conversions before any touch: number, money, squared money.
+        ages: Bin of the age of each touch of the converting journeys (`attribution.ages`).
+        group: Group of the user of each journey (`attribution.users`).
+        no_touch: Number and money of conversions before any touch by group, shape (2, groups).
+        exposed: Cells, groups and counts of exposure (`attribution.users.Users`).
         tally: What was counted.
     """
 
@@ -131,9 +135,11 @@ class Journeys:
     converting: int
     conversions: Floats
     value: Floats
-    squares: Floats
     decay: Floats
+    ages: NDArray[np.uint8]
+    group: NDArray[np.uint16]
     no_touch: Floats
+    exposed: tuple[NDArray[np.int32], NDArray[np.uint16], Floats]
     tally: Tally = field(default_factory=Tally)
 
 
@@ -149,10 +155,28 @@ def build(events: Events, clock: Clock, spec: PathSpec, direct: Bools) -> Journe
     tally = Tally(timed=int(_timed(events.time[:1_000], clock) or _timed(events.time, clock)))
     events = _without_bots(_without_duplicates(events, spec, tally), spec, tally)
     if not len(events):
-        none = np.zeros(0)
-        return Journeys(events.channel, np.zeros(0, np.int64), 0, none, none, none, none, np.zeros(3), tally)
+        return nothing(tally)
     starts, live = _segments(events, clock, spec)
     return _paths(events, starts, live, clock, spec, direct, tally)
+
+
+def nothing(tally: Tally) -> Journeys:
+    """No journeys."""
+    none, places = np.zeros(0), np.zeros(0, np.uint16)
+    exposed = added_up(np.zeros(0, np.int32), places)
+    return Journeys(
+        places,
+        np.zeros(0, np.int64),
+        0,
+        none,
+        none,
+        none,
+        np.zeros(0, np.uint8),
+        places,
+        np.zeros((2, GROUPS)),
+        exposed,
+        tally,
+    )
 
 
 def _timed(time: Ints, clock: Clock) -> bool:
@@ -235,28 +259,48 @@ def _paths(
     at = np.flatnonzero(touch & live)
     tally.expired = int(touch.sum()) - len(at)
     number = np.repeat(np.arange(len(starts)), size)
+    group = _groups(events.user[stop - 1], end)
+    seen = np.flatnonzero((events.kind != CONVERSION) & np.repeat(counted | open_, size))
+    seen = _by_choice(events.channel, seen, number, spec, direct, Tally())
+    exposed = _exposed(events, seen, np.where(converts, end, clock.log_end)[number[seen]], clock, spec)
     at = _by_choice(events.channel, at, number, spec, direct, tally)
     lengths = np.bincount(number[at], minlength=len(starts))
     tally.journeys = int((lengths > 0).sum())
 
     sale = np.flatnonzero(events.kind == CONVERSION)
     money = np.nan_to_num(events.value[sale])
-    conversions, value, squares = (np.bincount(number[sale], each, len(starts)) for each in (None, money, money**2))
+    conversions, value = (np.bincount(number[sale], each, len(starts)) for each in (None, money))
     alone = counted & converts & (lengths == 0)
     won = counted & converts & (lengths > 0)
     lost = counted & ~converts & (lengths > 0)
     first = at[won[number[at]]]
+    age = np.repeat(end[won], lengths[won]) - events.time[first]
     return Journeys(
         channel=np.concatenate([events.channel[first], events.channel[at[lost[number[at]]]]]),
         lengths=np.concatenate([lengths[won], lengths[lost]]),
         converting=int(won.sum()),
         conversions=conversions[won],
         value=value[won],
-        squares=squares[won],
         decay=_decay(events.time[first], lengths[won], clock.days(spec.half_life_days)),
-        no_touch=np.array([conversions[alone].sum(), value[alone].sum(), squares[alone].sum()]),
+        ages=ages.bins(age, clock.tick),
+        group=np.concatenate([group[won], group[lost]]),
+        no_touch=np.stack([np.bincount(group[alone], each[alone], GROUPS) for each in (conversions, value)]),
+        exposed=added_up(exposed, group[number[seen]]),
         tally=tally,
     )
+
+
+def _groups(user: NDArray[np.uint64], end: Ints) -> NDArray[np.uint16]:
+    """The group of each journey's user; conversions without a user are dealt by their time."""
+    nobody = (end.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)
+    return (np.where(user == NO_USER, nobody, user) % np.uint64(GROUPS)).astype(np.uint16)
+
+
+def _exposed(events: Events, at: Ints, until: Ints, clock: Clock, spec: PathSpec) -> NDArray[np.int32]:
+    """The cell of exposure of each touch: its channel, and how long it could have led to a conversion."""
+    lookback = np.array([clock.days(spec.click_lookback_days), clock.days(spec.impression_lookback_days)])
+    spell = np.minimum(until - events.time[at], lookback[events.kind[at]])
+    return events.channel[at].astype(np.int32) * ages.BINS + ages.bins(spell, clock.tick)
 
 
 def _by_choice(

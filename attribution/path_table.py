@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from attribution.path_spec import PathSpec
+from attribution.users import Users
 from measurement.errors import Problem
 from measurement.typing import Floats, Ints, Json
 
@@ -30,10 +31,10 @@ class Paths:
         conversions: Conversions per path, shape (paths,).
         nulls: Journeys without conversion per path, shape (paths,).
         value: Money of the conversions per path, shape (paths,); ``None`` where the source has no value.
-        squares: Sum of the squared money of each conversion, shape (paths,); ``None`` where only sums are known.
         decay: Conversions that time decay credits to each touch, shape (touches,); ``None`` without times.
         decay_value: The same for money.
-        no_touch: Conversions that no touch preceded: their number, money, squared money.
+        no_touch: Conversions that no touch preceded: their number and money.
+        users: The journeys by group of users, with ages of touches; ``None`` for aggregated paths.
         window: First and last day that the journeys' ends cover; ``None`` for aggregated paths.
         spec: The choices that made them.
         counts: What was read and what was left out, by name.
@@ -46,10 +47,10 @@ class Paths:
     conversions: Floats
     nulls: Floats
     value: Floats | None = None
-    squares: Floats | None = None
     decay: Floats | None = None
     decay_value: Floats | None = None
-    no_touch: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    no_touch: tuple[float, float] = (0.0, 0.0)
+    users: Users | None = None
     window: tuple[date, date] | None = None
     spec: PathSpec = field(default_factory=PathSpec)
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -90,6 +91,7 @@ class Paths:
             self.value,
             self.decay,
             self.decay_value,
+            *(() if self.users is None else self.users.arrays()),
         ):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()

@@ -20,7 +20,7 @@ import pyarrow as pa
 from attribution import aggregated, distinct, findings
 from attribution.event_log import Codes, clock_of, codes_of, table_of, unusable_names
 from attribution.findings import Profile
-from attribution.journeys import Clock, Events, Tally, build
+from attribution.journeys import Clock, Events, Tally, build, nothing
 from attribution.path_spec import PathSpec
 from attribution.path_table import Paths
 from attribution.stream import whole_users
@@ -120,12 +120,12 @@ def _from_log(connection: "DuckDBPyConnection", log: str | Path, spec: PathSpec,
     refuse(source.ordered([*loaded.problems, *_broken(loaded, profile, spec)]))
     codes = codes_of(profile, spec)
     clock = clock_of(profile, spec, codes.bits)
-    tally, no_touch, parts = Tally(), np.zeros(3), []
+    tally, no_touch, parts = Tally(), np.zeros(2), []
     for events in _events(connection, codes, clock, not any(profile.nobody)):
         made = build(events, clock, spec, codes.direct)
         parts.append(distinct.of(made))
-        tally, no_touch = tally + made.tally, no_touch + made.no_touch
-    found = distinct.merge(parts)
+        tally, no_touch = tally + made.tally, no_touch + made.no_touch.sum(axis=1)
+    found = distinct.merge(parts or [distinct.of(nothing(tally))])
     said = findings.of_log(profile, tally, float(no_touch[0]), spec, channels)
     return table_of(found, codes.names, no_touch, profile, spec, tally, [*_mild(loaded), *said])
 

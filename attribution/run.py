@@ -1,6 +1,6 @@
 """Run models on paths: estimates, and joint draws of all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from measurement.errors import DataError, Problem, did_you_mean, shown
 from measurement.provenance import Provenance, versions
 from measurement.typing import Floats
 
+MOST_DRAWS = 10_000
+
 
 def attribute(
     paths: Paths,
@@ -20,6 +22,7 @@ def attribute(
     seed: int = 0,
     draws: int = 200,
     spend: Mapping[str, float] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Attribution:
     """Credit conversions, and their money, to channels.
 
@@ -27,11 +30,12 @@ def attribute(
 
     Args:
         paths: From `read_paths`.
-        models: Names of `attribution.models.MODELS`; ``None`` for all that these paths can carry, with a note on each
-            that they cannot.
+        models: Names of `attribution.models.MODELS`; ``None`` for those of `attribution.models.DEFAULT` that these
+            paths can carry, with a note on each that they cannot.
         seed: Seed of the resampling.
-        draws: Resamplings for the 90 % intervals; 0 for estimates alone.
+        draws: Resamplings of users for the 90 % intervals, at most 10,000; 0 for estimates alone.
         spend: Money per channel over the window of the paths, for ROAS.
+        progress: Told the name of each model before it is worked out, how many are done, and of how many.
 
     Returns:
         Per model, credits that sum (with conversions that no touch preceded) to all conversions and all money.
@@ -40,30 +44,29 @@ def attribute(
         DataError: Where a model is unknown or cannot be had from these paths, nothing converted, or spend is negative.
     """
     _sound(paths, draws, spend or {})
-    prepared: dict[str, sums.Prepared] = {}
+    names = registry.known(list(registry.DEFAULT) if models is None else models)
+    resampling = sums.Resampling.of(paths, draws, seed)
+    credits_: dict[str, Credit] = {}
     left_out: list[Problem] = []
-    for name in registry.known(list(registry.MODELS) if models is None else models):
+    for place, name in enumerate(names):
+        if progress is not None:
+            progress(name, place, len(names))
         try:
-            prepared[name] = registry.MODELS[name](paths)
+            credits_[name] = _credit(name, paths, registry.MODELS[name](paths), resampling)
         except DataError as error:
             if models is not None:
                 raise
             left_out.append(
                 Problem(f"model '{name}' is left out: {error.problems[0].message}", level="note", code=name)
             )
-    solved = sums.estimate(paths, list(prepared.values()))
-    blocks = list(sums.bootstrap(paths, list(prepared.values()), draws, seed))
-    credits_ = {
-        name: _credit(name, paths, solved[i], [block[i] for block in blocks], draws) for i, name in enumerate(prepared)
-    }
-    settings = {"models": list(prepared), "draws": draws, "spec": paths.spec.to_dict()}
+    settings = {"models": list(credits_), "draws": draws, "spec": paths.spec.to_dict()}
     return Attribution(
         credits=credits_,
         channels=paths.channels,
         conversions=paths.total_conversions,
         value=paths.total_value,
-        no_touch=paths.no_touch[:2],
-        no_touch_draws=np.stack(sums.no_touch_draws(paths, draws, seed)),
+        no_touch=paths.no_touch,
+        no_touch_draws=resampling.no_touch_draws,
         spend=dict(spend or {}),
         window=paths.window,
         spec_hash=paths.spec.sha256,
@@ -72,8 +75,10 @@ def attribute(
     )
 
 
-def _credit(name: str, paths: Paths, point: sums.Solution, blocks: Sequence[sums.Solution], draws: int) -> Credit:
-    empty = np.zeros((draws, len(paths.channels)))
+def _credit(name: str, paths: Paths, model: sums.Prepared, resampling: sums.Resampling) -> Credit:
+    point = sums.estimate(paths, model)
+    blocks = resampling.solutions(model)
+    empty = np.zeros((0, len(paths.channels)))
     value = [block.value for block in blocks if block.value is not None]
     return Credit(
         model=name,
@@ -93,8 +98,8 @@ def _rows(parts: Sequence[Floats], empty: Floats) -> Floats:
 
 def _sound(paths: Paths, draws: int, spend: Mapping[str, float]) -> None:
     problems = []
-    if draws < 0:
-        problems.append(Problem(f"draws is 0 or more, found {draws}", code="draws"))
+    if not 0 <= draws <= MOST_DRAWS:
+        problems.append(Problem(f"draws is 0 to {MOST_DRAWS:,}, found {draws:,}", code="draws"))
     if not paths.conversions.sum() > 0:
         message = "no journey with a touch converts, so there is nothing to credit"
         if paths.no_touch[0]:

@@ -1,31 +1,35 @@
-"""What all models share: each is a function of sums over distinct paths, so one resampling serves them all.
+"""What all models share: each is a function of sums over journeys, so one resampling of users serves them all.
 
 A model names its sums as sparse matrices (paths × features), each with the weight that multiplies the rows, and turns
-the sums into credit. Plain weights give the estimate; weights of a Poisson bootstrap (Hanley & MacGibbon 2006;
-Chamandy et al. 2012) give joint draws: a journey occurs Poisson(1) times, hence equal journeys, n of them, occur
-Poisson(n) times. Money is drawn as the sum of that many Gamma variables with the mean and variance seen on the path.
+the sums into credit. Sums over all journeys give the estimate. For intervals, users are dealt into groups by a hash of
+their id (`attribution.users`); the sums are made once per group, and a draw adds up as many groups, taken at random
+with replacement: a bootstrap of users (Field & Welsh 2007, clusters resampled whole), of which the Poisson bootstrap by
+user (Chamandy et al. 2012) is the limit of many groups. All models see the same draws. Aggregated paths know no users:
+their journeys are dealt into groups one by one, at random.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse, stats
+from scipy import sparse
 
 from attribution.path_table import Paths
+from attribution.users import GROUPS
 from measurement.typing import Floats
 
 type Weight = Literal["conversions", "value", "journeys"]
 
 CELLS = 4_000_000
-"""Most cells of one block of weights or sums: about 32 MB."""
+"""Most cells of one block of draws: about 32 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One family of sums: ``matrix.T @ weight``.
+    """One family of sums over paths: ``matrix.T @ weight``.
 
     Attributes:
         weight: What the rows are multiplied by: conversions, their money, or all journeys (conversions and nulls).
@@ -33,6 +37,17 @@ class Term:
     """
 
     weight: Weight
+    matrix: sparse.csr_matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """Sums that are known by group already.
+
+    Attributes:
+        matrix: Shape (features, groups).
+    """
+
     matrix: sparse.csr_matrix
 
 
@@ -55,7 +70,7 @@ class Solution:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A model of given paths, ready for weights.
+    """A model of given paths, ready for sums.
 
     Attributes:
         terms: Its sums.
@@ -63,103 +78,108 @@ class Prepared:
         cells: Numbers that solving needs per draw, beyond the sums.
     """
 
-    terms: tuple[Term, ...]
+    terms: tuple[Term | Grouped, ...]
     solve: Callable[[Sequence[Floats]], Solution]
     cells: int = 1
 
 
-def estimate(paths: Paths, models: Sequence[Prepared]) -> list[Solution]:
-    """Credit by each model, in one column."""
-    weights = _observed(paths)
-    return [model.solve([term.matrix.T @ weights[term.weight] for term in model.terms]) for model in models]
-
-
-def bootstrap(paths: Paths, models: Sequence[Prepared], draws: int, seed: int) -> Iterator[list[Solution]]:
-    """Joint draws of all models, block by block: in a block, column ``k`` of every model saw the same journeys."""
-    widest = max((max(model.cells, *(t.matrix.shape[1] for t in model.terms)) for model in models), default=1)
-    block = int(np.clip(CELLS // widest, 1, draws)) if draws else 1
-    rows = max(1, CELLS // block // 2)
-    for first in range(0, draws, block):
-        size = min(block, draws - first)
-        sums = [[np.zeros((term.matrix.shape[1], size)) for term in model.terms] for model in models]
-        for number, start in enumerate(range(0, len(paths), rows)):
-            part = slice(start, min(start + rows, len(paths)))
-            weights = _resampled(paths, part, size, np.random.default_rng([seed, first, number]))
-            for model, totals in zip(models, sums, strict=True):
-                for term, total in zip(model.terms, totals, strict=True):
-                    total += term.matrix[part].T @ weights[term.weight]
-        yield [model.solve(totals) for model, totals in zip(models, sums, strict=True)]
-
-
-def no_touch_draws(paths: Paths, draws: int, seed: int) -> tuple[Floats, Floats]:
-    """Draws of the conversions that no touch preceded, and of their money; each of shape (draws,)."""
-    random = np.random.default_rng([seed, draws])
-    count, value, squares = (np.array([x]) for x in paths.no_touch)
-    times = poisson(count, draws, random)
-    return times[0], money(count, value, None if paths.squares is None else squares, times, random)[0]
-
-
-def _observed(paths: Paths) -> dict[Weight, Floats]:
+def estimate(paths: Paths, model: Prepared) -> Solution:
+    """Credit, in one column."""
     value = np.zeros(len(paths)) if paths.value is None else paths.value
-    return {
-        "conversions": paths.conversions[:, None],
-        "value": value[:, None],
-        "journeys": (paths.conversions + paths.nulls)[:, None],
+    weights = {"conversions": paths.conversions, "value": value, "journeys": paths.conversions + paths.nulls}
+    sums = [
+        np.asarray(term.matrix.T @ weights[term.weight] if isinstance(term, Term) else term.matrix.sum(axis=1))
+        for term in model.terms
+    ]
+    return model.solve([total.reshape(-1, 1) for total in sums])
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """Journeys by group of users, and how often each draw takes each group.
+
+    Attributes:
+        weights: Conversions, their money and all journeys by path and group, each of shape (paths, groups).
+        no_touch: Conversions that no touch preceded and their money by group, shape (2, groups).
+        times: How often each group is in each draw, shape (groups, draws).
+    """
+
+    weights: dict[Weight, sparse.csr_matrix]
+    no_touch: Floats
+    times: Floats
+
+    @classmethod
+    def of(cls, paths: Paths, draws: int, seed: int) -> "Resampling":
+        """Deal the users of some paths, and draw the groups."""
+        random = np.random.default_rng([seed, draws])
+        times = random.multinomial(GROUPS, np.full(GROUPS, 1 / GROUPS), size=draws).T.astype(np.float64)
+        users = paths.users
+        if users is None:
+            return _dealt(paths, np.ascontiguousarray(times), random)
+        sales = users.sale_path, users.sale_group
+        shape = (len(paths), GROUPS)
+        conversions = _matrix(users.sale_conversions, *sales, shape)
+        nulls = _matrix(np.ones(len(users.null_path)), users.null_path, users.null_group, shape)
+        weights: dict[Weight, sparse.csr_matrix] = {
+            "conversions": conversions,
+            "value": _matrix(users.sale_value, *sales, shape),
+            "journeys": sparse.csr_matrix(conversions + nulls),
+        }
+        return cls(weights, users.no_touch, np.ascontiguousarray(times))
+
+    def solutions(self, model: Prepared) -> list[Solution]:
+        """Credit by a model in every draw, block by block."""
+        by_group = [self._by_group(term) for term in model.terms]
+        widest = max(model.cells, *(matrix.shape[0] for matrix in by_group))
+        draws = self.times.shape[1]
+        block = int(np.clip(CELLS // widest, 1, max(draws, 1)))
+        return [
+            model.solve([matrix @ self.times[:, first : first + block] for matrix in by_group])
+            for first in range(0, draws, block)
+        ]
+
+    @cached_property
+    def no_touch_draws(self) -> Floats:
+        """Conversions that no touch preceded and their money, shape (2, draws)."""
+        return self.no_touch @ self.times
+
+    def _by_group(self, term: Term | Grouped) -> "sparse.csr_matrix | Floats":
+        if isinstance(term, Grouped):
+            matrix = term.matrix
+        else:
+            matrix = sparse.csr_matrix((self.weights[term.weight].T @ term.matrix).T)
+        dense = matrix.nnz > 0.1 * matrix.shape[0] * matrix.shape[1]
+        return np.asarray(matrix.toarray()) if dense else matrix
+
+
+def _dealt(paths: Paths, times: Floats, random: np.random.Generator) -> Resampling:
+    """The journeys of aggregated paths, dealt one by one; the conversions of a path are worth the same each."""
+    conversions = _deal(paths.conversions, random)
+    worth = np.zeros(len(paths)) if paths.value is None else paths.value
+    each = np.divide(worth, paths.conversions, out=np.zeros(len(paths)), where=paths.conversions > 0)
+    lone, money = paths.no_touch
+    alone = _deal(np.array([lone]), random).toarray()[0]
+    weights: dict[Weight, sparse.csr_matrix] = {
+        "conversions": conversions,
+        "value": sparse.csr_matrix(sparse.diags_array(each) @ conversions),
+        "journeys": sparse.csr_matrix(conversions + _deal(paths.nulls, random)),
     }
+    return Resampling(weights, np.stack([alone, alone * (money / lone if lone else 0.0)]), times)
 
 
-def _resampled(paths: Paths, part: slice, draws: int, random: np.random.Generator) -> dict[Weight, Floats]:
-    conversions = poisson(paths.conversions[part], draws, random)
-    journeys = conversions + poisson(paths.nulls[part], draws, random)
-    if paths.value is None:
-        value = np.zeros_like(conversions)
-    else:
-        squares = None if paths.squares is None else paths.squares[part]
-        value = money(paths.conversions[part], paths.value[part], squares, conversions, random)
-    return {"conversions": conversions, "value": value, "journeys": journeys}
+def _deal(counts: Floats, random: np.random.Generator) -> sparse.csr_matrix:
+    """Counts dealt into groups, shape (len(counts), groups); what is left of a broken number goes to one group."""
+    whole = np.floor(counts).astype(np.int64)
+    many = np.flatnonzero(whole > GROUPS)
+    few = np.where(whole > GROUPS, 0, whole)
+    rest = np.flatnonzero(counts > whole)
+    row = np.concatenate([np.repeat(np.arange(len(counts)), few), rest, np.repeat(many, GROUPS)])
+    scattered = random.integers(0, GROUPS, int(few.sum()) + len(rest))
+    group = np.concatenate([scattered, np.tile(np.arange(GROUPS), len(many))])
+    heavy = random.multinomial(whole[many], np.full(GROUPS, 1 / GROUPS)).ravel().astype(np.float64)
+    number = np.concatenate([np.ones(int(few.sum())), (counts - whole)[rest], heavy])
+    return _matrix(number, row, group, (len(counts), GROUPS))
 
 
-def poisson(mean: Floats, draws: int, random: np.random.Generator) -> Floats:
-    """Poisson draws, shape (len(mean), draws).
-
-    Most paths occur once: Poisson(1) comes from a table over 16 random bits (its probabilities are right to 2e-5 and
-    its mean exact), ten times as fast as the general generator.
-    """
-    found = np.zeros((len(mean), draws))
-    once = mean == 1
-    found[once] = _ONCE[random.integers(0, 1 << 16, size=(int(once.sum()), draws), dtype=np.uint16)]
-    many = (mean > 0) & ~once
-    found[many] = random.poisson(mean[many, None], size=(int(many.sum()), draws))
-    return found
-
-
-def money(count: Floats, value: Floats, squares: Floats | None, times: Floats, random: np.random.Generator) -> Floats:
-    """Money of ``times`` conversions of a path, shape of ``times``, given what ``count`` of them brought.
-
-    Without sums of squares (aggregated paths) every conversion of a path counts as worth the same.
-    """
-    mean = np.divide(value, count, out=np.zeros_like(value), where=count > 0)
-    total = times * mean[:, None]
-    if squares is None:
-        return np.asarray(total)
-    variance = np.divide(squares, count, out=np.zeros_like(value), where=count > 0) - mean**2
-    spread = (variance > 1e-9 * mean**2) & (mean > 0)
-    rate = mean[spread] / variance[spread]
-    shape = total[spread] * rate[:, None]
-    total[spread] = random.standard_gamma(shape) / rate[:, None]
-    return np.asarray(total)
-
-
-def _table() -> NDArray[np.float64]:
-    """Poisson(1) over 65,536 equally likely cells, its mean brought to exactly 1."""
-    table = stats.poisson.ppf((np.arange(1 << 16) + 0.5) / (1 << 16), 1.0)
-    short = round((1 << 16) - float(table.sum()))
-    zeros = int(np.searchsorted(table, 1))
-    if short > 0:
-        table[zeros - short : zeros] = 1
-    else:
-        table[zeros : zeros - short] = 0
-    return np.asarray(table, dtype=np.float64)
-
-
-_ONCE = _table()
+def _matrix(data: Floats, row: NDArray[Any], column: NDArray[Any], shape: tuple[int, int]) -> sparse.csr_matrix:
+    return sparse.csr_matrix(sparse.coo_matrix((data, (row, column)), shape=shape))

@@ -10,7 +10,6 @@ import pytest
 from attribution import Attribution, PathSpec, attribute, read_paths
 from attribution.aggregated import from_frame
 from attribution.archive import pack, unpack
-from attribution.sums import poisson
 from measurement import DataError
 
 
@@ -57,21 +56,24 @@ def test_models_are_drawn_jointly(result):
     assert conversions[0].std() > 0
 
 
-def test_draws_have_the_variance_of_a_poisson_bootstrap(log, paths):
-    draws = attribute(paths, ["last"], draws=4_000)["last"]
-    count = draws.conversions
-    np.testing.assert_allclose(draws.conversions_draws.var(axis=0), count, rtol=0.1)
-    touched = paths.squares.sum()
-    assert draws.value_draws.sum(axis=1).var() == pytest.approx(touched, rel=0.15)
-    sales = log.loc[log["event"] == "conversion", "value"]
-    assert touched + paths.no_touch[2] == pytest.approx((sales**2).sum(), rel=1e-12)
-
-
-def test_quick_poisson_draws_are_poisson():
-    found = poisson(np.ones(1_000), 1_000, np.random.default_rng(0)).ravel()
-    assert found.mean() == pytest.approx(1, abs=0.005)
-    assert found.var() == pytest.approx(1, abs=0.01)
-    assert (found == 0).mean() == pytest.approx(np.exp(-1), abs=0.002)
+def test_draws_have_the_variance_of_whole_users_resampled():
+    """Users of one to five journeys: the draws vary as sums over users do, not as sums over journeys."""
+    random = np.random.default_rng(3)
+    start, rows = pd.Timestamp("2024-01-01"), []
+    for user in range(4_000):
+        for journey in range(random.integers(1, 6)):
+            at = start + pd.Timedelta(hours=int(journey * 24 + random.integers(0, 12)))
+            rows.append((f"u{user}", at, str(random.choice(["a", "b"])), "click", None))
+            rows.append((f"u{user}", at + pd.Timedelta(hours=1), None, "conversion", float(random.gamma(2, 5))))
+    frame = pd.DataFrame(rows, columns=["user_id", "timestamp", "channel", "event", "value"])
+    sales = frame[frame["event"] == "conversion"].assign(channel=frame["channel"].shift())
+    of_user = sales.pivot_table(index="user_id", columns="channel", values="value", aggfunc=["count", "sum"]).fillna(0)
+    draws = attribute(read_paths(frame), ["last"], draws=4_000)["last"]
+    squares = of_user.pow(2).sum()
+    np.testing.assert_allclose(draws.conversions_draws.var(axis=0), squares["count"], rtol=0.12)
+    np.testing.assert_allclose(draws.value_draws.var(axis=0), squares["sum"], rtol=0.12)
+    as_journeys = attribute(from_frame(read_paths(frame).to_frame(), PathSpec(), ()), ["last"], draws=4_000)["last"]
+    np.testing.assert_allclose(as_journeys.conversions_draws.var(axis=0), draws.conversions, rtol=0.12)
 
 
 def test_same_seed_same_answer(paths):

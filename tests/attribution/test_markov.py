@@ -122,7 +122,7 @@ def test_refused_without_lost_journeys_unless_asked_for():
 
 
 def test_too_many_channels_are_refused(monkeypatch):
-    monkeypatch.setattr("attribution.markov.MOST_CHANNELS", 2)
+    monkeypatch.setattr("attribution.models.first_order.MOST_CHANNELS", 2)
     with pytest.raises(DataError, match="over 3 channels"):
         attribute(read_paths(table([("a > b", 1, 1, 1), ("c", 0, 0, 1)])), ["markov:1"])
 

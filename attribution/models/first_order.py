@@ -26,7 +26,7 @@ MOST_CHANNELS = 2_000
 """Beyond this, one inverse takes longer than a second."""
 
 
-def first_order(paths: Paths) -> Prepared:
+def prepare(paths: Paths) -> Prepared:
     """Removal effects of the chain whose next touch depends on the present one.
 
     With ``null_journeys="optional"`` it goes on where no journey is known to have failed. Every walk then converts,

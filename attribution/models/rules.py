@@ -1,4 +1,4 @@
-"""Rules that share each conversion among the touches of its path: first, last, linear, position, time decay.
+"""Rules that share each conversion among the touches of its path: the first, the last, all alike, by place, by age.
 
 Every rule gives the touches of a path weights that sum to one, so credits sum to the conversions (and to their money).
 Each function takes the paths and returns the model ready for weights; `attribution.models` names them.
@@ -9,10 +9,22 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
+from attribution.path_spec import DIRECT_NAMES
 from attribution.path_table import Paths
 from attribution.sums import Prepared, Solution, Term
 from measurement.errors import DataError
 from measurement.typing import Floats, Ints
+
+
+def unique(paths: Paths) -> Prepared:
+    """Equal shares to the channels of a path, however often each is in it: Shapley of the unanimity games."""
+    channels = len(paths.channels)
+    touches = paths.touches.copy()  # adding up sorts in place
+    met = sparse.csr_matrix((np.ones(len(touches)), touches, paths.offsets), shape=(len(paths), channels))
+    met.sum_duplicates()
+    each = np.repeat(1.0 / np.diff(met.indptr), np.diff(met.indptr))
+    matrix = sparse.csr_matrix((each, met.indices, met.indptr), shape=met.shape)
+    return _prepared(paths, matrix, matrix)
 
 
 def first(paths: Paths) -> Prepared:
@@ -23,6 +35,14 @@ def first(paths: Paths) -> Prepared:
 def last(paths: Paths) -> Prepared:
     """All to the last touch."""
     return _whole(paths, paths.offsets[1:] - 1)
+
+
+def last_non_direct(paths: Paths) -> Prepared:
+    """All to the last touch that is no direct traffic; to the last touch where the path has nothing else."""
+    direct = np.array([name.casefold() in DIRECT_NAMES for name in paths.channels], dtype=np.bool_)
+    places = np.where(direct[paths.touches], -1, np.arange(len(paths.touches)))
+    latest = np.maximum.reduceat(places, paths.offsets[:-1]) if len(paths) else places
+    return _whole(paths, np.where(latest < 0, paths.offsets[1:] - 1, latest))
 
 
 def linear(paths: Paths) -> Prepared:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from attribution import markov, rules
+from attribution.models import first_order, rules
 from attribution.path_table import Paths
 from attribution.sums import Prepared
 from measurement.errors import DataError, Problem, did_you_mean, shown
@@ -12,12 +12,16 @@ MODELS: Mapping[str, Callable[[Paths], Prepared]] = MappingProxyType(
     {
         "first": rules.first,
         "last": rules.last,
+        "last_non_direct": rules.last_non_direct,
         "linear": rules.linear,
         "position": rules.position,
         "time_decay": rules.time_decay,
-        "markov:1": markov.first_order,
+        "markov:1": first_order.prepare,
+        "shapley:unanimity": rules.unique,
     }
 )
+DEFAULT = tuple(MODELS)
+"""What is worked out where no model is named."""
 
 
 def known(names: Sequence[str]) -> list[str]:

@@ -1,0 +1,89 @@
+"""What users did, by group: enough to resample users and to see ages of touches, and nobody can be told from it.
+
+Every user is dealt into one of `GROUPS` groups by a hash of the id. Groups drawn at random with replacement give the
+sampling distribution of any sum over users, journeys of one user kept together, to 2 % of its standard deviation; and
+tables of adjoining periods still add up, as a user always falls into the same group.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from measurement.typing import Floats, Ints
+
+GROUPS = 1_024
+
+
+@dataclass(frozen=True, eq=False)
+class Users:
+    """Journeys of a path table by group of users.
+
+    Attributes:
+        sale_path: The distinct path of each journey that converted, shape (sales,).
+        sale_group: Its user's group.
+        sale_conversions: Its conversions.
+        sale_value: Their money.
+        sale_ages: Bins of the ages of its touches at the conversion (`attribution.ages`), sale after sale, each sale's
+            in the order of its path.
+        null_path: The distinct path of each journey that did not convert, shape (nulls,).
+        null_group: Its user's group.
+        no_touch: Conversions that no touch preceded and their money, shape (2, groups).
+        exposed: How long touches could have led to a conversion: the cell ``channel * BINS + bin`` of each count. A
+            touch is exposed until its journey converts, its lookback ends, or the log does.
+        exposed_group: The group of each count.
+        exposed_touches: The counts.
+    """
+
+    sale_path: NDArray[np.int32]
+    sale_group: NDArray[np.uint16]
+    sale_conversions: Floats
+    sale_value: Floats
+    sale_ages: NDArray[np.uint8]
+    null_path: NDArray[np.int32]
+    null_group: NDArray[np.uint16]
+    no_touch: Floats
+    exposed: NDArray[np.int32]
+    exposed_group: NDArray[np.uint16]
+    exposed_touches: Floats
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """Everything in it, in a fixed order."""
+        return [getattr(self, each.name) for each in fields(self)]
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Users]", paths: Sequence[Ints]) -> Self:
+        """Those of several tables as one.
+
+        Args:
+            parts: At least one.
+            paths: What path ``i`` of each table is called in the one, each of shape (its paths,).
+        """
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _JOINED}
+        for name in ("sale_path", "null_path"):
+            renumbered = [place[getattr(part, name)] for part, place in zip(parts, paths, strict=True)]
+            arrays[name] = np.concatenate(renumbered).astype(np.int32)
+        cell, group, touches = added_up(arrays["exposed"], arrays["exposed_group"], arrays["exposed_touches"])
+        arrays |= {"exposed": cell, "exposed_group": group, "exposed_touches": touches}
+        return cls(**arrays, no_touch=np.sum([part.no_touch for part in parts], axis=0))
+
+
+_JOINED = [each.name for each in fields(Users) if each.name != "no_touch"]
+
+
+def added_up(
+    cell: NDArray[np.int32], group: NDArray[np.uint16], touches: Floats | None = None
+) -> tuple[NDArray[np.int32], NDArray[np.uint16], Floats]:
+    """Exposure with equal cells and groups added up (each counting 1 without ``touches``), in order of both."""
+    code = cell.astype(np.int64) * GROUPS + group
+    size = int(code.max()) + 1 if code.size else 0
+    if size > 8 * code.size:
+        found, place = np.unique(code, return_inverse=True)
+        total = np.bincount(place, touches, len(found))
+    else:
+        total = np.bincount(code, touches, size)
+        found = np.flatnonzero(total)
+        total = total[found]
+    return (found // GROUPS).astype(np.int32), (found % GROUPS).astype(np.uint16), total.astype(np.float64)
