@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from measurement.errors import DataError, Problem, did_you_mean, shown
 from measurement.mmm.spec import (
@@ -42,7 +42,18 @@ class StudySection(_Section):
     period: Literal["day", "week", "month"] = "week"
     population: str | None = None
     controls: list[str] = []
-    holidays: list[str] = []
+    holidays: list[str] | dict[str, list[str]] = []
+
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _codes(cls, given: Any) -> Any:
+        tables = given.values() if isinstance(given, dict) else [given]
+        if not all(isinstance(codes, list) and all(isinstance(code, str) for code in codes) for codes in tables):
+            raise ValueError(
+                'holidays are a list of codes, ["DE"], or one list per market, { Munich = ["DE-BY"], "*" = ["DE"] }, '
+                f"found {shown(given)!r}"
+            )
+        return given
 
 
 class DataSection(_Section):

@@ -117,7 +117,7 @@ def spec(panel: "Panel", config: Config) -> "Spec":
     channels = {name: channel.model for name, channel in config.channels.items()}
     fields = config.model.model_dump(exclude_none=True)
     fields["treatments"] = {name: lever.model_dump() for name, lever in config.treatments.items()}
-    return Spec.default(panel, channels=channels, holidays=tuple(config.study.holidays), **fields)
+    return Spec.default(panel, channels=channels, holidays=config.study.holidays, **fields)
 
 
 def window_spend(panel: "Panel", window: tuple[Any, Any] | None) -> Mapping[str, float]:

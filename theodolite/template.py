@@ -18,6 +18,7 @@ period = {period}  # day | week | month
 {population}
 {controls}
 # holidays = ["DE"]  # country codes whose public holidays move sales
+# (by market where they differ: holidays = {{ "Munich" = ["DE-BY"], "*" = ["DE"] }})
 
 [data]
 """

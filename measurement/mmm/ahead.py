@@ -51,7 +51,11 @@ class Ahead:
 
 @dataclass(frozen=True, eq=False)
 class LaterColumns:
-    """Prior-scaled columns of the design at later periods, laid out as in `design_matrix.Design`, no confounding."""
+    """Prior-scaled columns of the design at later periods, in the order of `design_matrix.Design`, no confounding.
+
+    A national column is of shape (periods,), or (geos, periods) where a holiday that all geos had is no longer theirs
+    all.
+    """
 
     national: list[Column]
     local: list[Column]
@@ -76,18 +80,18 @@ def later_columns(
     national: list[Column] = [(np.full(len(dates), INTERCEPT), ("baseline", "intercept"))]
     national += trend_columns(spec, length, time)
     national += fourier_columns(spec, dates, panel.period, FOURIER)
-    days = {label: column for column, label in holiday_columns(spec.holidays, dates, panel.period)}
+    days = {label: column for column, label in holiday_columns(spec.holidays, panel.geos, dates, panel.period)}
     none = np.zeros(len(dates))
-    national += [
-        (days.get(label, none), label) for _, label in holiday_columns(spec.holidays, panel.dates, panel.period)
-    ]
+    known = holiday_columns(spec.holidays, panel.geos, panel.dates, panel.period)
+    national += [(days.get(label, none), label) for column, label in known if column.ndim == 1]
     local: list[Column] = []
     if geos > 1:
         local.append((np.full(len(dates), LOCAL_INTERCEPT), ("baseline", "geo intercept")))
         if spec.trend != "none":
             local.append((LOCAL_TREND * time, ("baseline", "geo trend")))
         local += fourier_columns(spec, dates, panel.period, LOCAL_FOURIER)
-    return LaterColumns(national, local, control_columns(spec, panel, scales, controls))
+    cells = [(days.get(label, none), label) for column, label in known if column.ndim == 2]
+    return LaterColumns(national, local, cells + control_columns(spec, panel, scales, controls))
 
 
 def ahead(post: Posterior, panel: Panel, dates: Dates, controls: Floats, *, seed: int = 0) -> Ahead:
@@ -178,10 +182,10 @@ def _fitted(post: Posterior, drawn: LinearDraws, columns: LaterColumns) -> dict[
 def _unknown(
     post: Posterior, panel: Panel, dates: Dates, later: Floats, rng: np.random.Generator
 ) -> list[tuple[str, Floats]]:
-    """Bends after the panel's end and holidays that it never held, from their priors, (draws, 1, periods) each."""
+    """Bends after the panel's end and holidays that it never held, from their priors: (draws, 1 or geos, periods)."""
     spec, found = post.spec, []
-    known = {label for _, label in holiday_columns(spec.holidays, panel.dates, panel.period)}
-    for column, label in holiday_columns(spec.holidays, dates, panel.period):
+    known = {label for _, label in holiday_columns(spec.holidays, panel.geos, panel.dates, panel.period)}
+    for column, label in holiday_columns(spec.holidays, panel.geos, dates, panel.period):
         if label not in known:
             found.append(("holidays", column))
     if spec.trend == "piecewise":

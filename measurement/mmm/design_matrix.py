@@ -81,14 +81,16 @@ def design_of(spec: Spec, panel: Panel, scales: Scales, noise: Noise | None = No
     national: list[Column] = [(np.full(periods, INTERCEPT), ("baseline", "intercept"))]
     national += trend_columns(spec, periods, np.linspace(-1.0, 1.0, periods))
     national += fourier_columns(spec, panel.dates, panel.period, FOURIER)
-    national += holiday_columns(spec.holidays, panel.dates, panel.period)
+    days = holiday_columns(spec.holidays, panel.geos, panel.dates, panel.period)
+    national += [(column, label) for column, label in days if column.ndim == 1]
     local: list[Column] = []
     if geos > 1:
         local.append((np.full(periods, LOCAL_INTERCEPT), ("baseline", "geo intercept")))
         if spec.trend != "none":
             local.append((LOCAL_TREND * np.linspace(-1.0, 1.0, periods), ("baseline", "geo trend")))
         local += fourier_columns(spec, panel.dates, panel.period, LOCAL_FOURIER)
-    cells = control_columns(spec, panel, scales, panel.controls)
+    cells = [(column, label) for column, label in days if column.ndim == 2]
+    cells += control_columns(spec, panel, scales, panel.controls)
     if noise is not None:
         shared, own = _confounding(spec, panel, scales, noise)
         national += shared

@@ -8,6 +8,7 @@ import numpy as np
 
 from measurement.errors import Problem, refuse
 from measurement.lift import Lift
+from measurement.mmm.calendar import check_holidays
 from measurement.mmm.density import Collapsed, ModelData, Tests
 from measurement.mmm.design_matrix import decompose, design_of
 from measurement.mmm.effect_size import about_of, typical_roi, typical_share
@@ -58,7 +59,7 @@ def prepare(
     Raises:
         DataError: With every reason why this cannot be fitted.
     """
-    refuse(check_spec(spec, panel))
+    refuse([*check_spec(spec, panel), *check_holidays(spec.holidays, panel.geos)])
     scales = Scales.of(panel)
     counts = np.ones(panel.shape[:2])
     if spec.mask_tests == "yes" or (spec.mask_tests == "auto" and len(panel.geos) > 1):

@@ -201,7 +201,8 @@ class Spec(_Frozen):
         trend: ``linear``, or ``piecewise`` with a change of slope every ``changepoint_every`` periods.
         changepoint_every: Periods between changes of slope.
         fourier_order: Pairs of sine and cosine per year; 0 for none.
-        holidays: Country codes (ISO 3166) of the ``holidays`` package.
+        holidays: Country codes (ISO 3166) of the ``holidays`` package, with or without a region (``DE``, ``DE-BY``):
+            those of all geos, or a mapping from geos to their own, ``*`` standing for all that are not named.
         geo_spread: Prior of the standard deviation of a channel's log effect between geos.
         likelihood: Distribution of the residual.
         mask_tests: Leave the treated geos' test periods out of the series likelihood, so that the same sales do not
@@ -213,7 +214,7 @@ class Spec(_Frozen):
     trend: Trend = "linear"
     changepoint_every: int = Field(default=26, ge=2)
     fourier_order: int = Field(default=3, ge=0, le=20)
-    holidays: tuple[str, ...] = ()
+    holidays: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
     geo_spread: PositivePrior = PositivePrior(median=0.15, low=0.04, high=0.55)
     likelihood: Literal["normal"] = "normal"
     mask_tests: Literal["auto", "yes", "no"] = "auto"

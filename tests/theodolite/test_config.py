@@ -138,3 +138,14 @@ def test_treatments_are_controls_with_a_baseline() -> None:
     assert config.treatments["price"].baseline == "max"
     (problem,) = problem_of(GOOD + "[treatments.price]\nbasline = 1\n")
     assert "did you mean 'baseline'" in problem.message
+
+
+def test_holidays_are_a_list_or_a_table_by_market() -> None:
+    mapped = GOOD.replace("[data]", '[study.holidays]\nMunich = ["DE-BY"]\n"*" = ["DE"]\n\n[data]', 1)
+    assert parse(mapped).study.holidays == {"Munich": ["DE-BY"], "*": ["DE"]}
+    inline = GOOD.replace("[data]", 'holidays = ["DE", "AT"]\n\n[data]', 1)
+    assert parse(inline).study.holidays == ["DE", "AT"]
+    for wrong in ('"DE"', "[1]", '{ Munich = "DE-BY" }', "true"):
+        (problem,) = problem_of(GOOD.replace("[data]", f"holidays = {wrong}\n\n[data]", 1))
+        assert problem.column == "study.holidays"
+        assert "one list per market" in problem.message

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from measurement.errors import DataError
-from measurement.mmm.calendar import holiday_columns
+from measurement.mmm.calendar import check_holidays, holiday_columns
 from measurement.mmm.counterfactual import contribution, iroas
 from measurement.mmm.design_matrix import design_of
 from measurement.mmm.fit import fit
 from measurement.mmm.linear_terms import decomposition
+from measurement.mmm.prepare import prepare
 from measurement.mmm.prior import prior
 from measurement.mmm.sampling import Sampling
 from measurement.mmm.scaling import Scales
@@ -90,12 +91,74 @@ def test_a_kpi_without_a_price_gets_a_prior_of_its_own_size(panel_of):
 
 def test_holidays_count_their_days_in_each_period():
     dates = np.datetime64("2023-12-04") + 7 * np.arange(6)
-    columns = {label[1]: column for column, label in holiday_columns(("DE",), dates, "week")}
+    columns = {label[1]: column for column, label in holiday_columns(("DE",), ("national",), dates, "week")}
     christmas = next(column for name, column in columns.items() if "Christmas" in name)
     assert christmas[3] > 0  # the week of 25 December
     assert (christmas[[0, 1, 2, 4]] == 0).all()
     with pytest.raises(DataError, match="unknown country 'XX'"):
-        holiday_columns(("XX",), dates, "week")
+        holiday_columns(("XX",), ("national",), dates, "week")
+
+
+REGIONS = {"Munich": ("DE-BY",), "Vienna": ("AT",), "*": ("DE",)}
+MARKETS = ("Berlin", "Hamburg", "Munich", "Vienna")
+
+
+def test_each_market_keeps_its_own_holidays():
+    """Real calendars of 2024, by day: All Saints' Day in Bavaria and not in Berlin, unity day all over Germany."""
+    dates = np.arange("2024-01-01", "2025-01-01", dtype="datetime64[D]")
+    found = {label[1]: column / 0.1 for column, label in holiday_columns(REGIONS, MARKETS, dates, "day")}
+
+    def kept(name, day):
+        column = found[name]
+        assert column.shape == (4, 366)
+        at = int((np.datetime64(day) - dates[0]).astype(int))
+        assert column.sum() == column[:, at].sum()  # on that day and no other
+        return column[:, at].tolist()
+
+    assert kept("DE: All Saints' Day", "2024-11-01") == [0, 0, 1, 0]
+    assert kept("DE: Corpus Christi", "2024-05-30") == [0, 0, 1, 0]
+    assert kept("AT: Corpus Christi", "2024-05-30") == [0, 0, 0, 1]
+    assert kept("DE: German Unity Day", "2024-10-03") == [1, 1, 1, 0]
+    assert kept("AT: National Day", "2024-10-26") == [0, 0, 0, 1]
+    everywhere = holiday_columns(("DE",), MARKETS, dates, "day")
+    assert all(column.shape == (366,) for column, _ in everywhere)
+    same = holiday_columns({"*": ("DE", "DE")}, MARKETS, dates, "day")
+    for (column, label), (other, named) in zip(everywhere, same, strict=True):
+        assert label == named
+        np.testing.assert_array_equal(column, other)  # named twice, a calendar counts once
+    assert holiday_columns({"*": ()}, MARKETS, dates, "day") == []
+
+
+def test_markets_and_codes_that_are_not_known_are_named():
+    bad = {"Minich": ("DE-BY",), "Berlin": ("DE-XX", "ZZ"), "Vienna": ()}
+    problems = check_holidays(bad, MARKETS)
+    assert [problem.code for problem in problems] == [
+        "unknown-geo",
+        "missing-geo",
+        "unknown-region",
+        "unknown-country",
+    ]
+    words = [problem.message for problem in problems]
+    assert "did you mean 'Munich'" in words[0]
+    assert "'Hamburg', 'Munich'" in words[1]
+    assert "DE-BW" in words[2]
+    assert "DE-BY" in words[3]
+    assert check_holidays(REGIONS, MARKETS) == []
+
+
+def test_the_design_holds_shared_holidays_once(panel_of):
+    panel, _ = panel_of(3, 60, 1)
+    named = replace(panel, geos=("Berlin", "Munich", "Vienna"))
+    spec = Spec.default(named, holidays=REGIONS, channels={"channel 0": {"demand_driven": "no"}})
+    design = design_of(spec, named, Scales.of(named))
+    assert not [label for label in design.national_labels if label[0] == "holidays"]
+    cells = dict(zip(design.cells_labels, design.cells, strict=True))
+    unity = cells["holidays", "DE: German Unity Day"]
+    assert (unity.any(axis=1) == [True, True, False]).all()
+    np.testing.assert_array_equal(unity[0], unity[1])
+    assert Spec.read(spec.to_dict()) == spec
+    with pytest.raises(DataError, match="unknown geo 'Moon'"):
+        prepare(named, Spec.default(named, holidays={"Moon": ("DE",), "*": ()}))
 
 
 def test_confounding_columns_follow_the_setting(panel_of, posterior_of):

@@ -70,7 +70,7 @@ def four_kinds_of_prior(panel_of):
     return panel, Spec.default(panel, channels=own, fourier_order=1), ()
 
 
-def organic_and_treatments(panel_of):
+def organic_treatments_and_holidays(panel_of):
     panel, _ = panel_of(2, 40, 2, seed=3)
     spend = panel.spend.copy()
     spend[..., 1] = 0.0
@@ -78,7 +78,8 @@ def organic_and_treatments(panel_of):
     panel = replace(panel, spend=spend, controls=controls, control_names=("price", "weather"))
     own = {"channel 0": {"demand_driven": "strong"}, "channel 1": {"organic": True, "demand_driven": "no"}}
     treatments = {"price": {"baseline": "max", "effect": 0.3}}
-    return panel, Spec.default(panel, channels=own, treatments=treatments, fourier_order=1), ()
+    holidays = {"geo 0": ("DE-BY",), "*": ("DE",)}
+    return panel, Spec.default(panel, channels=own, treatments=treatments, fourier_order=1, holidays=holidays), ()
 
 
 def shared_spread_of_tests(panel_of):
@@ -127,7 +128,7 @@ CASES = (
     carry_overs,
     saturations,
     four_kinds_of_prior,
-    organic_and_treatments,
+    organic_treatments_and_holidays,
     shared_spread_of_tests,
     effects_that_vary,
 )

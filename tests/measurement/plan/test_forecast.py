@@ -46,10 +46,12 @@ def fixture_of(panel: Panel, draws: int = 60, demand_driven: str = "no", **field
     return prior(panel, Spec.default(panel, channels=channels, **settings), draws=draws, seed=1)
 
 
-@pytest.mark.parametrize("geos", [1, 3])
-def test_on_the_history_the_columns_are_those_of_the_fit(geos: int) -> None:
+@pytest.mark.parametrize(
+    ("geos", "holidays"), [(1, ("DE",)), (3, ("DE",)), (3, {"geo 0": ("DE-BY",), "geo 1": ("AT", "DE"), "*": ("DE",)})]
+)
+def test_on_the_history_the_columns_are_those_of_the_fit(geos: int, holidays: Any) -> None:
     panel = panel_of(geos)
-    post = fixture_of(panel, demand_driven="some", holidays=("DE",))
+    post = fixture_of(panel, demand_driven="some", holidays=holidays)
     design = design_of(post.spec, panel, post.scales, post.noise)
     own = later_columns(post.spec, panel, post.scales, panel.dates, np.arange(float(WEEKS)), panel.controls)
     for columns, matrix, labels in (
@@ -161,6 +163,21 @@ def test_holidays_that_the_panel_never_held_are_drawn_from_their_prior() -> None
     easter = int(np.searchsorted(later, np.datetime64("2023-04-10"), side="right")) - 1
     expected = 0.1 * post.scales.outcome * np.sqrt(1.0)  # Easter Monday begins its week
     assert terms[:, easter].std() == pytest.approx(expected, rel=0.15)
+
+
+def test_holidays_to_come_are_those_of_each_market() -> None:
+    panel = panel_of(3)
+    post = fixture_of(panel, draws=300, holidays={"geo 0": ("DE-BY",), "*": ("DE",)})
+    later = following(panel, 52)
+    terms = ahead(post, panel, later, planned_controls(panel, None, later)).terms["holidays"]
+    week = {
+        day: int(np.searchsorted(later, np.datetime64(f"2023-{day}"), side="right")) - 1 for day in ("11-01", "10-03")
+    }
+    assert terms[:, 0, week["11-01"]].std() > 0
+    assert (terms[:, 1:, week["11-01"]] == 0).all()  # All Saints' Day is kept in Bavaria
+    size = post.scales.size
+    unity = terms[:, :, week["10-03"]] / size
+    np.testing.assert_allclose(unity, unity[:, :1] * np.ones(3), rtol=1e-9)  # one effect wherever it is kept
 
 
 def test_a_forecast_adds_up_and_says_the_same_twice() -> None:
