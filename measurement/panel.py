@@ -132,7 +132,7 @@ class Panel:
         media: pd.DataFrame | None = None,
         *,
         kpi: str = "outcome",
-        exposures: Mapping[str, str] | None = None,
+        exposures: Mapping[str, str | tuple[str, str]] | None = None,
         population: str | None = None,
         controls: Sequence[str] = (),
         period: Period = "week",
@@ -147,7 +147,8 @@ class Panel:
             media: Columns ``date``, ``geo`` (may be absent), ``channel``, ``spend`` and exposures; ``None`` for none.
                 Every channel needs a row for every geo and date, with 0 where nothing was spent.
             kpi: The KPI column.
-            exposures: Per channel, the media column that the model sees in place of spend.
+            exposures: Per channel, the media column that the model sees in place of spend, or the columns of reach
+                (people) and frequency (contacts of each), whose product it sees.
             population: Name of the population column of ``outcome``.
             controls: Names of control columns of ``outcome``.
             period: Cadence.
@@ -205,7 +206,11 @@ class _Places:
 
 
 def _media(
-    media: pd.DataFrame | None, outcome: pd.DataFrame, exposures: Mapping[str, str], dates: Dates, geos: tuple[str, ...]
+    media: pd.DataFrame | None,
+    outcome: pd.DataFrame,
+    exposures: Mapping[str, str | tuple[str, str]],
+    dates: Dates,
+    geos: tuple[str, ...],
 ) -> tuple[tuple[str, ...], Floats, Floats]:
     """Channels, spend and exposure, the latter two of shape (geos, periods, channels)."""
     shape = (len(geos), len(dates))
@@ -217,7 +222,9 @@ def _media(
         raise DataError([Problem(words, column="geo", code="missing-column")])
     if "geo" not in media.columns:
         media = media.assign(geo=geos[0])
-    spent = tidy(media, "media", ["geo", "channel"], dict.fromkeys(["spend", *exposures.values()], 0.0))
+    seen = {name: (given,) if isinstance(given, str) else given for name, given in exposures.items()}
+    columns = ["spend", *(column for given in seen.values() for column in given)]
+    spent = tidy(media, "media", ["geo", "channel"], dict.fromkeys(columns, 0.0))
     channels = tuple(sorted(spent["channel"].unique()))
     _positions(list(exposures), channels, "channel")
     refuse(_strangers(spent, dates, geos))
@@ -230,9 +237,10 @@ def _media(
     spend = np.zeros(have.shape)
     spend[cell] = spent["spend"].to_numpy(dtype=np.float64)
     exposure = spend.copy()
-    for name, column in exposures.items():
+    for name, given in seen.items():
         rows = channel == channels.index(name)
-        exposure[at.geo[rows], at.period[rows], channels.index(name)] = spent[column].to_numpy(dtype=np.float64)[rows]
+        values = spent.loc[rows, list(given)].to_numpy(dtype=np.float64).prod(axis=1)
+        exposure[at.geo[rows], at.period[rows], channels.index(name)] = values
     return channels, spend, exposure
 
 

@@ -7,15 +7,19 @@ What breaks the contract is a `DataError` that carries every problem with file, 
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from measurement.errors import Problem
+from measurement.errors import Problem, shown
 from measurement.periods import Period
 from measurement.reading import completeness, source
 from measurement.reading.columns import Column, Contract
 from measurement.reading.loaded import Loaded
 from measurement.reading.source import Table
 
-__all__ = ["Table", "read_media", "read_outcome", "read_platform"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Table", "odd_frequencies", "read_media", "read_outcome", "read_platform"]
 
 _DATE = Column("date", "date")
 _GEO = Column("geo", "text", required=False)
@@ -29,7 +33,7 @@ def read_media(path: str | Path, exposures: Sequence[str] = (), *, period: Perio
 
     Args:
         path: csv or parquet file, or a glob.
-        exposures: Further columns to take (impressions, GRP): numbers, 0 or more.
+        exposures: Further columns to take (impressions, GRP, reach, frequency): numbers, 0 or more.
         period: Cadence that the dates must keep; not looked at where ``None``.
 
     Returns:
@@ -45,6 +49,26 @@ def read_media(path: str | Path, exposures: Sequence[str] = (), *, period: Perio
         return completeness.names(loaded, ("geo", "channel")) + completeness.media(loaded, period)
 
     return source.read(contract, path, rules)
+
+
+def odd_frequencies(media: "pd.DataFrame", channel: str, reach: str, frequency: str) -> list[Problem]:
+    """A warning where people were reached less than once each: reach and frequency cannot both be right.
+
+    Args:
+        media: The media table.
+        channel: The channel.
+        reach: Its column of people reached.
+        frequency: Its column of contacts per person reached.
+    """
+    own = media[media["channel"] == channel]
+    odd = own[(own[reach] > 0) & (own[frequency] < 1)]
+    if odd.empty:
+        return []
+    words = (
+        f"channel '{shown(channel)}' has a reach above 0 and a frequency below 1 in {len(odd)} of {len(own)} rows, "
+        f"first on {odd['date'].iloc[0]:%Y-%m-%d}; frequency counts the contacts of a person reached: 1 or more"
+    )
+    return [Problem(words, column=frequency, level="warning", code="low-frequency")]
 
 
 def read_outcome(

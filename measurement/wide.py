@@ -5,8 +5,8 @@ Three steps, so that a user sees what becomes what before anything is written: `
 
 How a column is understood, by its name (case does not matter):
 
-- ``<channel>_spend`` or ``<channel>_cost`` is money; ``<channel>_impression(s)``, ``_clicks``, ``_views``, ``_grp(s)``
-  of a channel that has money is an exposure; without money it is left out.
+- ``<channel>_spend`` or ``<channel>_cost`` is money; ``<channel>_impression(s)``, ``_clicks``, ``_views``, ``_grp(s)``,
+  ``_reach``, ``_frequency`` of a channel that has money is an exposure; without money it is left out.
 - ``date, time, week, day, month, ds`` is the date; ``geo, region, market, dma, state, city`` the geo.
 - ``population`` is what it says; ``<name>_control`` is a control.
 - ``revenue_per_<kpi>`` is the money per unit of a KPI: their product becomes the KPI ``revenue``.
@@ -37,6 +37,8 @@ _EXPOSURES = {
     "_views": "views",
     "_grps": "grp",
     "_grp": "grp",
+    "_reach": "reach",
+    "_frequency": "frequency",
 }
 _DATES = ("date", "time", "week", "day", "month", "ds")
 _GEOS = ("geo", "region", "market", "dma", "state", "city")

@@ -66,10 +66,17 @@ class DataSection(_Section):
     platform: str | None = None
 
 
+class ReachSection(_Section):
+    """The columns of the media table whose product is a channel's exposure."""
+
+    reach: str
+    frequency: str
+
+
 class ChannelSection(_Section):
     """What is known about one channel; what is left out is the model's default (`measurement.mmm.ChannelSpec`)."""
 
-    exposure: str | None = None
+    exposure: str | ReachSection | None = None
     aliases: list[str] = []
     organic: bool = False
     demand_driven: DemandDriven = "some"
@@ -91,6 +98,19 @@ class ChannelSection(_Section):
     varies: Varies | None = None
     drift: PositivePrior | None = None
 
+    @field_validator("exposure", mode="before")
+    @classmethod
+    def _columns(cls, given: Any) -> Any:
+        columns = (
+            list(given.values()) if isinstance(given, dict) and given.keys() == {"reach", "frequency"} else [given]
+        )
+        if not all(isinstance(column, str) for column in columns):
+            raise ValueError(
+                'an exposure is a column of the media table, "impressions", or two whose product it is, '
+                f'{{ reach = "reach", frequency = "frequency" }}, found {shown(given)!r}'
+            )
+        return given
+
     @model_validator(mode="after")
     def _one_size(self) -> Self:
         given = [name for name in SIZES if getattr(self, name) is not None]
@@ -99,6 +119,12 @@ class ChannelSection(_Section):
         if self.drift is not None and self.varies != "slow":
             raise ValueError('a drift is that of an effect which varies: write varies = "slow" beside it')
         return self
+
+    @property
+    def seen(self) -> str | tuple[str, str] | None:
+        """The column of its exposure, or those of reach and frequency; ``None`` where it is spend."""
+        given = self.exposure
+        return (given.reach, given.frequency) if isinstance(given, ReachSection) else given
 
     @property
     def model(self) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """From theodolite.toml to the data it points at: tables, panel, model specification, journeys."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from measurement.errors import DataError, Problem, did_you_mean, shown
+from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
 from theodolite.config import FILE_NAME, Config
 
 if TYPE_CHECKING:
@@ -45,9 +45,11 @@ def panel(folder: Path, config: Config) -> Loaded:
     from measurement.panel import Panel
 
     study = config.study
-    exposures = {name: c.exposure for name, c in config.channels.items() if c.exposure is not None}
+    exposures = {name: c.seen for name, c in config.channels.items() if c.seen is not None}
+    pairs = {name: seen for name, seen in exposures.items() if not isinstance(seen, str)}
+    columns = [column for seen in exposures.values() for column in ([seen] if isinstance(seen, str) else seen)]
     media, wrong_media = _read(
-        lambda file: tables.read_media(file, tuple(exposures.values()), period=study.period),
+        lambda file: tables.read_media(file, columns, period=study.period),
         located(folder, config.data.media),
     )
     outcome, wrong_outcome = _read(
@@ -79,9 +81,19 @@ def panel(folder: Path, config: Config) -> Loaded:
         for name in config.channels
         if name not in made.channels
     ]
-    if strangers:
-        raise DataError(strangers)
-    return Loaded(made, (*media.problems, *outcome.problems))
+    refuse([*strangers, *_holidays(folder, made, config)])
+    odd = [problem for name, pair in pairs.items() for problem in tables.odd_frequencies(media.frame, name, *pair)]
+    return Loaded(made, (*media.problems, *odd, *outcome.problems))
+
+
+def _holidays(folder: Path, panel: "Panel", config: Config) -> list[Problem]:
+    """What is wrong with the study's holidays; the package of calendars is loaded only where there are any."""
+    if not config.study.holidays:
+        return []
+    from measurement.mmm.calendar import check_holidays
+
+    found = check_holidays(config.study.holidays, panel.geos)
+    return [replace(problem, file=str(folder / FILE_NAME), column="study.holidays") for problem in found]
 
 
 def _read(reader: "Callable[[str], Table]", file: str) -> "tuple[Table | None, tuple[Problem, ...]]":

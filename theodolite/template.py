@@ -33,7 +33,8 @@ _CHANNELS = """
 #       retargeting). The stronger, the less the weekly series alone is trusted and the more a lift test says.
 #   roi: what you believed about incremental revenue per unit of spend before seeing data: median and 90 % interval.
 #       Or say it of mroi (the next unit of spend), contribution (share of the KPI) or coefficient, one of the four.
-#   exposure: a column of the media table that the model should see in place of spend (impressions, grp).
+#   exposure: a column of the media table that the model should see in place of spend (impressions, grp), or two whose
+#       product it should see: exposure = { reach = "reach", frequency = "frequency" }.
 #   organic: true for what costs no media money (email, organic social); it needs an exposure.
 #   aliases: other names of the channel in tests, journeys and platform exports.
 #   adstock: "geometric", "delayed", "weibull", "binomial" or "none"; l_max: periods that the carry-over may last.
@@ -95,8 +96,11 @@ def template(
     for channel in channels:
         text += f"\n[channels.{_key(channel)}]\n"
         text += f"demand_driven = {quoted((demand_driven or {}).get(channel, 'some'))}\n"
-        for seen in (exposures or {}).get(channel, ()):
-            text += f"# exposure = {quoted(seen)}  # there, and not used: the model sees spend\n"
+        seen = set((exposures or {}).get(channel, ()))
+        both = {"reach", "frequency"} <= seen
+        offers = [quoted(column) for column in sorted(seen - {"reach", "frequency"} if both else seen)]
+        for offer in ['{ reach = "reach", frequency = "frequency" }'] * both + offers:
+            text += f"# exposure = {offer}  # there, and not used: the model sees spend\n"
         text += "# roi = { median = 1.0, low = 0.3, high = 3.0 }\n"
         names = (aliases or {}).get(channel, ())
         text += f"aliases = [{', '.join(map(quoted, names))}]\n" if names else "# aliases = []\n"

@@ -4,7 +4,7 @@ A holiday has one effect wherever a country keeps it: Good Friday is one column 
 for its regions that close. The same name in two countries is two holidays.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 
@@ -22,7 +22,7 @@ OTHERS = "*"
 """In a mapping of geos to calendars: every geo that is not named."""
 EXAMPLES = "use an ISO code such as DE, FR, GB or US, and for a region its code after a hyphen, such as DE-BY"
 
-type Codes = tuple[str, ...] | Mapping[str, tuple[str, ...]]
+type Codes = Sequence[str] | Mapping[str, Sequence[str]]
 """Country or region codes of all geos, or those of each geo."""
 
 
@@ -82,7 +82,7 @@ def check_holidays(codes: Codes, geos: tuple[str, ...]) -> list[Problem]:
 def _codes_of(codes: Codes, geo: str) -> tuple[str, ...]:
     if isinstance(codes, Mapping):
         return tuple(codes[geo] if geo in codes else codes[OTHERS])
-    return codes
+    return tuple(codes)
 
 
 def _unknown(code: str) -> list[Problem]:

@@ -50,6 +50,18 @@ def test_every_value_finds_its_place() -> None:
     assert set(panel.kpis) == {"outcome"}
 
 
+def test_reach_and_frequency_are_multiplied() -> None:
+    media = MEDIA.assign(reach=100.0 + MEDIA.index, frequency=1.0 + MEDIA["grp"] / 4)
+    panel = made(media=media, exposures={"tv": ("reach", "frequency"), "radio": "grp"})
+    rows = media[media["channel"] == "tv"]
+    expected = (rows["reach"] * rows["frequency"]).to_numpy().reshape(6, 2).T
+    np.testing.assert_allclose(panel.exposure[:, :, 1], expected)
+    np.testing.assert_array_equal(panel.exposure[:, :, 0], 0.0)
+    np.testing.assert_array_equal(panel.spend, made().spend)
+    assert "did you mean 'frequency'" in refused(media=media, exposures={"tv": ("reach", "frequncy")})
+    assert "0 or more" in refused(media=media.assign(reach=-1.0), exposures={"tv": ("reach", "frequency")})
+
+
 def test_order_of_rows_and_columns_changes_nothing() -> None:
     shuffled = made(OUTCOME.sample(frac=1, random_state=1)[OUTCOME.columns[::-1]], MEDIA.sample(frac=1, random_state=2))
     assert shuffled.sha256 == made().sha256

@@ -149,3 +149,31 @@ def test_holidays_are_a_list_or_a_table_by_market() -> None:
         (problem,) = problem_of(GOOD.replace("[data]", f"holidays = {wrong}\n\n[data]", 1))
         assert problem.column == "study.holidays"
         assert "one list per market" in problem.message
+
+
+def test_an_exposure_is_a_column_or_reach_and_frequency() -> None:
+    pair = GOOD + 'exposure = { reach = "tv_reach", frequency = "contacts" }\n'
+    assert parse(pair).channels["tv"].seen == ("tv_reach", "contacts")
+    assert parse(GOOD + 'exposure = "grp"\n').channels["tv"].seen == "grp"
+    assert parse(GOOD).channels["tv"].seen is None
+    for wrong in (
+        "3",
+        '["reach", "frequency"]',
+        '{ reach = "r" }',
+        '{ reach = "r", frequenci = "f" }',
+        "{ reach = 1 }",
+    ):
+        (problem,) = problem_of(GOOD + f"exposure = {wrong}\n")
+        assert problem.column == "channels.tv.exposure"
+        assert "two whose product it is" in problem.message
+
+
+def test_the_template_offers_reach_and_frequency_together() -> None:
+    offered = {"tv": ("frequency", "impressions", "reach"), "radio": ("reach",)}
+    text = template(name="x", data={"media": "m.csv", "outcome": "o.csv"}, channels=["tv", "radio"], exposures=offered)
+    lines = [line.partition("  #")[0] for line in text.splitlines() if line.startswith("# exposure")]
+    assert lines == [
+        '# exposure = { reach = "reach", frequency = "frequency" }',
+        '# exposure = "impressions"',
+        '# exposure = "reach"',
+    ]
