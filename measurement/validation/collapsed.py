@@ -56,6 +56,27 @@ class Collapsed:
         lost = (1.0 / (self.values + variance)) @ self.columns.reshape(len(self.values), -1) ** 2
         return np.asarray((own - lost.reshape(len(sigma), *own.shape)) / variance[..., None])
 
+    def period_total(self, t: int, residual: Floats, sigma: Floats, unit: Floats) -> tuple[Floats, Floats]:
+        """One period's KPI over all geos, given every other cell that counts.
+
+        Args:
+            t: The period.
+            residual: As for `weighted`.
+            sigma: As for `weighted`.
+            unit: Weight of each geo in the sum, 0 where its cell does not count, shape (geos,).
+
+        Returns:
+            What was seen beyond its expectation, and the standard deviation of that, each of shape (draws,).
+        """
+        seen = np.flatnonzero(unit)
+        variance = sigma[:, None, None] ** 2
+        columns = self.columns[:, seen, t]
+        lost = np.einsum("kg,dk,kh->dgh", columns, 1.0 / (self.values + variance[..., 0]), columns)
+        block = (block_of(self.precision, t)[np.ix_(seen, seen)] - lost) / variance
+        weighted = self.weighted(residual, sigma)[:, seen, t]
+        solved = np.linalg.solve(block, np.stack([weighted, np.broadcast_to(unit[seen], weighted.shape)], axis=-1))
+        return solved[..., 0] @ unit[seen], np.sqrt(solved[..., 1] @ unit[seen])
+
     def log_density(self, residual: Floats, sigma: Floats) -> Floats:
         """Log-density of the cells that count, together, shape (draws,); arguments as for `weighted`."""
         variance = sigma**2
@@ -97,11 +118,17 @@ def residuals_of(post: Posterior, panel: Panel) -> Floats:
 
 def diagonal_of(precision: Precision) -> Floats:
     """The diagonal of the residual's inverse covariance at sigma = 1, shape (geos, periods)."""
-    own, lag = precision.own, precision.lag
-    after = np.concatenate([lag[:, 1:], np.zeros_like(lag[:, :1])], axis=1)
-    out = np.empty_like(own)
-    for g in range(len(own)):
-        root = np.diag(own[g]) - np.diag(lag[g, 1:], -1)
-        local = root.T @ root
-        out[g] = own[g] ** 2 + after[g] ** 2 - np.einsum("st,st->t", precision.demand @ local, local)
-    return out
+    return np.stack([np.diag(block_of(precision, t)) for t in range(precision.own.shape[1])], axis=1)
+
+
+def block_of(precision: Precision, t: int) -> Floats:
+    """The residual's inverse covariance at sigma = 1 between the geos of one period, shape (geos, geos)."""
+    own, lag, last = precision.own, precision.lag, precision.own.shape[1] - 1
+    # Column t of each geo's own precision: it is banded, so that only the periods beside t matter.
+    band = {t: own[:, t] ** 2 + (lag[:, t + 1] ** 2 if t < last else 0.0)}
+    if t > 0:
+        band[t - 1] = -lag[:, t] * own[:, t]
+    if t < last:
+        band[t + 1] = -lag[:, t + 1] * own[:, t + 1]
+    near, column = list(band), np.stack(list(band.values()), axis=1)
+    return np.asarray(np.diag(band[t]) - column @ precision.demand[np.ix_(near, near)] @ column.T)
