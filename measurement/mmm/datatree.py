@@ -49,7 +49,7 @@ def to_datatree(post: Posterior, panel: Panel, *, seed: int = 0) -> "xr.DataTree
     drawn = linear_draws(post, panel, seed=seed)
     sizes = layout_of(post.spec, panel).sizes
     values: Named = {name: (("channel",), post.draws[name]) for name in BY_CHANNEL if name in sizes}
-    values |= _sizes(post, panel, rng) | {"sigma": ((), post.draws["sigma"])}
+    values |= size_draws(post, panel, rng) | {"sigma": ((), post.draws["sigma"])}
     moving, places = varying(panel, post.spec)
     if places:
         steps = np.diff(post.draws["log_multiplier"], axis=-1) / (STEP * post.draws["drift"][..., None])
@@ -114,7 +114,7 @@ def _made() -> dict[str, Any]:
     return {"inference_library": "theodolite", "sample_dims": ["chain", "draw"]}
 
 
-def _sizes(post: Posterior, panel: Panel, rng: np.random.Generator) -> Named:
+def size_draws(post: Posterior, panel: Panel, rng: np.random.Generator) -> Named:
     """The quantity that each channel's prior is about and, on geo panels, the geos' standard normal variables.
 
     A geo's coefficient is ``exp(v + tau z)`` times what does not depend on ``z``. The coefficients tell ``tau`` times

@@ -11,7 +11,6 @@ much that its own number is not to be trusted: such cells are named.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -161,7 +160,7 @@ def khat_limit(draws: int) -> float:
     return min(1.0 - 1.0 / math.log10(draws), TRUSTED)
 
 
-def influential_cells(found: Loo, panel: Panel, most: int = 20) -> list[Mapping[str, object]]:
+def influential_cells(found: Loo, panel: Panel, most: int = 20) -> list[Json]:
     """The cells that move the fit most, the largest k-hat first: ``geo``, ``date``, ``khat``."""
     places = np.argwhere(found.influential)
     order = np.argsort(-found.khat[found.influential], kind="stable")[:most]
