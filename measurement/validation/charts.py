@@ -1,69 +1,85 @@
 """Charts of a validation, in Altair, from tidy frames with fixed field names; colours as in `measurement.charts`."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from measurement.charts import ACCENT, DATES, MUTED, SOURCES, Layers
-
-if TYPE_CHECKING:
-    from measurement.validation.validate import Validation
+from measurement.typing import Dates
+from measurement.validation.loo import Loo
+from measurement.validation.predictive import Predictive
+from measurement.validation.residuals import Residuals
+from measurement.validation.shift import Shift
 
 WIDTH = 680
 ODD = SOURCES["experiments"].colour
 BEFORE, AFTER = "Before the data", "After the data"
 
 
-def overview(found: "Validation") -> alt.VConcatChart:
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What the axes are called.
+
+    Attributes:
+        dates: First day of each period.
+        geos: Geo names.
+        kpi: Name of the KPI.
+    """
+
+    dates: Dates
+    geos: tuple[str, ...]
+    kpi: str
+
+
+def overview(
+    fit: Predictive, residuals: Residuals, loo: Loo, shifts: Sequence[Shift], panel: Labels
+) -> alt.VConcatChart:
     """Fit, errors, leave-one-out and what was learnt, one below the other."""
-    over_time = [fit_over_time(fit_frame(found), found.kpi), errors(error_frame(found)), khat(khat_frame(found))]
+    over_time = [
+        fit_over_time(fit_frame(fit, residuals, panel), panel.kpi),
+        errors(error_frame(residuals, panel)),
+        khat(khat_frame(loo, panel)),
+    ]
     together = alt.vconcat(*over_time, spacing=24).resolve_scale(x="shared")
-    stacked: alt.VConcatChart = alt.vconcat(together, learnt(shift_frame(found)), spacing=24).resolve_scale(
+    stacked: alt.VConcatChart = alt.vconcat(together, learnt(shift_frame(shifts)), spacing=24).resolve_scale(
         color="independent"
     )
     return stacked
 
 
-def fit_frame(found: "Validation") -> pd.DataFrame:
-    """``date, actual, low, median, high`` (demand given) and ``known`` (median without the demand), over all geos."""
-    made = found.predictive.replicates
+def fit_frame(fit: Predictive, residuals: Residuals, panel: Labels) -> pd.DataFrame:
+    """``date, actual, low, median, high`` (demand given), ``known`` (without the demand) and ``odd``, over all geos."""
+    made = fit.replicates
     low, median, high = np.quantile(made.given.sum(1), [0.05, 0.5, 0.95], axis=0)
     known = np.median(made.known.sum(1), axis=0)
     frame = pd.DataFrame(
-        {"date": found.dates, "actual": made.seen.sum(0), "low": low, "median": median, "high": high, "known": known}
+        {"date": panel.dates, "actual": made.seen.sum(0), "low": low, "median": median, "high": high, "known": known}
     )
-    return frame.assign(odd=frame["date"].astype(str).isin([o.date for o in found.residuals.outliers]))
+    return frame.assign(odd=frame["date"].astype(str).isin([o.date for o in residuals.outliers]))
 
 
-def error_frame(found: "Validation") -> pd.DataFrame:
+def error_frame(residuals: Residuals, panel: Labels) -> pd.DataFrame:
     """``date, error``: one-step-ahead errors of all geos together, in standard deviations."""
-    return pd.DataFrame({"date": found.dates, "error": found.residuals.national})
+    return pd.DataFrame({"date": panel.dates, "error": residuals.national})
 
 
-def khat_frame(found: "Validation") -> pd.DataFrame:
+def khat_frame(loo: Loo, panel: Labels) -> pd.DataFrame:
     """``date, geo, khat, limit`` of every cell that was judged."""
-    geo, period = np.nonzero(found.loo.known)
-    return pd.DataFrame(
-        {
-            "date": found.dates[period],
-            "geo": np.array(found.geos, dtype=object)[geo],
-            "khat": found.loo.khat[geo, period],
-            "limit": found.loo.limit,
-        }
-    )
+    geo, period = np.nonzero(loo.known)
+    names = np.array(panel.geos, dtype=object)[geo]
+    found = {"date": panel.dates[period], "geo": names, "khat": loo.khat[geo, period], "limit": loo.limit}
+    return pd.DataFrame(found)
 
 
-def shift_frame(found: "Validation") -> pd.DataFrame:
-    """``channel, parameter, unit, what, low, median, high``: each channel's effect size before and after the data."""
-    rows = []
-    for shift in found.shifts:
-        if shift.parameter in ("ROI", "contribution"):
-            for what, known in ((BEFORE, shift.prior), (AFTER, shift.posterior)):
-                name = {"channel": shift.channel, "parameter": shift.parameter, "unit": known.unit, "what": what}
-                rows.append(name | known.to_dict())
-    return pd.DataFrame(rows)
+def shift_frame(shifts: Sequence[Shift]) -> pd.DataFrame:
+    """``channel, what, low, median, high``: each channel's ROI before and after the data; organic ones have none."""
+    roi = [shift for shift in shifts if shift.parameter == "ROI"]
+    both = [(s.channel, what, known) for s in roi for what, known in ((BEFORE, s.prior), (AFTER, s.posterior))]
+    rows = [{"channel": channel, "what": what} | known.to_dict() for channel, what, known in both]
+    return pd.DataFrame(rows, columns=["channel", "what", "low", "median", "high"])
 
 
 def fit_over_time(frame: pd.DataFrame, kpi: str) -> Layers:

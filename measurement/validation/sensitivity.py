@@ -102,7 +102,7 @@ def sensitivities(
     own, rest = log_prior(post, panel, seed=seed)
     inside = [lift for lift in lifts if lift.experiment_id in post.provenance.parents]
     series = collapsed_of(post, panel).log_density(residuals_of(post, panel), post.draws["sigma"])
-    tests = tests_log_density(post, panel, inside) if inside else None
+    tests = density_of_tests(post, panel, inside) if inside else None
     found = []
     for c, name in enumerate(panel.channels):
         number = post.draws["contribution" if post.spec.channels[name].organic else "iroas"][:, c]
@@ -147,7 +147,7 @@ def log_prior(post: Posterior, panel: Panel, *, seed: int = 0) -> tuple[Floats, 
     return own, rest
 
 
-def tests_log_density(post: Posterior, panel: Panel, lifts: Sequence[Lift]) -> Floats:
+def density_of_tests(post: Posterior, panel: Panel, lifts: Sequence[Lift]) -> Floats:
     """Log-density of all tests inside the fit, up to a constant, shape (draws,).
 
     Args:

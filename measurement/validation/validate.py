@@ -52,6 +52,7 @@ class Validation:
         dates: First day of each period.
         geos: Geo names.
         provenance: Data, settings, seed, and the fit.
+        influential: The cells that decide most: ``geo``, ``date``, ``khat``.
     """
 
     verdict: Verdict
@@ -86,9 +87,10 @@ class Validation:
 
     def chart(self) -> "alt.VConcatChart":
         """Fit, errors, leave-one-out and what was learnt, on one page."""
-        from measurement.validation.charts import overview
+        from measurement.validation.charts import Labels, overview
 
-        return overview(self)
+        labels = Labels(self.dates, self.geos, self.kpi)
+        return overview(self.predictive, self.residuals, self.loo, self.shifts, labels)
 
 
 def validate(
