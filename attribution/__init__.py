@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from attribution.path_table import Paths
     from attribution.paths import read_paths
     from attribution.run import attribute
+    from attribution.warehouse import read_warehouse, warehouse_sql
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
@@ -29,7 +30,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "path_table": ["Paths"],
         "paths": ["read_paths"],
         "run": ["attribute"],
+        "warehouse": ["read_warehouse", "warehouse_sql"],
     },
 )
 
-__all__ = ["MODELS", "Attribution", "Credit", "PathSpec", "Paths", "attribute", "read_paths"]
+__all__ = ["MODELS", "Attribution", "Credit", "PathSpec", "Paths", "attribute", "read_paths", "read_warehouse", "warehouse_sql"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from attribution import distinct, findings
 from attribution.event_log import KINDS, Codes, clock_of, codes_of, table_of, unusable_names
@@ -16,7 +17,9 @@ from attribution.findings import Profile
 from attribution.journeys import Clock, Tally
 from attribution.path_spec import PathSpec
 from attribution.path_table import Paths
+from attribution.users import GROUPS, Users
 from measurement.errors import Problem, did_you_mean, refuse, shown
+from measurement.typing import Floats, Ints
 
 if TYPE_CHECKING:
     import ibis
@@ -47,6 +50,8 @@ def read_warehouse(
 
     Returns:
         The distinct paths. Sums of money may differ from `read_paths` in the last digit: engines add in other orders.
+        Intervals rest on other groups of users, as every backend has a hash of its own. Ages of single touches stay
+        in the warehouse, so the hazard model cannot be fitted on what comes here.
 
     Raises:
         ImportError: Without Ibis, naming the extra to install.
@@ -68,9 +73,9 @@ def read_warehouse(
     refuse(_too_many(codes))
     clock = clock_of(profile, spec, codes.bits)
     asked = query.query(seen, codes, clock, spec)
-    found = distinct.merge([_distinct(_rows(asked.paths), _rows(asked.decay))])
-    lone = _rows(asked.lone)
-    no_touch = np.array([lone[name].fillna(0.0).iloc[0] for name in ("conversions", "value", "squares")], dtype=float)
+    lone = _by_group(_rows(asked.lone))
+    found = distinct.merge([_distinct(_rows(asked.paths), _rows(asked.decay), lone)])
+    no_touch = lone.sum(axis=1)
     tally = _tally(_rows(asked.counts).iloc[0], groups, clock)
     said = findings.of_log(profile, tally, float(no_touch[0]), spec, channels)
     return table_of(found, codes.names, no_touch, profile, spec, tally, said)
@@ -176,28 +181,36 @@ def _too_many(codes: Codes) -> list[Problem]:
 def _profile(groups: pd.DataFrame, days: pd.DataFrame) -> Profile:
     counted = groups[["rows", "valued", "other_than_0", "nobody"]].astype(np.int64)
     names = zip(groups["channel"], groups["event"], strict=True)
-    return Profile(
-        {
-            (None if pd.isna(channel) else str(channel), str(event)): tuple(map(int, row))
-            for (channel, event), row in zip(names, counted.to_numpy(), strict=True)
-        },
-        [tuple(map(int, row)) for row in days[["day", "rows", "first", "last"]].to_numpy()],
-    )
+    known = {
+        (None if pd.isna(channel) else str(channel), str(event)): (rows, valued, other, nobody)
+        for (channel, event), (rows, valued, other, nobody) in zip(names, counted.to_numpy().tolist(), strict=True)
+    }
+    in_order = days[["day", "rows", "first", "last"]].to_numpy(dtype=np.int64).tolist()
+    return Profile(known, [(day, rows, first, last) for day, rows, first, last in in_order])
 
 
-def _distinct(paths: pd.DataFrame, decay: pd.DataFrame) -> distinct.Distinct:
-    """The warehouse's tables of paths as one part of a path table, converting paths first."""
-    from attribution.warehouse_query import CHANNEL, PLACE
+def _by_group(lone: pd.DataFrame) -> Floats:
+    """Conversions before any touch and their money, shape (2, groups)."""
+    out = np.zeros((2, GROUPS))
+    at = lone["group"].to_numpy(dtype=np.int64)
+    out[0, at], out[1, at] = lone["conversions"], lone["value"]
+    return out
 
-    paths = paths.sort_values(["path"]).reset_index(drop=True)
-    paths = pd.concat([paths[paths["conversions"] > 0], paths[paths["conversions"] == 0]], ignore_index=True)
-    width = PLACE + CHANNEL
-    lengths = paths["path"].str.len().to_numpy(dtype=np.int64) // width
-    text = np.frombuffer("".join(paths["path"]).encode("ascii"), dtype=np.uint8).reshape(-1, width)[:, PLACE:]
-    channel = ((text - ord("0")).astype(np.int64) @ 10 ** np.arange(CHANNEL - 1, -1, -1)).astype(np.uint16)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+def _distinct(rows: pd.DataFrame, decay: pd.DataFrame, lone: Floats) -> distinct.Distinct:
+    """The warehouse's tables of paths as one part of a path table, converting paths first.
+
+    Args:
+        rows: ``path, group, conversions, value, nulls``.
+        decay: ``path, place, decay, decay_value``.
+        lone: Conversions before any touch, shape (2, groups).
+    """
+    rows = rows.sort_values(["path", "group"])
+    paths = rows.groupby("path", sort=False)[["conversions", "value", "nulls"]].sum()
+    paths = pd.concat([paths[paths["conversions"] > 0], paths[paths["conversions"] == 0]])
+    channel, offsets = _touches(paths.index)
     converting = int((paths["conversions"] > 0).sum())
-    number = pd.Series(np.arange(len(paths)), index=paths["path"])
+    number = pd.Series(np.arange(len(paths), dtype=np.int32), index=paths.index)
     at = offsets[number[decay["path"]].to_numpy()] + decay["place"].to_numpy(dtype=np.int64)
     credit = np.zeros((2, int(offsets[converting])))
     credit[0, at], credit[1, at] = decay["decay"], decay["decay_value"]
@@ -208,10 +221,41 @@ def _distinct(paths: pd.DataFrame, decay: pd.DataFrame) -> distinct.Distinct:
         converting=converting,
         conversions=won["conversions"].to_numpy(dtype=np.float64),
         value=won["value"].to_numpy(dtype=np.float64),
-        squares=won["squares"].to_numpy(dtype=np.float64),
         decay=credit[0],
         decay_value=credit[1],
         nulls=paths["nulls"].to_numpy(dtype=np.float64),
+        users=_users(rows, number, lone),
+    )
+
+
+def _touches(paths: pd.Index) -> tuple[NDArray[np.uint16], Ints]:
+    """Channel positions of all touches, path after path, and where each path begins."""
+    from attribution.warehouse_query import CHANNEL, PLACE
+
+    width = PLACE + CHANNEL
+    lengths = paths.str.len().to_numpy(dtype=np.int64) // width
+    digits = np.frombuffer("".join(paths).encode("ascii"), dtype=np.uint8).reshape(-1, width)[:, PLACE:] - ord("0")
+    channel = (digits.astype(np.int64) @ 10 ** np.arange(CHANNEL - 1, -1, -1)).astype(np.uint16)
+    return channel, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _users(rows: pd.DataFrame, number: pd.Series, lone: Floats) -> Users:
+    """The journeys by group of users; those of one path and group are one sale, and ages of touches stay behind."""
+    path, group = number[rows["path"]].to_numpy(), rows["group"].to_numpy(dtype=np.uint16)
+    sold = (rows["conversions"] > 0).to_numpy()
+    times = rows["nulls"].to_numpy(dtype=np.int64)
+    return Users(
+        sale_path=path[sold],
+        sale_group=group[sold],
+        sale_conversions=rows["conversions"].to_numpy(dtype=np.float64)[sold],
+        sale_value=rows["value"].to_numpy(dtype=np.float64)[sold],
+        sale_ages=np.zeros(0, np.uint8),
+        null_path=np.repeat(path, times),
+        null_group=np.repeat(group, times),
+        no_touch=lone,
+        exposed=np.zeros(0, np.int32),
+        exposed_group=np.zeros(0, np.uint16),
+        exposed_touches=np.zeros(0),
     )
 
 

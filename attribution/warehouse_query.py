@@ -13,6 +13,7 @@ import ibis
 from attribution.event_log import DAY, KINDS, Codes
 from attribution.journeys import CLICK, CONVERSION, Clock
 from attribution.path_spec import PathSpec
+from attribution.users import GROUPS
 
 PLACE, CHANNEL = 7, 5
 """Digits of a touch's place in its path, and of its channel, in the text of a path."""
@@ -25,12 +26,12 @@ SPARK = ("pyspark", "databricks")
 UTC = ("UTC", "Etc/UTC", "GMT", "Z", "+00:00")
 
 
-@ibis.udf.scalar.builtin(name="date_format")
+@ibis.udf.scalar.builtin(name="date_format")  # type: ignore[untyped-decorator]
 def _date_format(time: "ibis.dtype('timestamp')", form: str) -> str:  # type: ignore[valid-type, empty-body]
     """Spark's own function: Ibis cannot take the microseconds of a timestamp there."""
 
 
-@ibis.udf.scalar.builtin(name="current_timezone")
+@ibis.udf.scalar.builtin(name="current_timezone")  # type: ignore[untyped-decorator]
 def _time_zone() -> str:  # type: ignore[empty-body]
     """Spark's own function: the session's time zone, in which it takes timestamps apart."""
 
@@ -85,9 +86,9 @@ class Query:
     """Everything that is asked of the warehouse, each a small table.
 
     Attributes:
-        paths: Per distinct path: ``path, conversions, value, squares, nulls``.
+        paths: Per distinct path and group of users: ``path, group, conversions, value, nulls``.
         decay: Per distinct path and place in it: ``path, place, decay, decay_value``.
-        lone: One row: conversions before any touch, ``conversions, value, squares``.
+        lone: Conversions before any touch per group of users: ``group, conversions, value``.
         counts: One row: the fields of `journeys.Tally` that the rules change.
     """
 
@@ -126,10 +127,14 @@ def _coded(seen: Any, codes: Codes, clock: Clock) -> Any:
     conversion = seen["event"] == "conversion"
     code = seen["channel"].cases(*by_name.items(), else_=0) if by_name else ibis.literal(0)
     code = ibis.ifelse(seen["event"] == "impression", code + 1, code)
+    time = (seen["moment"] - clock.origin) // clock.tick
+    # A backend's own hash: groups of users differ between backends, as their random draws would.
+    lot = ibis.ifelse(seen["nobody"], time, seen["user_id"].fill_null("").hash()).cast("int64") % GROUPS
     return seen.select(
         user="user_id",
+        group=(lot + GROUPS) % GROUPS,
         nobody="nobody",
-        time=(seen["moment"] - clock.origin) // clock.tick,
+        time=time,
         code=ibis.ifelse(conversion, codes.of["", "conversion"], code).cast("int64"),
         kind=ibis.cases(*((seen["event"] == name, kind) for name, kind in KINDS.items())),
         value=ibis.ifelse(conversion, seen["value"], ibis.null("float64")),
@@ -192,7 +197,6 @@ def _journeys(clean: Any, clock: Clock, spec: PathSpec) -> Any:
     return found.mutate(counts=counts, open=open_, sold=sold, size=found.count().over(part)).mutate(
         conversions=lambda t: t["conversion"].cast("int64").sum().over(part),
         value_in_all=lambda t: t["sold"].sum().over(part),
-        squares=lambda t: (t["sold"] * t["sold"]).sum().over(part),
         reached=lambda t: t["live"].cast("int64").max().over(part),
         first=lambda t: ibis.row_number().over(ibis.window(group_by=list(JOURNEY), order_by=list(IN_TIME))) == 0,
     )
@@ -232,17 +236,16 @@ def _paths(kept: Any) -> tuple[Any, Any]:
         path=told["token"].collect().sort().join(""),
         conversions=told["conversions"].max(),
         value=told["value_in_all"].max(),
-        squares=told["squares"].max(),
+        group=told["group"].max(),
         newest_touch=told["time"].max(),
     )
     return journeys, placed
 
 
 def _distinct(journeys: Any) -> Any:
-    return journeys.group_by("path").agg(
+    return journeys.group_by("path", "group").agg(
         conversions=journeys["conversions"].sum().cast("float64"),
         value=journeys["value"].sum(),
-        squares=journeys["squares"].sum(),
         nulls=(journeys["conversions"] == 0).cast("int64").sum(),
     )
 
@@ -261,12 +264,12 @@ def _decay(placed: Any, journeys: Any, half_life: int) -> Any:
 
 def _lone(coded: Any, cut: Any, clock: Clock) -> Any:
     """Conversions before any touch, those of nobody included."""
-    of_users = cut.filter(cut["conversion"] & cut["counts"] & (cut["reached"] == 0)).select(money="sold")
+    of_users = cut.filter(cut["conversion"] & cut["counts"] & (cut["reached"] == 0)).select("group", money="sold")
     stray = coded.filter(
         coded["nobody"] & (coded["kind"] == CONVERSION) & (coded["time"] >= clock.first) & (coded["time"] <= clock.last)
-    ).select(money=lambda t: t["value"].fill_null(0.0))
+    ).select("group", money=lambda t: t["value"].fill_null(0.0))
     both = of_users.union(stray)
-    return both.agg(conversions=both.count(), value=both["money"].sum(), squares=(both["money"] * both["money"]).sum())
+    return both.group_by("group").agg(conversions=both.count(), value=both["money"].sum())
 
 
 def _counts(before: tuple[Any, Any], cut: Any, steps: tuple[Any, Any, Any], journeys: Any) -> Any:

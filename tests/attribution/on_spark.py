@@ -22,7 +22,7 @@ SETTINGS = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
 }
-ARRAYS = ("touches", "offsets", "conversions", "nulls", "value", "squares", "decay", "decay_value")
+ARRAYS = ("touches", "offsets", "conversions", "nulls", "value", "decay", "decay_value")
 
 
 def main() -> None:

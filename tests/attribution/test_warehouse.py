@@ -66,11 +66,24 @@ def assert_equal(local: Paths, far: Paths) -> None:
     assert far.window == local.window
     for name in ("touches", "offsets", "conversions", "nulls"):
         np.testing.assert_array_equal(getattr(far, name), getattr(local, name), err_msg=name)
-    for name in ("value", "squares", "decay", "decay_value"):
+    for name in ("value", "decay", "decay_value"):
         np.testing.assert_allclose(getattr(far, name), getattr(local, name), rtol=1e-9, atol=1e-12, err_msg=name)
     np.testing.assert_allclose(far.no_touch, local.no_touch, rtol=1e-12)
     assert far.counts == local.counts
+    assert_users(local, far)
     assert [p.message for p in far.findings] == [p.message for p in local.findings]
+
+
+def assert_users(local: Paths, far: Paths) -> None:
+    """Groups of users add up to the table, and no user is parted: as many users' groups as users, or fewer."""
+    if far.users is None:
+        return
+    of_sales = np.bincount(far.users.sale_path, far.users.sale_conversions, len(far))
+    np.testing.assert_array_equal(of_sales, local.conversions)
+    np.testing.assert_array_equal(np.bincount(far.users.null_path, minlength=len(far)), local.nulls)
+    np.testing.assert_allclose(far.users.no_touch.sum(axis=1), local.no_touch, rtol=1e-12)
+    both = set(far.users.sale_group) | set(far.users.null_group)
+    assert len(both) <= local.counts["users"]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=range(len(SPECS)))
@@ -170,7 +183,7 @@ def test_the_sql_of_warehouses_keeps_to_what_they_have(dialect):
         assert not [each for each in tree.find_all(exp.GroupConcat, exp.ArrayAgg) if each.find(exp.Order)]
     assert "ARRAY_TO_STRING" in made["paths"]
     columns = [column.alias_or_name for column in sqlglot.parse_one(made["paths"], read=dialect).selects]
-    assert columns == ["path", "conversions", "value", "squares", "nulls"]
+    assert columns == ["path", "group", "conversions", "value", "nulls"]
 
 
 def broken(change: Any) -> Any:
@@ -190,7 +203,7 @@ def _set(column: str, value: Any, which: str) -> Any:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda f: f.drop(columns="event", inplace=True), "event: is missing"),
+        (lambda f: f.drop(columns="event", inplace=True), "column 'event': is missing"),
         (lambda f: f.rename(columns={"channel": "chanel"}, inplace=True), "did you mean 'chanel'"),
         (_set("event", "view", "click"), "3 events are none of click, impression, conversion"),
         (_set("channel", " ", "click"), "3 events are blank; every click and impression needs a channel"),

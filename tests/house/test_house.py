@@ -31,6 +31,7 @@ OWNERS = {
     "jaxlib": ("measurement/mmm/*",),
     "numpyro": ("measurement/mmm/*", "experiments/geo/estimators/bayesian.py"),
     "pymc": ("measurement/mmm/*",),
+    "ibis": ("attribution/warehouse*.py",),
     "duckdb": (
         "measurement/reading/*.py",
         "measurement/tables.py",
