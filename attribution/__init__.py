@@ -34,4 +34,14 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     },
 )
 
-__all__ = ["MODELS", "Attribution", "Credit", "PathSpec", "Paths", "attribute", "read_paths", "read_warehouse", "warehouse_sql"]
+__all__ = [
+    "MODELS",
+    "Attribution",
+    "Credit",
+    "PathSpec",
+    "Paths",
+    "attribute",
+    "read_paths",
+    "read_warehouse",
+    "warehouse_sql",
+]
