@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from experiments.planning.goal import Goal
     from experiments.planning.proposal import Design, Designs
     from measurement import Panel
-    from measurement.mmm import Spec
+    from measurement.mmm import EffectOverTime, Spec
     from measurement.plan.budget import Budget
     from measurement.plan.forecast import Forecast, Scenario
     from measurement.plan.items import Bound
@@ -276,6 +276,12 @@ class Study:
 
         names = None if channels is None else [self.config.aliases.get(name, name) for name in channels]
         return response_curves(self.fitted().best, self.panel, names)
+
+    def effect_over_time(self) -> "EffectOverTime":
+        """How each channel's effect changed over the panel, by quarter, in the last fit."""
+        from measurement.mmm import effect_over_time
+
+        return effect_over_time(self.fitted().best, self.panel)
 
     def export_fit(self, file: Path | str, *, draws: bool = False, force: bool = False) -> Path:
         """Write the last fit's summary, or its draws, to a csv, parquet or nc file."""

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from measurement.estimate import LEVEL
+from measurement.estimate import LEVEL, Estimate
 from measurement.mmm.counterfactual import effects, iroas
 from measurement.mmm.posterior import Posterior
-from measurement.mmm.variation import multiplier_at
+from measurement.mmm.variation import multiplier_at, varying_of
 from measurement.panel import Panel
-from measurement.typing import Dates, Floats
+from measurement.typing import Dates, Floats, Json
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +25,45 @@ class EffectOverTime:
             effect does not vary, shape (draws, channels, quarters).
         iroas: The iROAS of the whole panel's spend, had its effect always been that of the quarter, same shape; NaN
             where nothing was spent.
+        varying: Names of the channels whose effect varies.
+        currency: Of all money.
+        converged: Whether the fit behind it may be used.
     """
 
     channels: tuple[str, ...]
     quarters: Dates
     relative: Floats
     iroas: Floats
+    varying: tuple[str, ...]
+    currency: str
+    converged: bool
+
+    def to_dict(self) -> Json:
+        """As plain JSON values: what ``theodolite mmm over-time --json`` prints."""
+        days = self.quarters.astype(str).tolist()
+        return {
+            "converged": self.converged,
+            "channels": [
+                {
+                    "channel": name,
+                    "varies": name in self.varying,
+                    "quarters": [
+                        {"from": day, "relative": self._relative(c, q), "iroas": self._money(c, q)}
+                        for q, day in enumerate(days)
+                    ],
+                }
+                for c, name in enumerate(self.channels)
+            ],
+        }
+
+    def _relative(self, c: int, q: int) -> Json:
+        return Estimate.from_draws(self.relative[:, c, q], "of its average").to_dict()
+
+    def _money(self, c: int, q: int) -> Json | None:
+        draws = self.iroas[:, c, q]
+        if not np.isfinite(draws).all():
+            return None
+        return Estimate.from_draws(draws, f"{self.currency} per {self.currency}").to_dict()
 
     def to_frame(self) -> pd.DataFrame:
         """``channel, quarter, relative_low, relative_median, relative_high, iroas_low, ...``; 90 % intervals, tidy."""
@@ -45,10 +78,11 @@ class EffectOverTime:
         return pd.DataFrame(frame)
 
     def chart(self) -> Any:
-        """The effect by quarter with its interval, one small picture per channel (an Altair chart)."""
+        """The effect by quarter with its interval, one small picture per channel that varies (an Altair chart)."""
         from measurement import charts
 
-        return charts.effect_over_time(self.to_frame())
+        frame = self.to_frame()
+        return charts.effect_over_time(frame[frame["channel"].isin(self.varying or self.channels)])
 
 
 def effect_over_time(post: Posterior, panel: Panel) -> EffectOverTime:
@@ -73,4 +107,12 @@ def effect_over_time(post: Posterior, panel: Panel) -> EffectOverTime:
         if moved is not None:
             average = by_period[:, c].sum(-1) / (by_period[:, c] / moved).sum(-1)
             relative[:, c] = moved @ mean / average[:, None]
-    return EffectOverTime(panel.channels, quarters, relative, iroas(post, panel)[..., None] * relative)
+    return EffectOverTime(
+        channels=panel.channels,
+        quarters=quarters,
+        relative=relative,
+        iroas=iroas(post, panel)[..., None] * relative,
+        varying=tuple(panel.channels[c] for c in varying_of(post.spec, panel.channels)),
+        currency=panel.currency,
+        converged=post.converged,
+    )

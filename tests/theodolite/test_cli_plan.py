@@ -13,6 +13,7 @@ from calibration import Conflict
 from measurement.errors import DataError
 from measurement.plan.horizon import business_as_usual
 from theodolite import plans, results
+from theodolite.cli import tables
 from theodolite.study import Study
 
 BUDGET = ("budget", "--periods", 6)
@@ -126,6 +127,15 @@ def test_curves_show_today_and_mark_what_was_never_seen(run, fitted_workspace: P
     wrong = run("mmm", "curves", "-w", fitted_workspace, "--channel", "tvv")
     assert wrong.code == 2
     assert "did you mean 'tv'" in wrong.err
+
+
+def test_effects_over_time_are_told_for_channels_that_vary(run, fitted_workspace: Path, capsys) -> None:
+    said = run("mmm", "over-time", "-w", fitted_workspace)
+    assert 'varies = "slow"' in said.out
+    found = json.loads(run("mmm", "over-time", "-w", fitted_workspace, "--json").out)
+    assert all(row["relative"]["median"] == 1.0 for row in found["channels"][0]["quarters"])
+    tables.effect_over_time(found | {"channels": [found["channels"][0] | {"varies": True}], "converged": True})
+    assert "1.00 [1.00, 1.00]" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "nc"])

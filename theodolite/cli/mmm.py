@@ -1,4 +1,4 @@
-"""theodolite mmm: fit, summary, curves, export."""
+"""theodolite mmm: fit, summary, curves, over-time, export."""
 
 from pathlib import Path
 from typing import Annotated
@@ -68,6 +68,28 @@ def curves(
         output.as_json(found.to_dict())
     else:
         plan_tables.curves(found)
+    charting.save(found.chart, chart)
+    raise typer.Exit(0 if found.converged else 1)
+
+
+@app.command("over-time")
+def over_time(
+    workspace: Workspace = HERE,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it to a new .png, .svg or .html file.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Show by quarter how the effect of the same spend changed, for channels that may vary."""
+    from theodolite import charting
+    from theodolite.cli import output, tables
+
+    charting.refuse(chart)
+    found = open_study(workspace).effect_over_time()
+    if json:
+        output.as_json(found.to_dict())
+    else:
+        tables.effect_over_time(found.to_dict())
     charting.save(found.chart, chart)
     raise typer.Exit(0 if found.converged else 1)
 

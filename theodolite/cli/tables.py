@@ -91,3 +91,27 @@ def paths(found: Plain) -> None:
     output.table("Commonest paths", ["path", "conversions", "value", "without conversion"], rows)
     for name, count in found["counts"].items():
         output.say(f"{count:>12,}  {name}")
+
+
+def effect_over_time(found: Plain) -> None:
+    """By quarter, what the same spend of each channel that varies brought against its average over the data."""
+    moving = [channel for channel in found["channels"] if channel["varies"]]
+    rows = [
+        [
+            channel["channel"] if q == 0 else "",
+            row["from"],
+            output.interval(row["relative"]),
+            output.interval(row["iroas"]),
+        ]
+        for channel in moving
+        for q, row in enumerate(channel["quarters"])
+    ]
+    if rows:
+        columns = ["channel", "quarter from", "effect, average = 1", "iROAS at that effect"]
+        output.table("What the same spend brought (median and 90 % interval)", columns, rows)
+    else:
+        output.say(
+            'No effect varies in this fit. Let one: write varies = "slow" under its [channels.NAME] and fit again.'
+        )
+    if not found["converged"]:
+        output.say("NOT converged: do not decide on these numbers.", "bold red")

@@ -158,6 +158,11 @@ def test_the_table_of_the_effect_over_time(varying):
     assert len(frame) == 14
     assert (frame["relative_low"] <= frame["relative_median"]).all()
     assert list(frame["channel"].unique()) == list(panel.channels)
+    first, other = table.to_dict()["channels"]
+    assert (first["varies"], other["varies"]) == (True, False)
+    assert first["quarters"][1]["from"] == "2023-04-01"
+    assert first["quarters"][1]["relative"]["median"] == pytest.approx(frame["relative_median"][1])
+    assert first["quarters"][1]["iroas"]["high"] == pytest.approx(frame["iroas_high"][1])
 
 
 def test_a_stored_fit_reads_back_with_its_walk(varying):
@@ -209,11 +214,12 @@ def test_an_effect_that_halves_is_followed_and_the_constant_model_misses_it(pane
     assert table["relative_high"].iloc[-1] < 1.0 < table["relative_low"].iloc[0]
 
 
-def test_the_chart_draws_every_channel_with_its_interval(varying):
+def test_the_chart_draws_what_varies_with_its_interval(varying):
     panel, _, post = varying
     table = mmm.effect_over_time(post, panel)
     spec = table.chart().to_dict()
     (rows,) = spec["datasets"].values()
-    assert [row["relative_median"] for row in rows] == table.to_frame()["relative_median"].tolist()
+    assert {row["channel"] for row in rows} == {"channel 0"}
+    assert [row["relative_median"] for row in rows] == table.to_frame()["relative_median"].tolist()[: len(rows)]
     band = spec["spec"]["layer"][1]["encoding"]
     assert (band["y"]["field"], band["y2"]["field"]) == ("relative_low", "relative_high")
