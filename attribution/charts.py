@@ -14,7 +14,13 @@ LABELS = {
     "linear": "Linear",
     "position": "Position",
     "time_decay": "Time decay",
-    "markov:1": "Markov, order 1",
+    "last_non_direct": "Last non-direct",
+    **{f"markov:{order}": f"Markov, order {order}" for order in range(1, 5)},
+    "markov:auto": "Markov, best order",
+    "shapley": "Shapley",
+    "shapley:unanimity": "Shapley, unanimity",
+    "shapley:ordered": "Shapley, ordered",
+    "hazard": "Additive hazard",
 }
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 

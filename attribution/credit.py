@@ -30,6 +30,7 @@ class Credit:
         value_draws: Shape (draws, channels).
         removal_effect: Relative loss of conversions without the channel, shape (channels,); Markov only.
         conversion_probability: Modelled probability that a journey with a touch converts; Markov only.
+        about: What else is known about the fit, as plain JSON values: the order that was chosen and why, for instance.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Credit:
     value_draws: Floats | None = None
     removal_effect: Floats | None = None
     conversion_probability: float | None = None
+    about: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,7 @@ class Attribution:
             "no_touch": {"conversions": self.no_touch[0], "value": None if self.value is None else self.no_touch[1]},
             "models": {
                 name: {"channels": self._rows(credit), "conversion_probability": credit.conversion_probability}
+                | ({"about": credit.about} if credit.about else {})
                 for name, credit in self.credits.items()
             },
             "findings": [{"level": p.level, "code": p.code, "message": p.message} for p in self.findings],
@@ -115,7 +118,7 @@ class Attribution:
     def to_bytes(self) -> bytes:
         """Everything, draws included, as a compressed npz without objects; the same result gives the same bytes."""
         header: Json = {
-            "models": [[c.model, c.conversion_probability] for c in self.credits.values()],
+            "models": [[c.model, c.conversion_probability, c.about] for c in self.credits.values()],
             "channels": list(self.channels),
             "totals": [self.conversions, self.value, *self.no_touch],
             "spend": dict(self.spend),
@@ -142,7 +145,7 @@ class Attribution:
         header, arrays = archive.unpack(data)
         channels = tuple(header["channels"])
         found = {}
-        for i, (name, probability) in enumerate(header["models"]):
+        for i, (name, probability, about) in enumerate(header["models"]):
             found[name] = Credit(
                 model=name,
                 channels=channels,
@@ -152,6 +155,7 @@ class Attribution:
                 value_draws=arrays.get(f"{i}.value_draws"),
                 removal_effect=arrays.get(f"{i}.removal_effect"),
                 conversion_probability=probability,
+                about=about,
             )
         window = header["window"]
         conversions, value, *no_touch = header["totals"]

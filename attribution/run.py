@@ -48,11 +48,14 @@ def attribute(
     resampling = sums.Resampling.of(paths, draws, seed)
     credits_: dict[str, Credit] = {}
     left_out: list[Problem] = []
+    said: list[Problem] = []
     for place, name in enumerate(names):
         if progress is not None:
             progress(name, place, len(names))
         try:
-            credits_[name] = _credit(name, paths, registry.MODELS[name](paths), resampling)
+            model = registry.MODELS[name](paths)
+            credits_[name] = _credit(name, paths, model, resampling)
+            said += model.findings
         except DataError as error:
             if models is not None:
                 raise
@@ -71,7 +74,7 @@ def attribute(
         window=paths.window,
         spec_hash=paths.spec.sha256,
         provenance=Provenance(paths.sha256, settings, seed, versions("numpy", "scipy", "duckdb")),
-        findings=(*paths.findings, *left_out, *_unseen(paths, spend or {})),
+        findings=(*paths.findings, *left_out, *said, *_unseen(paths, spend or {})),
     )
 
 
@@ -89,6 +92,7 @@ def _credit(name: str, paths: Paths, model: sums.Prepared, resampling: sums.Resa
         value_draws=None if point.value is None else _rows(value, empty),
         removal_effect=None if point.removal_effect is None else point.removal_effect[:, 0],
         conversion_probability=None if point.probability is None else float(point.probability[0]),
+        about=model.about,
     )
 
 

@@ -9,7 +9,7 @@ their journeys are dealt into groups one by one, at random.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -19,8 +19,10 @@ from scipy import sparse
 
 from attribution.path_table import Paths
 from attribution.users import GROUPS
-from measurement.typing import Floats
+from measurement.errors import Problem
+from measurement.typing import Floats, Json
 
+type Matrix = sparse.csr_matrix | Floats
 type Weight = Literal["conversions", "value", "journeys"]
 
 CELLS = 4_000_000
@@ -76,11 +78,18 @@ class Prepared:
         terms: Its sums.
         solve: From the sums, each of shape (features, draws), to credit.
         cells: Numbers that solving needs per draw, beyond the sums.
+        draws: From the sums by group (features × groups) and how often each draw takes each group (groups × draws) to
+            credit, where that is quicker than solving every draw.
+        about: What else is known about the fit, as plain JSON values.
+        findings: What the reader should be told.
     """
 
     terms: tuple[Term | Grouped, ...]
     solve: Callable[[Sequence[Floats]], Solution]
     cells: int = 1
+    draws: Callable[[Sequence[Matrix], Floats], Solution] | None = None
+    about: Json = field(default_factory=dict)
+    findings: tuple[Problem, ...] = ()
 
 
 def estimate(paths: Paths, model: Prepared) -> Solution:
@@ -129,10 +138,14 @@ class Resampling:
 
     def solutions(self, model: Prepared) -> list[Solution]:
         """Credit by a model in every draw, block by block."""
+        if not self.times.shape[1]:
+            return []
         by_group = [self._by_group(term) for term in model.terms]
+        if model.draws is not None:
+            return [model.draws(by_group, self.times)]
         widest = max(model.cells, *(matrix.shape[0] for matrix in by_group))
         draws = self.times.shape[1]
-        block = int(np.clip(CELLS // widest, 1, max(draws, 1)))
+        block = int(np.clip(CELLS // widest, 1, draws))
         return [
             model.solve([matrix @ self.times[:, first : first + block] for matrix in by_group])
             for first in range(0, draws, block)
@@ -143,7 +156,7 @@ class Resampling:
         """Conversions that no touch preceded and their money, shape (2, draws)."""
         return self.no_touch @ self.times
 
-    def _by_group(self, term: Term | Grouped) -> "sparse.csr_matrix | Floats":
+    def _by_group(self, term: Term | Grouped) -> Matrix:
         if isinstance(term, Grouped):
             matrix = term.matrix
         else:

@@ -1,9 +1,10 @@
 """The models by name: the only dispatch."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
-from attribution.models import first_order, rules
+from attribution.models import markov, markov_auto, rules
 from attribution.path_table import Paths
 from attribution.sums import Prepared
 from measurement.errors import DataError, Problem, did_you_mean, shown
@@ -16,11 +17,12 @@ MODELS: Mapping[str, Callable[[Paths], Prepared]] = MappingProxyType(
         "linear": rules.linear,
         "position": rules.position,
         "time_decay": rules.time_decay,
-        "markov:1": first_order.prepare,
+        **{f"markov:{order}": partial(markov.prepare, order=order) for order in markov_auto.ORDERS},
+        "markov:auto": markov_auto.prepare,
         "shapley:unanimity": rules.unique,
     }
 )
-DEFAULT = tuple(MODELS)
+DEFAULT = tuple(name for name in MODELS if name not in ("markov:2", "markov:3", "markov:4"))
 """What is worked out where no model is named."""
 
 

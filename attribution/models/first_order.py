@@ -33,18 +33,10 @@ def prepare(paths: Paths) -> Prepared:
     and a removal effect is merely the share of converting walks that touch the channel.
 
     Raises:
-        DataError: Where there are no null paths and the paths' spec does not make them optional.
+        DataError: What `refuse` does.
     """
-    if paths.spec.null_journeys == "needed" and not paths.nulls.sum() > 0:
-        raise DataError(
-            "a Markov model needs journeys that did not convert, and there are none: give the log of all users "
-            "(longer than the lookback) or a column 'nulls' of aggregated paths, or set null_journeys to 'optional'"
-        )
+    refuse(paths)
     channels = len(paths.channels)
-    if channels > MOST_CHANNELS:
-        raise DataError(
-            f"an exact chain over {channels:,} channels is out of reach, {MOST_CHANNELS:,} are not; alias them"
-        )
     heads = _one(paths.touches[paths.offsets[:-1]], channels)
     tails = _one(paths.touches[paths.offsets[1:] - 1], channels)
     steps, source, target = _steps(paths)
@@ -70,6 +62,24 @@ def prepare(paths: Paths) -> Prepared:
         return Solution(conversions.T, (_shares(worth) * money.sum(axis=1)[:, None]).T, effect.T, probability)
 
     return Prepared(tuple(terms), solve, cells=channels**2)
+
+
+def refuse(paths: Paths) -> None:
+    """Refuse paths that no chain can be made of.
+
+    Raises:
+        DataError: Where there are no null paths and the paths' spec does not make them optional, or too many channels.
+    """
+    if paths.spec.null_journeys == "needed" and not paths.nulls.sum() > 0:
+        raise DataError(
+            "a Markov model needs journeys that did not convert, and there are none: give the log of all users "
+            "(longer than the lookback) or a column 'nulls' of aggregated paths, or set null_journeys to 'optional'"
+        )
+    channels = len(paths.channels)
+    if channels > MOST_CHANNELS:
+        raise DataError(
+            f"an exact chain over {channels:,} channels is out of reach, {MOST_CHANNELS:,} are not; alias them"
+        )
 
 
 def _one(column: NDArray[np.int32], width: int) -> sparse.csr_matrix:

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attribution import MODELS, PathSpec, attribute, read_paths
+from attribution import PathSpec, attribute, read_paths
+from attribution.models import DEFAULT
 from measurement import DataError
 
 RULES = ["first", "last", "linear", "position", "time_decay"]
@@ -125,8 +126,8 @@ def test_credits_sum_to_all_conversions(log, model):
 
 def test_all_models_together_are_those_one_by_one(log):
     together = attribute(read_paths(log), seed=4)
-    assert list(together.credits) == list(MODELS)
-    for name in MODELS:
+    assert list(together.credits) == list(DEFAULT)
+    for name in DEFAULT:
         alone = attribute(read_paths(log), [name], seed=4)[name]
         np.testing.assert_array_equal(alone.conversions, together[name].conversions)
         np.testing.assert_array_equal(alone.conversions_draws, together[name].conversions_draws)

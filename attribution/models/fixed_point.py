@@ -1,0 +1,129 @@
+"""What passes through a channel: ``X = w`` in its own states, ``X = Q X`` in all others; a column per channel.
+
+Few channels are solved densely, by power iteration ``X <- C + M o (Q X)``. It converges like the chance that a journey
+goes on, so every few steps the iterates are combined, column by column, such that their residual is least (reduced rank
+extrapolation: Sidi 1991, J. Comput. Appl. Math. 36), which takes out the few slow directions. What stops it is the true
+residual: a poor extrapolation costs time and no accuracy; where even that fails, columns are solved directly. Of many
+channels most never meet: their columns are kept sparse.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
+
+from measurement.typing import Bools, Floats, Ints
+
+type Matrix = sparse.csr_matrix | Floats
+
+MOST_DENSE = 64
+"""Channels beyond which columns are kept sparse."""
+BLOCK = 16
+"""Channels that are solved densely at once where they must be, of many."""
+MOST_FILLED = 0.05
+"""Share of cells beyond which sparse columns are slower than full ones."""
+NEGLIGIBLE = 1e-17
+DEPTH = 6
+"""Steps between two extrapolations."""
+CYCLES = 30
+TOLERANCE = 1e-13
+"""Largest residual, as a share of the largest number of its column."""
+
+
+def through(matrix: sparse.csr_matrix, last: Ints, weight: Floats, channels: int) -> Matrix:
+    """Find X.
+
+    Args:
+        matrix: Q, shape (states, states), no row summing to more than 1.
+        last: The channel whose own state each one is, shape (states,).
+        weight: w, shape (states,).
+        channels: How many columns.
+
+    Returns:
+        X, shape (states, channels); sparse where there are many channels.
+    """
+    if channels <= MOST_DENSE:
+        return _dense(matrix, last, weight, np.arange(channels))
+    found = _sparse(matrix, last, weight, channels)
+    if found is not None:
+        return found
+    parts = [np.arange(first, min(first + BLOCK, channels)) for first in range(0, channels, BLOCK)]
+    return sparse.csr_matrix(sparse.hstack([sparse.csc_matrix(_dense(matrix, last, weight, part)) for part in parts]))
+
+
+def solve(matrix: sparse.csr_matrix, constant: Floats) -> Floats:
+    """``X = constant + matrix X``, shape (states, columns)."""
+    return _iterated(matrix, np.ones(constant.shape, dtype=np.bool_), constant)
+
+
+def _dense(matrix: sparse.csr_matrix, last: Ints, weight: Floats, channels: Ints) -> Floats:
+    own = last[:, None] == channels
+    return _iterated(matrix, ~own, own * weight[:, None])
+
+
+def _sparse(matrix: sparse.csr_matrix, last: Ints, weight: Floats, channels: int) -> sparse.csr_matrix | None:
+    shape = (len(last), channels)
+    own = sparse.csr_matrix((weight, last, np.arange(len(last) + 1)), shape=shape)
+    scale = float(np.abs(weight).max(initial=0.0))
+    guess = own
+    for _ in range(DEPTH * CYCLES):
+        after = sparse.csr_matrix(matrix @ guess)
+        row = np.repeat(np.arange(shape[0]), np.diff(after.indptr))
+        after.data[(after.indices == last[row]) | (after.data <= NEGLIGIBLE * scale)] = 0.0
+        after.eliminate_zeros()
+        after = sparse.csr_matrix(after + own)
+        change = np.abs((after - guess).data).max(initial=0.0)
+        guess = after
+        if guess.nnz > MOST_FILLED * shape[0] * shape[1]:
+            return None
+        if change <= TOLERANCE * scale:
+            return guess
+    return None
+
+
+def _iterated(matrix: sparse.csr_matrix, keep: Bools, constant: Floats) -> Floats:
+    guess = constant
+    for _ in range(CYCLES):
+        ahead = [guess]
+        for _ in range(DEPTH):
+            ahead.append(_step(matrix, keep, constant, ahead[-1]))
+        rest = np.abs(ahead[-1] - ahead[-2]).max(axis=0, initial=0.0)
+        if (rest <= TOLERANCE * np.abs(ahead[-1]).max(axis=0, initial=0.0)).all():
+            return ahead[-1]
+        guess = _extrapolated(ahead)
+    return _direct(matrix, keep, constant)
+
+
+def _step(matrix: sparse.csr_matrix, keep: Bools, constant: Floats, guess: Floats) -> Floats:
+    found: Floats = matrix @ guess
+    found *= keep
+    found += constant
+    return found
+
+
+def _extrapolated(ahead: list[Floats]) -> Floats:
+    residuals = [after - before for before, after in pairwise(ahead)]
+    size, columns = len(residuals), ahead[0].shape[1]
+    gram = np.empty((columns, size, size))
+    for i in range(size):
+        for j in range(i + 1):
+            gram[:, i, j] = gram[:, j, i] = np.einsum("sc,sc->c", residuals[i], residuals[j])
+    scale = np.sqrt(np.einsum("cii->ci", gram))
+    still = scale[:, -1] == 0
+    scale[scale == 0] = 1.0
+    gram = gram / scale[:, :, None] / scale[:, None, :] + 1e-13 * np.eye(size)
+    weights = np.linalg.solve(gram, np.ones((columns, size, 1)) / scale[:, :, None])[:, :, 0] / scale
+    sums = weights.sum(axis=1, keepdims=True)
+    weights = np.divide(weights, sums, out=np.zeros_like(weights), where=np.isfinite(sums) & (sums != 0))
+    weights[still | ~np.isfinite(weights).all(axis=1)] = np.eye(size)[-1]
+    return np.asarray(sum(weights[:, i] * ahead[i + 1] for i in range(size)))
+
+
+def _direct(matrix: sparse.csr_matrix, keep: Bools, constant: Floats) -> Floats:
+    unit = sparse.eye_array(matrix.shape[0], format="csc")
+    found = np.empty_like(constant)
+    for column in range(constant.shape[1]):
+        masked = sparse.diags_array(keep[:, column].astype(np.float64)) @ matrix
+        found[:, column] = spsolve(sparse.csc_matrix(unit - masked), constant[:, column])
+    return found
