@@ -26,7 +26,7 @@ STRETCH = 50
 SIZES = ("national", "geo", "tests", "mixed")
 ABOUT = """Simulation-based calibration (`python benchmarks/study_sbc.py`): parameters are drawn from the priors, the
 KPI and the tests' results forwards from the model by a generator of its own, each data set is fitted by the compiled
-sampler (one chain, 150 draws of warm-up, every second of 118 kept), and the true quantities are ranked among the draws.
+sampler (one chain, 120 draws of warm-up, every second of 78 kept), and the true quantities are ranked among the draws.
 Quantities are all parameters, every channel's iROAS and coefficients, the contribution, the national linear terms, the
 last demand, the log-likelihoods and the square that the media leave over. Scales, the linear terms' prior scales and
 the residual's hyperparameters are held fixed at those of the panel: that they are estimated from the data beforehand is

@@ -89,14 +89,15 @@ def forwards(
     own = [spec.channels[name] for name in panel.channels]
     curves = [curve_of(channel, c, values) for c, channel in enumerate(own)]
     exposure = panel.exposure / (fixed.scales.size[:, None, None] * fixed.scales.exposure)
-    share, coefficient = _sizes(panel, own, curves, exposure, fixed.scales.size, values)
-    effect = sum(coefficient[c][:, None] * curves[c](exposure[..., c]) for c in range(len(own)))
+    times = walks(panel, own, values)
+    share, coefficient = _sizes(panel, own, curves, exposure, times, fixed.scales.size, values)
+    effect = sum(coefficient[c][:, None] * times[c] * curves[c](exposure[..., c]) for c in range(len(own)))
     linear = rng.standard_normal(len(design.labels()))
     shape = fixed.counts.shape
     demand = values["sigma"] * np.sqrt(fixed.noise.ratio) * _steady(rng, fixed.noise.persistence, shape[1])
     outcome = design.offset + effect + (design.matrix() @ linear).reshape(shape)
     outcome = outcome + demand + values["sigma"] * own_noise(fixed.noise, fixed.counts, rng)
-    change = np.array([_lift_effect(lift, panel, fixed, curves, coefficient) for lift in lifts])
+    change = np.array([_lift_effect(lift, panel, fixed, curves, times, coefficient) for lift in lifts])
     departure = _departures(panel, spec, lifts, values)
     scale = np.hypot([lift.std_error for lift in lifts], np.array([lift.relative_sd for lift in lifts]) * change)
     results = change + departure + scale * rng.standard_t(LIFT_DF, len(lifts))
@@ -118,6 +119,18 @@ def curve_of(channel: ChannelSpec, c: int, values: Mapping[str, Floats]) -> Curv
     if channel.order == "saturation_first":
         return lambda x: carried(saturated(x))
     return lambda x: saturated(carried(x))
+
+
+def walks(panel: Panel, own: Sequence[ChannelSpec], values: Mapping[str, Floats]) -> Floats:
+    """By how much each channel's effect differs from its usual one in every period, shape (channels, periods)."""
+    out = np.ones((len(own), len(panel.dates)))
+    quarters = (panel.dates - panel.dates[0]).astype("timedelta64[D]").astype(np.int64) / (365.25 / 4)
+    varying = [c for c, channel in enumerate(own) if channel.varies == "slow"]
+    for i, c in enumerate(varying):
+        path = np.concatenate([[0.0], np.cumsum(values["drift_step"][i])]) * values["drift"][i] / 2
+        log = np.interp(quarters, np.arange(len(path)), path)
+        out[c] = np.exp(log - log.mean())
+    return out
 
 
 def carry_over(channel: ChannelSpec, values: Mapping[str, float]) -> Floats:
@@ -170,6 +183,7 @@ def _parameters(panel: Panel, spec: Spec, fixed: Prepared, z: Floats) -> dict[st
         "half_saturation": [channel.half_saturation for channel in own],
         "slope": [channel.exponent if channel.saturation == "root" else channel.slope for channel in own],
         "log_contribution": [channel.size_prior[1] for channel in own],
+        "drift": [channel.drift for channel in own if channel.varies == "slow"],
         "geo_spread": [spec.geo_spread] * len(own),
         "lift_spread": [LIFT_SPREAD] * fixed.layout.groups,
     }
@@ -200,6 +214,7 @@ def _sizes(
     own: Sequence[ChannelSpec],
     curves: Sequence[Curve],
     exposure: Floats,
+    times: Floats,
     size: Floats,
     values: Mapping[str, Floats],
 ) -> tuple[Floats, Floats]:
@@ -210,8 +225,10 @@ def _sizes(
         if "geo_effect" in values:
             relative = np.exp(values["geo_spread"][c] * values["geo_effect"][c])
 
-        def mean_of(x: Floats, curve: Curve = curves[c], weight: Floats = size * relative) -> float:
-            return float((weight[:, None] * curve(x)).mean())
+        weight = np.outer(size * relative, times[c])
+
+        def mean_of(x: Floats, curve: Curve = curves[c], weight: Floats = weight) -> float:
+            return float((weight * curve(x)).mean())
 
         now = mean_of(exposure[..., c])
         about, stated = channel.size_prior[0], float(values["size"][c])
@@ -227,7 +244,9 @@ def _sizes(
     return np.array(shares), np.array(coefficients)
 
 
-def _lift_effect(lift: Lift, panel: Panel, fixed: Prepared, curves: Sequence[Curve], coefficient: Floats) -> float:
+def _lift_effect(
+    lift: Lift, panel: Panel, fixed: Prepared, curves: Sequence[Curve], times: Floats, coefficient: Floats
+) -> float:
     """Effect with the test less effect without it, in KPI units: two runs of the whole model."""
     scales, total = fixed.scales, 0.0
     for j, name in enumerate(lift.channels):
@@ -245,7 +264,7 @@ def _lift_effect(lift: Lift, panel: Panel, fixed: Prepared, curves: Sequence[Cur
             )
             usual[:, changed] = instead * bought
             size = scales.size[geos]
-            strength = coefficient[c, geos]
+            strength, time = coefficient[c, geos], times[c]
         else:
             cut = lift.counterfactual_spend[0, :, j]
             before = cut.mean() if lift.carry_in == "steady_state" else 0.0
@@ -255,8 +274,11 @@ def _lift_effect(lift: Lift, panel: Panel, fixed: Prepared, curves: Sequence[Cur
             read = np.arange(actual.shape[1]) >= RUN_IN
             size = np.array([lift.market_share * scales.size.sum()])
             strength = np.array([scales.size @ coefficient[c] / scales.size.sum()])
+            days = (np.datetime64(lift.start) - panel.dates[0]).astype("timedelta64[D]").astype(int)
+            after = np.arange(actual.shape[1]) - RUN_IN + days // int(np.diff(panel.dates[:2])[0].astype(int))
+            time = times[c][np.clip(after, 0, len(panel.dates) - 1)]
         unit = scales.exposure[c] * size[:, None]
-        change = (curves[c](actual / unit) - curves[c](usual / unit))[:, read].sum(1)
+        change = (time * (curves[c](actual / unit) - curves[c](usual / unit)))[:, read].sum(1)
         total += float((strength * change * size).sum() * scales.outcome)
     return total
 

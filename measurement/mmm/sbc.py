@@ -47,8 +47,8 @@ class Length:
         target_accept: As in `Sampling`.
     """
 
-    warmup: int = 150
-    draws: int = 59
+    warmup: int = 120
+    draws: int = 39
     thin: int = 2
     target_accept: float = 0.75
 
