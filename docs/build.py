@@ -26,7 +26,14 @@ from pygments.util import ClassNotFound
 SOURCE = Path(__file__).parent
 GROUPS: dict[str, tuple[str, ...]] = {
     "Start": ("index.md", "first-study.md"),
-    "How-to": ("plan-a-test.md", "analyse-a-test.md", "plan-a-budget.md", "warehouse.md", "pymc.md"),
+    "How-to": (
+        "plan-a-test.md",
+        "analyse-a-test.md",
+        "plan-a-budget.md",
+        "compare-models.md",
+        "warehouse.md",
+        "pymc.md",
+    ),
     "Explanation": ("worlds.md", "math_*.md"),
     "Reference": ("reference/configuration.md", "reference/cli.md", "reference/*.md"),
 }

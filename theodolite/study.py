@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from measurement.plan.forecast import Forecast, Scenario
     from measurement.plan.items import Bound
     from measurement.plan.response import ResponseCurves
+    from measurement.validation.backtested import Backtest
     from theodolite.analysis import Asked
     from theodolite.report.experiment import About, Dossier
 
@@ -269,6 +270,44 @@ class Study:
     def fit_summary(self, fitted: results.Fitted | None = None) -> Json:
         """A fit in numbers, as ``theodolite mmm fit --json`` prints it."""
         return fits.summary(fitted or self.fitted(), self.panel)
+
+    def backtest(
+        self,
+        *,
+        horizon: int | None = None,
+        folds: int | None = None,
+        every: int | None = None,
+        seed: int = 0,
+        jobs: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> "Backtest":
+        """Predict the last stretches of the data from what came before them; no fit is needed, none is kept.
+
+        Args:
+            horizon: Periods that each fold predicts; a quarter of a year by default.
+            folds: How many; by default as many as the history allows, six at most.
+            every: Periods between folds; the horizon by default.
+            seed: Seed of all fits.
+            jobs: Fits at a time; as many as there are cores by default.
+            progress: Told how many fits are done.
+
+        Raises:
+            DataError: Where the data are too short, with the most that they hold.
+        """
+        from measurement.validation.backtest import backtest
+
+        lifts = [item.lift for item in self.evidence()[0]]
+        return backtest(
+            self.panel,
+            self.spec,
+            lifts,
+            horizon=horizon,
+            folds=folds,
+            every=every,
+            seed=seed,
+            n_jobs=jobs,
+            progress=progress,
+        )
 
     def curves(self, channels: Sequence[str] | None = None) -> "ResponseCurves":
         """Response and marginal curves of the last fit, all channels or the named ones."""

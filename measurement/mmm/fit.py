@@ -29,6 +29,7 @@ def fit(
     seed: int = 0,
     sampling: Sampling | None = None,
     progress: ProgressCallback | None = None,
+    room: int = 0,
 ) -> Posterior:
     """Fit the model.
 
@@ -41,6 +42,7 @@ def fit(
         seed: Seed; the same data, settings and seed give the same draws on the same machine.
         sampling: How long to sample.
         progress: Told how far it has come, from this thread; raising in it (Ctrl-C does) stops the fit.
+        room: Periods that the compiled program is to have room for; fits of up to so many then share one program.
 
     Returns:
         The posterior. It says in ``diagnostics`` whether it converged; it is returned either way.
@@ -52,7 +54,7 @@ def fit(
     length = sampling or Sampling()
     if progress is not None:
         progress(Progress("prepare", 0, length.chains * (length.warmup + length.draws), None))
-    ready = prepare(panel, chosen, lifts, held_back)
+    ready = prepare(panel, chosen, lifts, held_back, room=room)
     drawn = sample(ready.layout, ready.data, length, seed, progress)
     return _posterior(panel, chosen, lifts, held_back, seed, length, ready, drawn)
 

@@ -45,7 +45,13 @@ class Prepared:
 
 
 def prepare(
-    panel: Panel, spec: Spec, lifts: Sequence[Lift] = (), held_back: Sequence[Lift] = (), *, pad: bool = True
+    panel: Panel,
+    spec: Spec,
+    lifts: Sequence[Lift] = (),
+    held_back: Sequence[Lift] = (),
+    *,
+    pad: bool = True,
+    room: int = 0,
 ) -> Prepared:
     """Check and build everything that the density reads.
 
@@ -55,6 +61,7 @@ def prepare(
         lifts: Lift tests for the joint likelihood.
         held_back: Lift tests whose cells are left out and whose results are not used.
         pad: Whether to pad shapes to buckets, so that a compiled program is found again next month.
+        room: Periods to make room for at least, so that fits of shorter panels share one compiled program.
 
     Raises:
         DataError: With every reason why this cannot be fitted.
@@ -98,7 +105,7 @@ def prepare(
         basis=basis_of(panel.dates) if layout.varying else None,
         tests=tests,
     )
-    return Prepared(layout, _padded(data) if pad else data, scales, counts, noise, groups)
+    return Prepared(layout, _padded(data, room) if pad else data, scales, counts, noise, groups)
 
 
 def tests_of(
@@ -151,10 +158,10 @@ def _padded_tests(tests: Tests, count: int, cells: int) -> Tests:
     return out._replace(std_error=np.where(out.used > 0, out.std_error, 1.0))
 
 
-def _padded(data: ModelData) -> ModelData:
+def _padded(data: ModelData, room: int) -> ModelData:
     """Pad periods and design columns; a padded cell does not count, a padded column is 0."""
     shape = data.outcome.shape
-    periods = bucket_of_periods(shape[1])
+    periods = bucket_of_periods(max(shape[1], room))
     first, each = data.national.shape[1], data.each.shape[0]
     middle = data.local.shape[1] * len(data.outcome)
     national, cells = _bucket(first, 8), _bucket(each, 4)

@@ -241,6 +241,8 @@ def scenario(
 
 def planned_exposure(post: Posterior, panel: Panel, plan: Horizon) -> Floats:
     """Exposure of a plan, shape (geos, periods, channels): what its money buys; what is free goes on as a year ago."""
+    if plan.exposure is not None:
+        return plan.exposure
     bought = plan.spend * post.scales.exposure_per_money
     free = ~(panel.spend.sum(axis=(0, 1)) > 0)
     return np.where(free, panel.exposure[:, same_periods(panel, len(plan.dates))], bought)

@@ -31,11 +31,13 @@ class Horizon:
         dates: First day of each period, shape (periods,).
         spend: Money, shape (geos, periods, channels).
         like: Where the spend comes from, in words.
+        exposure: What the spend bought, same shape, where that is known; the mean price counts otherwise.
     """
 
     dates: Dates
     spend: Floats
     like: str
+    exposure: Floats | None = None
 
     @property
     def by_channel(self) -> Floats:

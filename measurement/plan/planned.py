@@ -68,8 +68,10 @@ def planned_controls(panel: Panel, frame: pd.DataFrame | None, dates: Dates) -> 
     Raises:
         DataError: For other dates or geos than there are.
     """
+    if not panel.control_names:
+        return np.zeros((len(panel.geos), len(dates), 0))
     values = panel.controls[:, same_periods(panel, len(dates))].copy()
-    if frame is None or not panel.control_names:
+    if frame is None:
         return values
     given = _dates(panel, frame, "controls")
     refuse(_strange_geos(panel, frame))

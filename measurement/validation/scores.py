@@ -76,8 +76,9 @@ class Coverage:
 
     @property
     def right(self) -> bool:
-        """Whether the promise is within the error."""
-        return self.low <= self.level <= self.high
+        """Whether the promise is within the error, at a level that allows for looking at all of `LEVELS`."""
+        low, high = jeffreys(self.held, self.independent, 1 - 0.1 / len(LEVELS))
+        return low <= self.level <= high
 
     def to_dict(self) -> Json:
         """As plain JSON values."""
@@ -210,9 +211,16 @@ def independent(rank: Floats) -> float:
 
 
 def covered(level: float, held: Bools, worth: float) -> Coverage:
-    """Coverage with Jeffreys' 90 % binomial interval (Brown, Cai and DasGupta 2001) of ``worth`` trials."""
+    """Coverage with the 90 % interval of ``worth`` trials."""
+    share = float(held.mean())
+    low, high = jeffreys(share, worth)
+    return Coverage(level, share, low, high, int(held.size), float(worth))
+
+
+def jeffreys(share: float, trials: float, level: float = 0.9) -> tuple[float, float]:
+    """Jeffreys' binomial interval of a share (Brown, Cai and DasGupta 2001)."""
     from scipy.special import betaincinv
 
-    share = float(held.mean())
-    ends = betaincinv(share * worth + 0.5, (1 - share) * worth + 0.5, (0.05, 0.95))
-    return Coverage(level, share, float(ends[0]), float(ends[1]), int(held.size), float(worth))
+    tails = ((1 - level) / 2, (1 + level) / 2)
+    low, high = betaincinv(share * trials + 0.5, (1 - share) * trials + 0.5, tails)
+    return float(low), float(high)

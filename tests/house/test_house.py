@@ -25,7 +25,7 @@ HEAVY = {"jax", "numpyro", "altair", "pandas", "duckdb", "scipy", "arviz_stats",
 MACHINE_PATHS = (*(f"/{folder}/" for folder in ("work", "root", "home")), "C:\\\\Users")
 # Who alone may import what; patterns are paths in the repository.
 OWNERS = {
-    "altair": ("*/charts.py", "*/charts/*.py"),
+    "altair": ("*/charts.py", "*_charts.py", "*/charts/*.py"),
     "vl_convert": ("*/charts.py", "theodolite/report/*"),
     "jax": ("measurement/mmm/*", "experiments/geo/estimators/bayesian.py"),
     "jaxlib": ("measurement/mmm/*",),

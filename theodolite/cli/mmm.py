@@ -1,10 +1,11 @@
-"""theodolite mmm: fit, summary, curves, over-time, export."""
+"""theodolite mmm: fit, summary, curves, over-time, export, backtest."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from theodolite.cli import mmm_compare
 from theodolite.cli.options import HERE, AsJson, Quiet, Seed, Workspace, open_study
 
 app = typer.Typer(help="The marketing mix model: fit it with the tests inside, and read it.", no_args_is_help=True)
@@ -112,3 +113,6 @@ def export(
         output.as_json({"file": str(written), "bytes": written.stat().st_size})
     else:
         output.written({"fit": written})
+
+
+app.command()(mmm_compare.backtest)

@@ -1,0 +1,43 @@
+"""Charts of a backtest, in Altair, from tidy frames with fixed field names; colours as in `measurement.charts`."""
+
+import altair as alt
+import pandas as pd
+
+from measurement.charts import ACCENT, DATES, MUTED, Layers
+
+
+def predicted_and_came(frame: pd.DataFrame, kpi: str) -> Layers:
+    """What was predicted at each origin, with 50 and 90 % intervals, and what came; a dashed rule at every origin.
+
+    Args:
+        frame: ``origin, date, came, low, q25, median, q75, high`` in units of the KPI, all geos together.
+        kpi: Name of the KPI.
+    """
+    drawn = frame.assign(held=(frame["low"] <= frame["came"]) & (frame["came"] <= frame["high"]))
+    base = alt.Chart(drawn, width=680, height=260).encode(x=DATES, detail="origin:T")
+    y = alt.Y("low:Q", title=[kpi], axis=alt.Axis(format="~s"), scale=alt.Scale(zero=False))
+    words = {"came": "Came", "median": "Predicted", "low": "Low", "high": "High"}
+    tips = [alt.Tooltip("date:T", title="Period")]
+    tips += [alt.Tooltip(f"{field}:Q", title=title, format=",.0f") for field, title in words.items()]
+    held = alt.Color(
+        "held:N",
+        title="What came lies",
+        scale=alt.Scale(domain=[True, False], range=[MUTED, "#cf6239"]),
+        legend=alt.Legend(orient="top", labelExpr="datum.value ? 'inside the 90 % interval' : 'outside'"),
+    )
+    shape = alt.Shape(
+        "held:N",
+        title="What came lies",
+        scale=alt.Scale(domain=[True, False], range=["circle", "diamond"]),
+        legend=alt.Legend(orient="top", labelExpr="datum.value ? 'inside the 90 % interval' : 'outside'"),
+    )
+    origins = alt.Chart(drawn.drop_duplicates("origin")).mark_rule(color=MUTED, strokeDash=[3, 3], opacity=0.6)
+    return alt.layer(
+        origins.encode(x="origin:T"),
+        base.mark_area(color=ACCENT, opacity=0.16).encode(y=y, y2="high:Q"),
+        base.mark_area(color=ACCENT, opacity=0.22).encode(y="q25:Q", y2="q75:Q"),
+        base.mark_line(color=ACCENT, strokeWidth=1.6).encode(y="median:Q"),
+        alt.Chart(drawn)
+        .mark_point(filled=True, size=34, opacity=1)
+        .encode(x=DATES, y="came:Q", color=held, shape=shape, tooltip=tips),
+    )

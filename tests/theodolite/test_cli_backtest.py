@@ -1,0 +1,35 @@
+"""The backtest on the command line: what is printed, what is drawn, what is refused."""
+
+import json
+from pathlib import Path
+
+from theodolite.study import Study
+
+
+def test_a_backtest_prints_scores_folds_and_a_verdict(run, fitted_workspace: Path, tmp_path: Path) -> None:
+    head, drawn = Study.open(fitted_workspace).head, tmp_path / "folds.svg"
+    options = ("mmm", "backtest", "-w", fitted_workspace, "--horizon", 6, "--folds", 2, "--jobs", 1)
+    said = run(*options, "--chart", drawn)
+    assert said.code == 0
+    for words in (
+        "2 folds of 6 weeks",
+        "each week",
+        "all 6 weeks together",
+        "weeks known",
+        "the last week over and over",
+    ):
+        assert words in said.out
+    assert "intervals held what came" in said.out
+    assert "backtest: 100%" in said.err
+    assert "outside" in drawn.read_text()
+    plain = json.loads(run(*options, "--json").out)
+    assert [fold["history"] for fold in plain["folds"]] == [68, 74]
+    assert f"{plain['scores']['periods']['model']['wmape']['value']:.1%}" in said.out
+    assert Study.open(fitted_workspace).head == head, "nothing is written to the store"
+
+
+def test_what_the_data_do_not_hold_is_refused(run, fitted_workspace: Path) -> None:
+    found = run("mmm", "backtest", "-w", fitted_workspace, "--folds", 20)
+    assert found.code == 2
+    assert "80 weeks hold 2 at most" in found.err
+    assert found.out == ""
