@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from measurement.plan.items import Bound
     from measurement.plan.response import ResponseCurves
     from measurement.validation.backtested import Backtest
+    from measurement.validation.compared import Comparison
     from theodolite.analysis import Asked
     from theodolite.report.experiment import About, Dossier
 
@@ -308,6 +309,43 @@ class Study:
             n_jobs=jobs,
             progress=progress,
         )
+
+    def compare(
+        self,
+        *,
+        quick: bool = False,
+        full: bool = False,
+        adstocks: Sequence[str] | None = None,
+        saturations: Sequence[str] | None = None,
+        seasons: Sequence[int] | None = None,
+        seed: int = 0,
+        jobs: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> "Comparison":
+        """Compare the study's model with others; each is fitted with the tests inside, none is kept.
+
+        Args:
+            quick: One other adstock and one other saturation only.
+            full: Every combination and not one change at a time; the best are backtested too.
+            adstocks: Forms of carry-over to try; geometric, delayed and weibull by default.
+            saturations: Forms of saturation to try; hill, exponential and logistic by default.
+            seasons: Fourier orders to try; two fewer and two more than the study's own by default.
+            seed: Seed of all fits.
+            jobs: Fits at a time; as many as there are cores by default.
+            progress: Told how many fits are done.
+
+        Raises:
+            DataError: For forms that there are not, and where nothing is left to compare.
+        """
+        from measurement.validation.compare import compare
+        from theodolite import comparing
+
+        asked = comparing.candidates_of(
+            self.spec, quick=quick, full=full, adstocks=adstocks, saturations=saturations, seasons=seasons
+        )
+        lifts = [item.lift for item in self.evidence()[0]]
+        folds = comparing.folds_of(self.panel, self.spec) if full else 0
+        return compare(self.panel, asked, lifts, folds=folds, seed=seed, n_jobs=jobs, progress=progress)
 
     def curves(self, channels: Sequence[str] | None = None) -> "ResponseCurves":
         """Response and marginal curves of the last fit, all channels or the named ones."""

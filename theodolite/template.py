@@ -52,7 +52,8 @@ def quoted(text: str) -> str:
     return f'"{body}"'
 
 
-def _key(name: str) -> str:
+def toml_key(name: str) -> str:
+    """A TOML key: bare where that is allowed, quoted otherwise."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
 
 
@@ -94,7 +95,7 @@ def template(
         text += f"{key} = {quoted(data[key])}\n" if key in data else f"# {key} = {quoted(_NOT_GIVEN[key])}\n"
     text += _CHANNELS
     for channel in channels:
-        text += f"\n[channels.{_key(channel)}]\n"
+        text += f"\n[channels.{toml_key(channel)}]\n"
         text += f"demand_driven = {quoted((demand_driven or {}).get(channel, 'some'))}\n"
         seen = set((exposures or {}).get(channel, ()))
         both = {"reach", "frequency"} <= seen

@@ -41,3 +41,25 @@ def predicted_and_came(frame: pd.DataFrame, kpi: str) -> Layers:
         .mark_point(filled=True, size=34, opacity=1)
         .encode(x=DATES, y="came:Q", color=held, shape=shape, tooltip=tips),
     )
+
+
+def iroas_by_candidate(frame: pd.DataFrame) -> alt.FacetChart:
+    """The iROAS with its 90 % interval under each model, one row of panels per channel.
+
+    Args:
+        frame: ``channel, candidate, low, median, high``; the candidates in the order to be shown.
+    """
+    base = alt.Chart(frame).encode(
+        y=alt.Y("candidate:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=320)),
+        x=alt.X("low:Q", title="iROAS", axis=alt.Axis(format=".1f", tickCount=6)),
+    )
+    tips = [alt.Tooltip("channel:N", title="Channel"), alt.Tooltip("candidate:N", title="Model")]
+    words = {"median": "iROAS", "low": "Low", "high": "High"}
+    tips += [alt.Tooltip(f"{field}:Q", title=title, format=".2f") for field, title in words.items()]
+    layers = alt.layer(
+        base.mark_rule(color=ACCENT, strokeWidth=1.6).encode(x2="high:Q"),
+        base.mark_point(filled=True, color=ACCENT, size=60, opacity=1).encode(x="median:Q", tooltip=tips),
+    ).properties(width=420, height=alt.Step(18))
+    facet = alt.Facet("channel:N", title=None, header=alt.Header(labelAnchor="start", labelFontWeight="bold"))
+    drawn: alt.FacetChart = layers.facet(facet, columns=1).resolve_scale(x="independent")
+    return drawn

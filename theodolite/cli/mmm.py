@@ -1,4 +1,4 @@
-"""theodolite mmm: fit, summary, curves, over-time, export, backtest."""
+"""theodolite mmm: fit, summary, curves, over-time, export, backtest, compare."""
 
 from pathlib import Path
 from typing import Annotated
@@ -116,3 +116,4 @@ def export(
 
 
 app.command()(mmm_compare.backtest)
+app.command()(mmm_compare.compare)

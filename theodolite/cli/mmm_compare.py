@@ -1,4 +1,4 @@
-"""theodolite mmm backtest: how well the model predicts what it has not seen."""
+"""theodolite mmm backtest, compare: how well the model predicts, and whether another does better."""
 
 from pathlib import Path
 from typing import Annotated
@@ -43,4 +43,49 @@ def backtest(
         output.as_json(found.to_dict())
     else:
         backtest_tables.backtest(found)
+    charting.save(found.chart, chart)
+
+
+def compare(
+    workspace: Workspace = HERE,
+    quick: Annotated[bool, typer.Option("--quick", help="Only one other adstock and one other saturation.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Every combination, and backtests of the best: many times the fits.")
+    ] = False,
+    adstock: Annotated[list[str] | None, typer.Option(help="An adstock to try; may be given several times.")] = None,
+    saturation: Annotated[
+        list[str] | None, typer.Option(help="A saturation to try; may be given several times.")
+    ] = None,
+    season: Annotated[
+        list[int] | None, typer.Option(help="A Fourier order to try; may be given several times.")
+    ] = None,
+    jobs: Jobs = None,
+    seed: Seed = 0,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw iROAS by model to a new .png, .svg or .html file.")
+    ] = None,
+    quiet: Quiet = False,
+    json: AsJson = False,
+) -> None:
+    """Compare the model with other adstocks, saturations and seasons: who predicts better, and what it changes."""
+    from theodolite import charting, comparing
+    from theodolite.cli import compare_tables, output
+
+    charting.refuse(chart)
+    study = open_study(workspace)
+    with output.progress(quiet or json) as progress:
+        found = study.compare(
+            quick=quick,
+            full=full,
+            adstocks=adstock,
+            saturations=saturation,
+            seasons=season,
+            seed=seed,
+            jobs=jobs,
+            progress=progress,
+        )
+    if json:
+        output.as_json(found.to_dict() | {"toml": comparing.toml_of(found)})
+    else:
+        compare_tables.comparison(found)
     charting.save(found.chart, chart)

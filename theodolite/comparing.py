@@ -1,0 +1,71 @@
+"""Comparing models: how many candidates are tried, and the chosen one as lines of theodolite.toml."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from measurement.errors import DataError
+from theodolite.template import quoted, toml_key
+
+if TYPE_CHECKING:
+    from measurement import Panel
+    from measurement.mmm import Spec
+    from measurement.validation.candidates import Candidate
+    from measurement.validation.compared import Comparison
+
+FULL_FOLDS = 4
+
+
+def candidates_of(
+    spec: "Spec",
+    *,
+    quick: bool,
+    full: bool,
+    adstocks: Sequence[str] | None,
+    saturations: Sequence[str] | None,
+    seasons: Sequence[int] | None,
+) -> "tuple[Candidate, ...]":
+    """What is compared: one change at a time, fewer with ``quick``, every combination with ``full``.
+
+    Raises:
+        DataError: For forms that there are not, and quick with full.
+    """
+    from measurement.validation.candidates import ADSTOCKS, SATURATIONS, candidates
+
+    if quick and full:
+        raise DataError("a comparison is quick or full, not both")
+    if adstocks is None:
+        adstocks = ADSTOCKS[:2] if quick else ADSTOCKS
+    if saturations is None:
+        saturations = SATURATIONS[:2] if quick else SATURATIONS
+    orders = () if quick and seasons is None else seasons
+    return candidates(spec, adstocks=adstocks, saturations=saturations, seasons=orders, grid=full)
+
+
+def folds_of(panel: "Panel", spec: "Spec") -> int:
+    """Folds of the backtest of the best: four, or as many as the history holds.
+
+    Raises:
+        DataError: Where it holds none.
+    """
+    from measurement.plan.budget import quarter
+    from measurement.validation.backtest import origins_of
+
+    ahead = quarter(panel)
+    return min(FULL_FOLDS, len(origins_of(panel, spec, ahead, None, ahead)))
+
+
+def toml_of(found: "Comparison") -> str:
+    """The chosen model's changes as lines of theodolite.toml; empty where the study's own stays."""
+    changes: dict[str, Any] = dict(found.chosen.candidate.changes)
+    lines = []
+    if "fourier_order" in changes:
+        lines += ["[model]", f"fourier_order = {changes['fourier_order']}", ""]
+    media = {field: value for field, value in changes.items() if field in ("adstock", "saturation")}
+    if media:
+        for name in found.channels:
+            lines += [
+                f"[channels.{toml_key(name)}]",
+                *(f"{field} = {quoted(str(v))}" for field, v in media.items()),
+                "",
+            ]
+    return "\n".join(lines).rstrip()
