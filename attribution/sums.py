@@ -123,6 +123,8 @@ class Resampling:
         random = np.random.default_rng([seed, draws])
         times = random.multinomial(GROUPS, np.full(GROUPS, 1 / GROUPS), size=draws).T.astype(np.float64)
         users = paths.users
+        if not draws:
+            return cls({}, np.zeros((2, GROUPS)), np.ascontiguousarray(times))
         if users is None:
             return _dealt(paths, np.ascontiguousarray(times), random)
         sales = users.sale_path, users.sale_group

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
-from attribution.models import markov, markov_auto, rules
+from attribution.models import markov, markov_auto, rules, shapley
 from attribution.path_table import Paths
 from attribution.sums import Prepared
 from measurement.errors import DataError, Problem, did_you_mean, shown
@@ -19,10 +19,14 @@ MODELS: Mapping[str, Callable[[Paths], Prepared]] = MappingProxyType(
         "time_decay": rules.time_decay,
         **{f"markov:{order}": partial(markov.prepare, order=order) for order in markov_auto.ORDERS},
         "markov:auto": markov_auto.prepare,
+        "shapley": shapley.prepare,
+        "shapley:ordered": partial(shapley.prepare, ordered=True),
         "shapley:unanimity": rules.unique,
     }
 )
-DEFAULT = tuple(name for name in MODELS if name not in ("markov:2", "markov:3", "markov:4"))
+DEFAULT = tuple(
+    name for name in MODELS if name not in ("markov:2", "markov:3", "markov:4", "shapley:ordered", "shapley:unanimity")
+)
 """What is worked out where no model is named."""
 
 

@@ -1,0 +1,155 @@
+"""Coalitions: which channels the journeys of each path met, and how well each coalition converts, shrunk where rare.
+
+The rate of a coalition ``S`` with ``J`` journeys and ``n`` conversions is ``(n + k m) / (J + k)``: a beta-binomial
+mean that is pulled toward additive main effects ``m(S) = sum of b_i over S`` (least squares weighted by journeys, one
+journey without a conversion for each channel, and never below 0) as if by ``k`` journeys. ``k`` comes from how much
+more rates differ from main effects than chance would have it (method of moments). Coalitions that nobody met have
+``m(S)``.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from attribution.path_table import Paths
+from measurement.typing import Bools, Floats, Ints
+
+STRENGTH = (1.0, 10_000.0)
+"""Least and most journeys that main effects count for."""
+FEW = 20
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class Coalitions:
+    """The coalitions of some paths.
+
+    Attributes:
+        members: Channels of each, one coalition after another: ascending, or as they were first met; shape (members,).
+        offsets: Where each begins, and the end of the last one, shape (coalitions + 1,).
+        of_path: The coalition of each path, shape (paths,).
+        channels: How many channels there are.
+    """
+
+    members: Ints
+    offsets: Ints
+    of_path: Ints
+    channels: int
+
+    @classmethod
+    def of(cls, paths: Paths, ordered: bool) -> "Coalitions":
+        """From paths; ``ordered`` tells coalitions apart by the order in which their channels were first met."""
+        channels = len(paths.channels)
+        if not ordered and channels <= FEW:
+            return cls._of_few(paths)
+        _, first = np.unique(paths.owner * channels + paths.touches, return_index=True)
+        if ordered:
+            first = np.sort(first)
+        owner, members = paths.owner[first], paths.touches[first].astype(np.int64)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(paths)))])
+        _, example, of_path = np.unique(keys(members, starts), return_index=True, return_inverse=True)
+        lengths = np.diff(starts)[example]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.arange(offsets[-1]) + np.repeat(starts[example] - offsets[:-1], lengths)
+        return cls(members[at], offsets, of_path, channels)
+
+    @classmethod
+    def _of_few(cls, paths: Paths) -> "Coalitions":
+        """Sets of few channels, as the bits of one number: several times as fast."""
+        channels = len(paths.channels)
+        mask = np.bitwise_or.reduceat(1 << paths.touches, paths.offsets[:-1]) if len(paths) else paths.touches
+        seen = np.bincount(mask, minlength=1 << channels) > 0
+        row, members = np.nonzero(np.flatnonzero(seen)[:, None] >> np.arange(channels) & 1)
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=int(seen.sum())))])
+        return cls(members, offsets, (np.cumsum(seen) - 1)[mask], channels)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def lengths(self) -> Ints:
+        """Channels of each, shape (coalitions,)."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def holds(self) -> sparse.csr_matrix:
+        """Which channels each holds, shape (coalitions, channels)."""
+        shape = (len(self), self.channels)
+        return sparse.csr_matrix((np.ones(len(self.members)), self.members, self.offsets), shape=shape)
+
+    @cached_property
+    def pairs(self) -> sparse.csr_matrix:
+        """Which pairs of channels each holds, a channel with itself included, shape (coalitions, channels ** 2)."""
+        times = np.repeat(self.lengths, self.lengths)
+        one = np.repeat(self.members, times)
+        starts = np.repeat(self.offsets[:-1], self.lengths)
+        ends = np.concatenate([[0], np.cumsum(times)])
+        other = self.members[np.arange(len(one)) - np.repeat(ends[:-1] - starts, times)]
+        offsets = np.concatenate([[0], np.cumsum(self.lengths**2)])
+        shape = (len(self), self.channels**2)
+        return sparse.csr_matrix((np.ones(len(one)), one * self.channels + other, offsets), shape=shape)
+
+    @cached_property
+    def paths(self) -> sparse.csr_matrix:
+        """The coalition of each path as a matrix, shape (paths, coalitions)."""
+        size = len(self.of_path)
+        return sparse.csr_matrix((np.ones(size), self.of_path, np.arange(size + 1)), shape=(size, len(self)))
+
+
+def keys(members: Ints, offsets: Ints) -> NDArray[np.uint64]:
+    """A number that tells sequences of channels apart, shape (sequences,); 0 for none."""
+    lengths = np.diff(offsets)
+    found = np.zeros(len(lengths), dtype=np.uint64)
+    for place in range(int(lengths.max(initial=0))):
+        inside = np.flatnonzero(lengths > place)
+        found[inside] = longer(found[inside], members[offsets[inside] + place])
+    return found
+
+
+def longer(key: NDArray[np.uint64], channel: Ints) -> NDArray[np.uint64]:
+    """The keys of sequences with one more channel."""
+    mixed = (channel.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD6E8FEB86659FD93)
+    mixed ^= mixed >> np.uint64(32)
+    return key * _STEP + mixed * np.uint64(0xD6E8FEB86659FD93)
+
+
+def main_effects(coalitions: Coalitions, journeys: Floats, reward: Floats) -> Floats:
+    """Additive effects of the channels on the reward per journey, shape (channels, draws).
+
+    Args:
+        coalitions: The coalitions.
+        journeys: Shape (coalitions, draws).
+        reward: Conversions or money, shape (coalitions, draws).
+    """
+    size = coalitions.channels
+    gram = (coalitions.pairs.T @ journeys).T.reshape(-1, size, size) + np.eye(size)
+    return np.asarray(np.linalg.solve(gram, (coalitions.holds.T @ reward).T[:, :, None])[:, :, 0].T)
+
+
+def strength(coalitions: Coalitions, journeys: Floats, reward: Floats) -> float:
+    """For how many journeys main effects count; journeys and conversions of shape (coalitions,)."""
+    seen = journeys > 0
+    effects = main_effects(coalitions, journeys[:, None], reward[:, None])
+    expected = np.clip((coalitions.holds @ effects)[seen, 0], 0.0, 1.0)
+    count, rate = journeys[seen], reward[seen] / journeys[seen]
+    noise = expected * (1 - expected)
+    beyond = float((count * (rate - expected) ** 2 - noise).sum() / count.sum())
+    typical = float((count * noise).sum() / count.sum())
+    return float(np.clip(typical / beyond, *STRENGTH)) if beyond > 0 else STRENGTH[1]
+
+
+def rates(
+    holds: sparse.csr_matrix | Floats, effects: Floats, journeys: Floats, reward: Floats, weight: float
+) -> Floats:
+    """Shrunk rates, shape (coalitions, draws); arguments as above, for any coalitions."""
+    expected = np.maximum(holds @ effects, 0.0)
+    return np.asarray((reward + weight * expected) / (journeys + weight))
+
+
+def rare(coalitions: Coalitions, journeys: Floats, weight: float) -> Bools:
+    """Coalitions whose rate owes more to main effects than to their own journeys."""
+    found: Bools = (journeys > 0) & (journeys < weight)
+    return found
