@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "plan-a-test.md",
         "analyse-a-test.md",
         "plan-a-budget.md",
+        "validate-a-model.md",
         "compare-models.md",
         "warehouse.md",
         "pymc.md",

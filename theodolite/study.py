@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from measurement.plan.response import ResponseCurves
     from measurement.validation.backtested import Backtest
     from measurement.validation.compared import Comparison
+    from measurement.validation.validate import Validation
     from theodolite.analysis import Asked
     from theodolite.report.experiment import About, Dossier
 
@@ -271,6 +272,28 @@ class Study:
     def fit_summary(self, fitted: results.Fitted | None = None) -> Json:
         """A fit in numbers, as ``theodolite mmm fit --json`` prints it."""
         return fits.summary(fitted or self.fitted(), self.panel)
+
+    def validate(
+        self, *, origins: int = 26, refits: int = 0, seed: int = 0, progress: ProgressCallback | None = None
+    ) -> "Validation":
+        """Judge the last fit: predictions, errors, what the data taught, and a verdict in words.
+
+        Args:
+            origins: How many of the last periods are predicted from those before them.
+            refits: How often the past may be fitted anew for that, where weighting the draws is not enough.
+            seed: Seed of everything random.
+            progress: Told what is being worked on.
+
+        Raises:
+            StoreError: Where there is no fit of today's data.
+            DataError: Where a setting is out of range.
+        """
+        from theodolite import validating
+
+        lifts = [item.lift for item in self.evidence()[0]]
+        return validating.validated(
+            self.fitted().best, self.panel, lifts, origins=origins, refits=refits, seed=seed, progress=progress
+        )
 
     def backtest(
         self,

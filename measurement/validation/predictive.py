@@ -14,7 +14,7 @@ from measurement.mmm.counterfactual import media_effect
 from measurement.mmm.linear_terms import linear_draws
 from measurement.mmm.posterior import Posterior
 from measurement.panel import Panel
-from measurement.typing import Bools, Floats, Json
+from measurement.typing import Floats, Json
 from measurement.validation.scores import crps
 
 MOST_DRAWS = 500
@@ -22,14 +22,14 @@ MOST_DRAWS = 500
 
 @dataclass(frozen=True, eq=False)
 class Replicates:
-    """Draws of the KPI in its own unit, for the cells that the fit has seen.
+    """Draws of the KPI in its own unit, for all cells: also those that the fit left out, where tests were read.
 
     Attributes:
         mean: The model's mean, demand included, shape (draws, geos, periods).
         known: The same without the demand.
         given: New noise on the mean, same shape.
         fresh: New demand and new noise, same shape.
-        seen: What happened, shape (geos, periods); 0 for cells that the fit left out, as in the replicates.
+        seen: What happened, shape (geos, periods).
     """
 
     mean: Floats
@@ -73,7 +73,7 @@ class Predictive:
     """Posterior predictive checks.
 
     Attributes:
-        cells: Of each cell, demand given.
+        cells: Of each cell that the fit has seen, demand given.
         periods: Of each period over all geos, demand given.
         known: R-squared of the periods without the demand: what trend, season, controls and media explain.
         p_values: Share of replicates with a new demand whose spread, highest period and lag-1 autocorrelation (of the
@@ -108,14 +108,12 @@ def predictive(post: Posterior, panel: Panel, *, draws: int = MOST_DRAWS, seed: 
     """
     made = replicates(post.thinned(draws), panel, seed=seed)
     counts = post.counts > 0
-    cells = (made.mean[:, counts], made.given[:, counts], made.seen[counts])
-    seen = counts.any(0)
-    mean, given, total = made.mean[..., seen].sum(1), made.given[..., seen].sum(1), made.seen[:, seen].sum(0)
+    total = made.seen.sum(0)
     return Predictive(
-        cells=closeness(*cells),
-        periods=closeness(mean, given, total),
-        known=_r2(made.known[..., seen].sum(1), total),
-        p_values=_p_values(made, seen),
+        cells=closeness(made.mean[:, counts], made.given[:, counts], made.seen[counts]),
+        periods=closeness(made.mean.sum(1), made.given.sum(1), total),
+        known=_r2(made.known.sum(1), total),
+        p_values=_p_values(made),
         replicates=made,
     )
 
@@ -129,21 +127,21 @@ def replicates(post: Posterior, panel: Panel, *, seed: int = 0) -> Replicates:
         seed: Seed of linear terms, demand and noise.
     """
     rng = np.random.default_rng([seed, 2])
-    drawn, noise, counts = linear_draws(post, panel, seed=seed), post.noise, post.counts
-    sigma, shape = post.draws["sigma"][:, None, None], (post.size, *counts.shape)
+    drawn, noise = linear_draws(post, panel, seed=seed), post.noise
+    sigma, shape = post.draws["sigma"][:, None, None], (post.size, *panel.outcome.shape)
     linear = (drawn.coefficients @ drawn.design.matrix().T).reshape(shape)
     known = drawn.design.offset + linear + media_effect(post, panel, lambda effect: effect)
     own = sigma * noise.relative[:, None] * _autoregression(rng.standard_normal(shape), noise.local_persistence)
     fresh = _autoregression(rng.standard_normal((post.size, 1, shape[-1])), noise.persistence)
     fresh = sigma * np.sqrt(noise.ratio) * fresh
     demand = drawn.demand[:, None]
-    unit = (post.scales.size * post.scales.outcome)[:, None] * counts
+    unit = (post.scales.size * post.scales.outcome)[:, None]
     return Replicates(
         mean=unit * (known + demand),
         known=unit * known,
         given=unit * (known + demand + own),
         fresh=unit * (known + fresh + own),
-        seen=panel.outcome * counts,
+        seen=panel.outcome,
     )
 
 
@@ -178,10 +176,10 @@ def _autoregression(shocks: Floats, persistence: float) -> Floats:
     return out
 
 
-def _p_values(made: Replicates, seen: Bools) -> dict[str, float]:
+def _p_values(made: Replicates) -> dict[str, float]:
     """Discrepancies of the periods' sums from the model's mean without the demand, draw by draw."""
-    known, actual = made.known[..., seen].sum(1), made.seen[:, seen].sum(0)
-    drawn, real = made.fresh[..., seen].sum(1) - known, actual - known
+    known = made.known.sum(1)
+    drawn, real = made.fresh.sum(1) - known, made.seen.sum(0) - known
 
     def lagged(x: Floats) -> Floats:
         centred = x - x.mean(1, keepdims=True)

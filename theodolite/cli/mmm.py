@@ -1,4 +1,4 @@
-"""theodolite mmm: fit, summary, curves, over-time, export, backtest, compare."""
+"""theodolite mmm: fit, summary, validate, curves, over-time, export, backtest, compare."""
 
 from pathlib import Path
 from typing import Annotated
@@ -48,6 +48,38 @@ def summary(workspace: Workspace = HERE, json: AsJson = False) -> None:
         output.as_json(found)
     else:
         tables.fit_summary(found)
+
+
+@app.command()
+def validate(
+    workspace: Workspace = HERE,
+    origins: Annotated[
+        int, typer.Option(min=1, help="How many of the last periods are predicted from those before them.")
+    ] = 26,
+    refits: Annotated[
+        int, typer.Option(min=0, help="How often the past may be fitted anew for that (a fit each time).")
+    ] = 0,
+    seed: Seed = 0,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw what was found to a new .png, .svg or .html file.")
+    ] = None,
+    quiet: Quiet = False,
+    json: AsJson = False,
+) -> None:
+    """Judge the last fit: a verdict with reasons and what to do; status 1 where it should not be used."""
+    from theodolite import charting
+    from theodolite.cli import output, validate_tables
+
+    charting.refuse(chart)
+    study = open_study(workspace)
+    with output.progress(quiet or json) as progress:
+        found = study.validate(origins=origins, refits=refits, seed=seed, progress=progress)
+    if json:
+        output.as_json(found.to_dict())
+    else:
+        validate_tables.validation(found, study.panel.period)
+    charting.save(found.chart, chart)
+    raise typer.Exit(1 if found.verdict == "do not use" else 0)
 
 
 @app.command()
