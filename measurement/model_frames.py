@@ -121,11 +121,8 @@ def _dates(panel: Panel) -> Floats:
 
 
 def _fit_frame(post: Posterior, panel: Panel, mean: Floats, seed: int) -> pd.DataFrame:
-    """The band adds the cells' own noise, independent between geos, to the uncertainty of the mean."""
-    own = np.sqrt(np.sum((post.scales.size * post.noise.relative) ** 2))
-    spread = post.draws["sigma"] * post.scales.outcome * own
-    noise = np.random.default_rng(seed).standard_normal(mean.shape)
-    low, _, high = np.quantile(mean + spread[:, None] * noise, TAILS, axis=0)
+    """The band adds the cells' own noise to the uncertainty of the mean."""
+    low, _, high = np.quantile(mmm.replicated(post, panel, seed=seed).sum(axis=1), TAILS, axis=0)
     return pd.DataFrame(
         {
             "date": _dates(panel),

@@ -139,6 +139,7 @@ class ModelSection(_Section):
     changepoint_every: Whole | None = Field(default=None, ge=2)
     fourier_order: Whole | None = Field(default=None, ge=0, le=20)
     geo_spread: PositivePrior | None = None
+    likelihood: Literal["auto", "normal", "student_t", "negative_binomial"] | None = None
     mask_tests: Literal["auto", "yes", "no"] | None = None
 
 

@@ -20,6 +20,8 @@ KINDS = (".csv", ".parquet", ".nc")
 QUANTILES = (0.05, 0.5, 0.95)
 OF_TESTS = ("lift_spread", "lift_bias")
 """Quantities of groups of tests, not of channels."""
+OF_THE_SERIES = ("linear", "demand")
+"""Draws of the linear terms, where a fit holds them: `measurement.mmm.to_datatree` gives them their names."""
 
 
 def refuse(file: Path, *, force: bool) -> None:
@@ -43,7 +45,8 @@ def named(post: "Posterior", panel: "Panel") -> dict[str, Floats]:
     """
     from measurement.mmm import mroas
 
-    return {name: np.asarray(values) for name, values in post.draws.items()} | {"mroas": mroas(post, panel)}
+    held = {name: np.asarray(values) for name, values in post.draws.items() if name not in OF_THE_SERIES}
+    return held | {"mroas": mroas(post, panel)}
 
 
 def tidy(post: "Posterior", panel: "Panel", *, draws: bool) -> "pd.DataFrame":

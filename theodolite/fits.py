@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def summary(fitted: "Fitted", panel: "Panel") -> Json:
     """The plain values that ``theodolite mmm fit --json`` prints."""
     from measurement import mmm
+    from measurement.mmm import likelihood_choice
 
     best = fitted.best
     alone, both = fitted.sibling.draws["iroas"], best.draws["iroas"]
@@ -35,6 +36,7 @@ def summary(fitted: "Fitted", panel: "Panel") -> Json:
             }
             for c, name in enumerate(panel.channels)
         ],
+        "likelihood": {"name": best.spec.likelihood, "why": likelihood_choice.note(best.spec.likelihood, panel)},
         "calibrated": fitted.calibrated is not None,
         "converged": fitted.converged,
         "why_not_converged": [*fitted.sibling.diagnostics.reasons, *diagnostics.reasons],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from measurement.mmm.diagnostics import Diagnostics
     from measurement.mmm.effect_over_time import EffectOverTime, effect_over_time
     from measurement.mmm.fit import fit
-    from measurement.mmm.linear_terms import decomposition, fitted
+    from measurement.mmm.linear_terms import cell_means, decomposition, fitted, replicated
     from measurement.mmm.posterior import Posterior
     from measurement.mmm.prior import prior
     from measurement.mmm.pymc_model import to_pymc
@@ -47,7 +47,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "diagnostics": ["Diagnostics"],
         "effect_over_time": ["EffectOverTime", "effect_over_time"],
         "fit": ["fit"],
-        "linear_terms": ["decomposition", "fitted"],
+        "linear_terms": ["cell_means", "decomposition", "fitted", "replicated"],
         "posterior": ["Posterior"],
         "prior": ["prior"],
         "pymc_model": ["to_pymc"],
@@ -68,6 +68,7 @@ __all__ = [
     "Spec",
     "TreatmentSpec",
     "UnitPrior",
+    "cell_means",
     "contribution",
     "decomposition",
     "effect_over_time",
@@ -81,6 +82,7 @@ __all__ = [
     "mroas",
     "observed_range",
     "prior",
+    "replicated",
     "response_curve",
     "to_datatree",
     "to_pymc",

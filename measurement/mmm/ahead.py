@@ -26,6 +26,7 @@ from measurement.mmm.design_matrix import (
     fourier_columns,
     trend_columns,
 )
+from measurement.mmm.likelihood import Family, counted, family_of, innovations
 from measurement.mmm.linear_terms import LinearDraws, linear_draws
 from measurement.mmm.posterior import Posterior
 from measurement.mmm.scaling import Scales
@@ -42,11 +43,23 @@ class Ahead:
     Attributes:
         terms: ``baseline``, ``seasonality``, ``holidays``, ``controls``, ``treatment: <name>``, ``confounding`` where
             the model has them, and ``demand``, each of shape (draws, geos, periods).
-        noise: Each cell's own noise, same shape.
+        noise: Each cell's own noise, same shape; of counts, the probability at which each is drawn.
+        family: The KPI's distribution given its mean.
     """
 
     terms: dict[str, Floats]
     noise: Floats
+    family: Family
+
+    def mean(self, media: Floats) -> Floats:
+        """The KPI's mean, given what all media together bring, both of shape (draws, geos, periods)."""
+        return self.family.mean_of(np.asarray(sum(self.terms.values()) + media))
+
+    def kpi(self, mean: Floats) -> Floats:
+        """The KPI drawn around its `mean`, same shape; the same chance whatever the mean."""
+        if self.family.likelihood == "negative_binomial":
+            return counted(mean, self.family.shape[:, None, None], self.noise)
+        return mean + self.noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,13 +131,22 @@ def ahead(post: Posterior, panel: Panel, dates: Dates, controls: Floats, *, seed
     rho, shape = post.noise.persistence, (post.size, len(dates))
     demand = _path(drawn.demand[:, -1], rho, sigma * np.sqrt(post.noise.ratio), rng.standard_normal(shape))
     terms["demand"] = np.broadcast_to(demand[:, None], (post.size, len(panel.geos), len(dates)))
-    local, size = post.noise.local_persistence, sigma * post.noise.relative
-    start = _last_residual(post, panel, drawn) if local > 0 else np.zeros_like(size)
-    known = (post.counts[:, -1] > 0) & (local > 0)
-    start = np.where(known, start, size * rng.standard_normal(size.shape))
-    noise = _path(start, local, size[..., None], rng.standard_normal((*size.shape, len(dates))))
     unit = (post.scales.size * post.scales.outcome)[:, None]
-    return Ahead({name: unit * values for name, values in terms.items()}, unit * noise)
+    terms = {name: unit * values for name, values in terms.items()}
+    return Ahead(terms, _own_noise(post, panel, drawn, len(dates), rng), family_of(post))
+
+
+def _own_noise(post: Posterior, panel: Panel, drawn: LinearDraws, periods: int, rng: np.random.Generator) -> Floats:
+    """`Ahead.noise`, shape (draws, geos, periods)."""
+    family = family_of(post)
+    shape = (*family.scale.shape, periods)
+    if family.likelihood == "negative_binomial":
+        return rng.random(shape)
+    local, unit = family.persistence, post.scales.size * post.scales.outcome
+    start = unit * _last_residual(post, panel, drawn) if local > 0 else np.zeros_like(family.scale)
+    known = (post.counts[:, -1] > 0) & (local > 0)
+    start = np.where(known, start, family.scale * innovations(family, family.scale.shape, rng))
+    return _path(start, local, family.scale[..., None], innovations(family, shape, rng))
 
 
 def media_ahead(

@@ -19,5 +19,15 @@ class Blocks(NamedTuple):
     def project(self, x: Any) -> Any:
         """Every column's inner product with ``x`` of shape (geos, periods), shape (columns,)."""
         xp = x.__array_namespace__()
-        own = self.each.reshape(self.each.shape[0], x.size) @ x.ravel()
+        own = self.each.reshape(len(self.each), x.size) @ x.ravel()
         return xp.concat([x.sum(0) @ self.national, (x @ self.local).ravel(), own])
+
+    def total(self, coefficients: Any) -> Any:
+        """Sum of the columns times their coefficients, shape (geos, periods)."""
+        xp = coefficients.__array_namespace__()
+        _, geos, periods = self.each.shape
+        first = self.national.shape[1]
+        last = first + geos * self.local.shape[1]
+        own = coefficients[first:last].reshape(geos, self.local.shape[1]) @ self.local.T
+        cells = (coefficients[last:] @ self.each.reshape(len(self.each), geos * periods)).reshape(geos, periods)
+        return xp.broadcast_to(self.national @ coefficients[:first], (geos, periods)) + own + cells

@@ -12,9 +12,10 @@ import numpy as np
 from measurement.mmm.counterfactual import effects
 from measurement.mmm.dims import BY_CHANNEL, SIZE_NAMES, coords_of, demand_root, paid, sized, varying
 from measurement.mmm.effect_size import raw_prior
+from measurement.mmm.likelihood import SHAPES
 from measurement.mmm.linear_terms import linear_draws
 from measurement.mmm.posterior import Posterior
-from measurement.mmm.priors import forms_of, kinds_of, layout_of
+from measurement.mmm.priors import LEAST_NU, forms_of, kinds_of, layout_of
 from measurement.mmm.transforms import MARGINALS, SATURATIONS, lagged, respond
 from measurement.mmm.variation import STEP, multiplier_at, varied
 from measurement.panel import Panel
@@ -56,6 +57,11 @@ def to_datatree(post: Posterior, panel: Panel, *, seed: int = 0) -> "xr.DataTree
         values |= {"drift": ((moving,), post.draws["drift"]), "drift_step": ((moving, "quarter"), steps)}
         path = [multiplier_at(post, c, panel.dates) for c in places]
         values["multiplier"] = ((moving, "period"), np.stack([each for each in path if each is not None], axis=1))
+    for name in SHAPES.values():
+        if name in post.draws:
+            values[name] = ((), post.draws[name])
+    if "nu" in post.draws:
+        values["nu_excess"] = ((), post.draws["nu"] - LEAST_NU)
     groups = 0
     if "lift_spread" in post.draws:
         groups = post.draws["lift_spread"].shape[1]

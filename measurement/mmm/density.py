@@ -1,8 +1,8 @@
-"""The collapsed log-density of the model, in JAX.
+"""The log-density of the model, in JAX: collapsed for normal noise, in full (`full_form`) for any other.
 
-Given the media parameters the linear terms are Gaussian and are integrated out exactly. With ``A`` the prior-scaled
-design, ``W`` the residual's inverse covariance at sigma = 1 (`noise`), ``A' W A = V diag(l) V'`` and ``r`` the outcome
-less the media,
+Given the media parameters the linear terms of a normal likelihood are Gaussian and are integrated out exactly. With
+``A`` the prior-scaled design, ``W`` the residual's inverse covariance at sigma = 1 (`noise`), ``A' W A = V diag(l) V'``
+and ``r`` the outcome less the media,
 
     log p(y | media, sigma) = 1/2 log|W| - 1/2 [ n log(2 pi sigma^2) + sum log(1 + l / sigma^2)
                                                  + (r' W r - sum (V' A' W r)^2 / (l + sigma^2)) / sigma^2 ]
@@ -20,6 +20,7 @@ from jax.scipy.special import gammaln
 from measurement.mmm.blocks import Blocks
 from measurement.mmm.effect_size import coefficients, log_share, spread_of
 from measurement.mmm.fast_forms import FAST
+from measurement.mmm.full_form import Drawn, Full, drawn, negative_binomial, student_t
 from measurement.mmm.lifts import Rows, row_change
 from measurement.mmm.noise import local_precision
 from measurement.mmm.priors import Layout, standardised, unpack
@@ -89,7 +90,7 @@ class ModelData(NamedTuple):
         national: Design block, shape (periods, columns).
         local: Design block, shape (periods, columns).
         each: Design block of cells, shape (columns, geos, periods).
-        terms: What is known of the linear terms and the demand.
+        terms: What is known of the linear terms and the demand, for the form that the likelihood takes.
         basis: `variation.basis_of` the panel, shape (periods, steps), or ``None`` where no channel's effect varies.
         tests: Lift tests, or ``None``.
     """
@@ -108,7 +109,7 @@ class ModelData(NamedTuple):
     national: Any
     local: Any
     each: Any
-    terms: Collapsed
+    terms: Collapsed | Full
     basis: Any
     tests: Tests | None
 
@@ -134,9 +135,8 @@ def media(layout: Layout, data: ModelData, values: dict[str, Any]) -> tuple[Arra
     return jnp.einsum("cg,cgt->gt", coefficient, saturated), coefficient, share
 
 
-def collapsed(data: ModelData, residual: Array, sigma: Array) -> Array:
+def collapsed(data: ModelData, terms: Collapsed, residual: Array, sigma: Array) -> Array:
     """Log-density of the outcome with the linear terms integrated out; ``residual`` is outcome less media."""
-    terms = data.terms
     near, white = local_precision(data.own, data.lag, residual)
     shared = near.sum(0)
     expected = terms.demand @ shared
@@ -147,6 +147,36 @@ def collapsed(data: ModelData, residual: Array, sigma: Array) -> Array:
     square = (white**2).sum() - shared @ expected
     log_det = data.count * jnp.log(2 * jnp.pi * variance) + jnp.log1p(terms.values / variance).sum()
     return jnp.asarray(terms.log_root - 0.5 * (log_det + (square - explained) / variance))
+
+
+def explicit(
+    layout: Layout, data: ModelData, terms: Full, residual: Array, values: dict[str, Any]
+) -> tuple[Array, Drawn]:
+    """Log-density of the outcome given linear terms and demand, and these; ``residual`` is outcome less media."""
+    sigma = values["sigma"]
+    if layout.likelihood == "student_t":
+        found = drawn(terms, data.blocks, residual, values, sigma, sigma)
+        return student_t(data.own, data.lag, terms, found.left, sigma, values["nu"]), found
+    found = drawn(terms, data.blocks, residual, values, 1.0, sigma)
+    mean = data.outcome - found.left + terms.offset
+    return negative_binomial(data.own > 0, terms, mean, values["dispersion"]), found
+
+
+def series_log_density(layout: Layout, data: ModelData, residual: Array, values: dict[str, Any]) -> Array:
+    """Log-density of the outcome in the form of its likelihood; in full with the density of the coordinates."""
+    if isinstance(data.terms, Collapsed):
+        return collapsed(data, data.terms, residual, values["sigma"])
+    series, found = explicit(layout, data, data.terms, residual, values)
+    return series + found.log_prior + found.log_jacobian
+
+
+def kept(layout: Layout, data: ModelData, values: dict[str, Any]) -> tuple[Array, Array, Array, Array]:
+    """What a draw keeps beside its vector: coefficients, log shares and, in the full form, linear terms and demand."""
+    effect, coefficient, share = media(layout, data, values)
+    if isinstance(data.terms, Collapsed):
+        return coefficient, share, jnp.zeros(0), jnp.zeros(0)
+    found = explicit(layout, data, data.terms, data.outcome - effect, values)[1]
+    return coefficient, share, found.coefficients, found.demand
 
 
 def lift_log_density(layout: Layout, data: ModelData, values: dict[str, Any], coefficient: Array) -> Array:
@@ -183,8 +213,8 @@ def log_density_fn(layout: Layout) -> Callable[[Array, ModelData], Array]:
         standard = standardised(layout, data.forms.code, data.prior_mean, data.prior_sd, z)
         values = unpack(layout, data.prior_mean + data.prior_sd * standard)
         effect, coefficient, _ = media(layout, data, values)
-        series = collapsed(data, data.outcome - effect, values["sigma"])
         lift = lift_log_density(layout, data, values, coefficient)
-        return jnp.asarray(series + lift - 0.5 * (standard**2).sum())
+        series = series_log_density(layout, data, data.outcome - effect, values)
+        return jnp.asarray(series + lift - 0.5 * (standard[: layout.plain] ** 2).sum())
 
     return log_density

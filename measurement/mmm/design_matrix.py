@@ -61,6 +61,10 @@ class Design:
         own = self.cells.reshape(len(self.cells), geos * periods).T
         return np.concatenate([np.tile(self.national, (geos, 1)), local, own], axis=1)
 
+    def columns(self) -> Floats:
+        """The columns of `matrix` over the panel, shape (columns, geos, periods)."""
+        return self.matrix().T.reshape(-1, *self.cells.shape[1:])
+
     def labels(self) -> list[Label]:
         """(term, name) of every column of `matrix`."""
         geos = self.cells.shape[1]

@@ -19,6 +19,9 @@ from measurement.panel import Panel
 from measurement.provenance import Provenance, sha256_of, versions
 from measurement.typing import Floats
 
+NOT_KEPT = ("geo_effect", "log_contribution", "drift_step", "linear_coordinate", "demand_coordinate")
+"""Parameters of the sampler that a posterior holds in another form."""
+
 
 def fit(
     panel: Panel,
@@ -71,6 +74,9 @@ def _posterior(
 ) -> Posterior:
     values = unpack(ready.layout, ready.data.prior_mean + ready.data.prior_sd * drawn.z)
     named, reported = quantities(values, drawn.coefficient, drawn.log_share, panel)
+    if spec.likelihood != "normal":
+        named["linear"] = drawn.linear[..., ready.places]
+        named["demand"] = drawn.demand[..., : panel.shape[1]]
     if "lift_spread" in named:  # drop the padding
         named["lift_spread"] = named["lift_spread"][..., : ready.groups]
         named["lift_bias"] = named["lift_bias"][..., : len(lifts)]
@@ -113,8 +119,7 @@ def quantities(
     values: Mapping[str, Floats], coefficient: Floats, log_share: Floats, panel: Panel
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """The parameters that a posterior keeps, and the quantities that are reported, draws on the leading axes."""
-    left_out = ("geo_effect", "log_contribution", "drift_step")
-    named = {name: array for name, array in values.items() if name not in left_out}
+    named = {name: array for name, array in values.items() if name not in NOT_KEPT}
     if "drift_step" in values:
         named["log_multiplier"] = values["drift"][..., None] * (values["drift_step"] @ knots_of(panel.dates).T)
     contribution = np.exp(log_share) * panel.outcome.sum()

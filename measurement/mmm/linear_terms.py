@@ -1,6 +1,7 @@
-"""The linear terms of a fitted model, drawn exactly after the sampling, and the decomposition of the KPI.
+"""The linear terms of a fitted model, and the decomposition of the KPI.
 
-Given a draw of the media parameters the coefficients of the prior-scaled design are Gaussian with mean
+The full form samples them, and its posterior holds them. Of the collapsed form they are drawn exactly afterwards: given
+a draw of the media parameters the coefficients of the prior-scaled design are Gaussian with mean
 ``V (l + sigma^2)^-1 V' A' W r`` and covariance ``sigma^2 V (l + sigma^2)^-1 V'``; given those the national demand is
 Gaussian with mean ``M Z' P (r - A eta)`` and covariance ``sigma^2 M`` (letters as in `density` and `noise`). One
 decomposition serves all draws. They are drawn only when somebody asks, and need no JAX.
@@ -12,6 +13,7 @@ import numpy as np
 
 from measurement.mmm.counterfactual import effects, media_effect
 from measurement.mmm.design_matrix import Design, Spectrum, decompose, design_of
+from measurement.mmm.likelihood import draw, family_of
 from measurement.mmm.noise import local_precision, precision_of
 from measurement.mmm.posterior import Posterior
 from measurement.panel import Panel
@@ -36,10 +38,18 @@ class LinearDraws:
 
 
 def linear_draws(post: Posterior, panel: Panel, *, seed: int = 0) -> LinearDraws:
-    """Draw the linear terms given each draw of the media parameters; the panel must be that of the fit."""
+    """The linear terms of each draw of the media parameters; the panel must be that of the fit.
+
+    Args:
+        post: The fit.
+        panel: Its data.
+        seed: Seed of what is drawn here: nothing, where the posterior holds them.
+    """
     post.check(panel)
-    rng = np.random.default_rng(seed)
     design = design_of(post.spec, panel, post.scales, post.noise)
+    if "linear" in post.draws:
+        return LinearDraws(design, post.draws["linear"], post.draws["demand"])
+    rng = np.random.default_rng(seed)
     precision = precision_of(post.noise, post.counts)
     spectrum = decompose(design, precision)
     columns = design.matrix().T
@@ -83,7 +93,8 @@ def decomposition(post: Posterior, panel: Panel, *, seed: int = 0) -> dict[str, 
 
     The terms are ``baseline`` (intercepts and trend), ``seasonality``, ``holidays``, ``controls`` and ``confounding``
     where the model has them, ``treatment: <name>`` for every treatment (against its baseline), ``demand`` (what moves
-    all geos and nothing else explains), and ``media: <channel>`` for every channel. They add up to `fitted`.
+    all geos and nothing else explains), and ``media: <channel>`` for every channel. They add up to `fitted`. What keeps
+    the mean of small counts above zero, which is nothing while it stays well above, is part of the baseline.
     """
     drawn = linear_draws(post, panel, seed=seed)
     design, size = drawn.design, post.scales.size
@@ -108,7 +119,32 @@ def decomposition(post: Posterior, panel: Panel, *, seed: int = 0) -> dict[str, 
     out["baseline"] = out["baseline"] + design.offset * size.sum() * post.scales.outcome
     out["demand"] = drawn.demand * size.sum() * post.scales.outcome
     media = effects(post, panel)
-    return out | {f"media: {name}": media[:, c] for c, name in enumerate(post.channels)}
+    out |= {f"media: {name}": media[:, c] for c, name in enumerate(post.channels)}
+    if post.spec.likelihood == "negative_binomial":
+        out["baseline"] = out["baseline"] + cell_means(post, panel, seed=seed).sum(1) - sum(out.values())
+    return out
+
+
+def cell_means(post: Posterior, panel: Panel, *, seed: int = 0) -> Floats:
+    """The KPI's mean in every cell, in KPI units, shape (draws, geos, periods); `likelihood` says what lies around it.
+
+    Args:
+        post: The fit.
+        panel: Its data.
+        seed: Seed of the linear terms, as for `linear_draws`.
+    """
+    drawn = linear_draws(post, panel, seed=seed)
+    shape = (post.size, *panel.shape[:2])
+    scaled = (drawn.coefficients @ drawn.design.matrix().T).reshape(shape) + drawn.demand[:, None]
+    scaled += drawn.design.offset
+    scaled += media_effect(post, panel, lambda effect: effect)
+    unit = (post.scales.size * post.scales.outcome)[:, None]
+    return family_of(post).mean_of(unit * scaled)
+
+
+def replicated(post: Posterior, panel: Panel, *, seed: int = 0) -> Floats:
+    """The KPI as the fitted model would draw it again in every cell, in KPI units, shape (draws, geos, periods)."""
+    return draw(family_of(post), cell_means(post, panel, seed=seed), np.random.default_rng([seed, 1]))
 
 
 def fitted(post: Posterior, panel: Panel, *, seed: int = 0) -> Floats:

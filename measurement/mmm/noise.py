@@ -84,17 +84,20 @@ def local_precision(own: Any, lag: Any, x: Any) -> tuple[Any, Any]:
     return own * white - xp.concat([back[..., 1:], none], axis=-1), white
 
 
-def precision_of(noise: Noise, counts: Floats) -> Precision:
+def precision_of(noise: Noise, counts: Floats, weights: Floats | None = None) -> Precision:
     """The precision for the cells that count.
 
     Args:
         noise: The residual's fixed parts.
         counts: Whether a cell counts (1 or 0), shape (geos, periods). A stretch starts anew after a gap.
+        weights: Further precision of each cell's innovation, shape (geos, periods).
     """
     rho = noise.local_persistence
     before = np.concatenate([np.zeros_like(counts[:, :1]), counts[:, :-1]], axis=1)
     linked = (counts * before > 0) & (rho > 0)
     root = np.where(linked, 1 / np.sqrt(1 - rho**2), 1.0) * counts / noise.relative[:, None]
+    if weights is not None:
+        root = root * np.sqrt(weights)
     lag = np.where(linked, rho * root, 0.0)
     periods = counts.shape[1]
     kernel = noise.ratio * _kernel(noise.persistence, periods)

@@ -23,7 +23,7 @@ from jax import Array
 from numpyro.infer.hmc import hmc
 
 from measurement.cache import cache_folder
-from measurement.mmm.density import ModelData, log_density_fn, media
+from measurement.mmm.density import ModelData, kept, log_density_fn
 from measurement.mmm.priors import Layout, standardised, unpack
 from measurement.mmm.sampling import Progress, ProgressCallback, Sampling
 from measurement.typing import Bools, Floats, Ints
@@ -43,6 +43,9 @@ class Draws:
         z: Draws of the flat vector in standard normal coordinates, shape (chains, draws, dimension).
         coefficient: Coefficients of the saturated exposure, shape (chains, draws, channels, geos).
         log_share: Logarithm of each channel's share of the whole KPI, shape (chains, draws, channels).
+        linear: Prior-scaled linear coefficients, padded, shape (chains, draws, columns); no columns where they are
+            integrated out.
+        demand: The national demand in means of the KPI, padded, shape (chains, draws, periods); likewise.
         divergent: Whether a draw's trajectory diverged, shape (chains, draws).
         steps: Leapfrog steps of each draw, shape (chains, draws).
         seconds: Wall seconds, compilation included.
@@ -52,6 +55,8 @@ class Draws:
     z: Floats
     coefficient: Floats
     log_share: Floats
+    linear: Floats
+    demand: Floats
     divergent: Bools
     steps: Ints
     seconds: float
@@ -83,6 +88,8 @@ class Program:
 def first_mass(layout: Layout, data: ModelData) -> Array:
     """Squared posterior scales to begin the warm-up with: those of the prior, and for sigma what n cells leave open."""
     at = layout.start("sigma")
+    if layout.likelihood == "negative_binomial":
+        return jnp.ones(layout.dimension)  # sigma is the demand's there, which is less known
     known = 1.0 / (2.0 * data.count * data.prior_sd[at] ** 2)
     return jnp.ones(layout.dimension).at[at].set(jnp.minimum(known, 1.0))
 
@@ -111,13 +118,15 @@ def program(layout: Layout, warmup: int, target_accept: float) -> Program:
             state = step(state, (data,))
             z = standardised(layout, data.forms.code, data.prior_mean, data.prior_sd, state.z)
             values = unpack(layout, data.prior_mean + data.prior_sd * z)
-            now = (z, *media(layout, data, values)[1:], state.diverging, state.num_steps)
+            now = (z, *kept(layout, data, values), state.diverging, state.num_steps)
             return state, tuple(buffer.at[i].set(value) for buffer, value in zip(out, now, strict=True))
 
         empty = (
             jnp.zeros((STRETCH, layout.dimension)),
             jnp.zeros((STRETCH, layout.channels, layout.geos)),
             jnp.zeros((STRETCH, layout.channels)),
+            jnp.zeros((STRETCH, layout.columns)),
+            jnp.zeros((STRETCH, layout.periods)),
             jnp.zeros(STRETCH, dtype=bool),
             jnp.zeros(STRETCH, dtype=state.num_steps.dtype),
         )
@@ -176,8 +185,9 @@ def sample(
             run.stop.set()
             raise
     parts = [future.result() for future in futures]
-    z, coefficient, share, divergent, steps = (np.stack([part[i] for part in parts]) for i in range(5))
-    return Draws(z, coefficient, share, divergent, steps.astype(np.int64), time.perf_counter() - began, compiled)
+    z, coefficient, share, linear, demand, divergent, steps = (np.stack(values) for values in zip(*parts, strict=True))
+    spent = time.perf_counter() - began
+    return Draws(z, coefficient, share, linear, demand, divergent, steps.astype(np.int64), spent, compiled)
 
 
 def _cores() -> int:
@@ -192,7 +202,7 @@ def _begin(made: Program, key: Any, layout: Layout, data: ModelData) -> Any:
 
 def _chain(made: Program, state: Any, data: ModelData, sampling: Sampling, run: _Run, index: int) -> list[Any]:
     """Run one chain in stretches of about `STRETCH_SECONDS`; warm-up draws are not kept."""
-    kept: list[list[Any]] = [[], [], [], [], []]
+    held: list[list[Any]] = [[] for _ in range(7)]
     total, done, count = sampling.warmup + sampling.draws, 0, 1
     with jax.enable_x64(True):
         while done < total and not run.stop.is_set():
@@ -202,12 +212,12 @@ def _chain(made: Program, state: Any, data: ModelData, sampling: Sampling, run: 
             out[0].block_until_ready()
             took = time.perf_counter() - at
             keep = max(0, done + count - sampling.warmup)
-            for held, values in zip(kept, out, strict=True):
-                held.append(np.asarray(values)[max(0, count - keep) : count])
+            for values, found in zip(out, held, strict=True):
+                found.append(np.asarray(values)[max(0, count - keep) : count])
             done += count
             run.done[index] = done
             count = int(np.clip(count * STRETCH_SECONDS / max(took, 1e-6), 1, min(STRETCH, 2 * count)))
-    return [np.concatenate(values) for values in kept]
+    return [np.concatenate(values) for values in held]
 
 
 def _progress(run: _Run, sampling: Sampling) -> Progress:

@@ -1,8 +1,7 @@
 """From a panel, a spec and lift tests to the arrays that the sampler reads, padded to size buckets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,17 +9,21 @@ from measurement.errors import Problem, refuse
 from measurement.lift import Lift
 from measurement.mmm.calendar import check_holidays
 from measurement.mmm.density import Collapsed, ModelData, Tests
-from measurement.mmm.design_matrix import decompose, design_of
+from measurement.mmm.design_matrix import Design, decompose, design_of
 from measurement.mmm.effect_size import about_of, typical_roi, typical_share
-from measurement.mmm.lifts import Rows, masked_cells, rows_of, spend_change
-from measurement.mmm.noise import Noise, estimate_noise, precision_of
+from measurement.mmm.full_form import Full
+from measurement.mmm.full_parts import full_of, tamed
+from measurement.mmm.lifts import masked_cells, rows_of, spend_change
+from measurement.mmm.likelihood_choice import Likelihood
+from measurement.mmm.noise import Noise, Precision, estimate_noise, precision_of
+from measurement.mmm.padding import bucket, bucket_of_periods, padded, padded_tests, places_of
 from measurement.mmm.priors import Layout, forms_of, layout_of, prior_of
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import Spec, check_spec
 from measurement.mmm.transforms import Forms, lagged, respond
 from measurement.mmm.variation import basis_of
 from measurement.panel import Panel
-from measurement.typing import Floats
+from measurement.typing import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +37,7 @@ class Prepared:
         counts: 1 for the cells of the series likelihood, 0 for those left out, shape (geos, periods).
         noise: What was fixed about the residual beforehand.
         groups: How many groups of tests share a between-test spread, padding not counted.
+        places: Where the columns of ``Design.matrix`` stand among the padded ones.
     """
 
     layout: Layout
@@ -42,6 +46,7 @@ class Prepared:
     counts: Floats
     noise: Noise
     groups: int
+    places: Ints
 
 
 def prepare(
@@ -77,14 +82,17 @@ def prepare(
     lags = forms.present.shape[1]
     exposure = np.ascontiguousarray(lagged(scales.scaled_exposure(panel.exposure), lags))
     tests, groups = tests_of(lifts, panel, spec, scales, lags, pad=pad)
-    layout = layout_of(spec, panel, 0 if tests is None else len(tests.used), _bucket(groups, 2) if pad else groups)
+    layout = layout_of(spec, panel, 0 if tests is None else len(tests.used), bucket(groups, 2) if pad else groups)
     plain = design_of(spec, panel, scales)
     outcome = scales.scaled_outcome(panel) - plain.offset
     typical = _typical_media(layout, spec, panel, scales, exposure, forms)
-    noise = estimate_noise(outcome, plain.national, plain.local, plain.cells, typical)
+    noise = _noise_of(spec.likelihood, outcome, plain, typical)
     precision = precision_of(noise, counts)
     design = design_of(spec, panel, scales, noise)
-    spectrum = decompose(design, precision)
+    places, columns = places_of(design, pad=pad)
+    periods = bucket_of_periods(max(panel.shape[1], room)) if pad else panel.shape[1]
+    if spec.likelihood != "normal":
+        layout = replace(layout, columns=columns, periods=periods)
     mean, sd = prior_of(layout, spec, panel, scales, noise.sigma)
     data = ModelData(
         outcome=outcome,
@@ -101,11 +109,13 @@ def prepare(
         national=design.national,
         local=design.local,
         each=design.cells,
-        terms=Collapsed(precision.demand, precision.log_root, spectrum.vectors, spectrum.values),
+        terms=_terms_of(spec.likelihood, panel, scales, noise, precision, counts, design, typical),
         basis=basis_of(panel.dates) if layout.varying else None,
         tests=tests,
     )
-    return Prepared(layout, _padded(data, room) if pad else data, scales, counts, noise, groups)
+    if pad:
+        data = padded(data, places, columns, periods)
+    return Prepared(layout, data, scales, counts, noise, groups, places)
 
 
 def tests_of(
@@ -134,64 +144,42 @@ def tests_of(
         group=group,
     )
     if pad:
-        tests = _padded_tests(tests, _bucket(len(lifts), 4), _bucket(len(rows.test), 64))
+        tests = padded_tests(tests, bucket(len(lifts), 4), bucket(len(rows.test), 64))
     return tests, len(shared)
 
 
-def bucket_of_periods(periods: int) -> int:
-    """Periods after padding: steps of 16, and of 64 beyond 256."""
-    return _bucket(periods, 16 if periods <= 256 else 64)
+def _terms_of(
+    likelihood: Likelihood,
+    panel: Panel,
+    scales: Scales,
+    noise: Noise,
+    precision: Precision,
+    counts: Floats,
+    design: Design,
+    media: Floats,
+) -> Collapsed | Full:
+    """What is known beforehand of the linear terms and the demand."""
+    if likelihood != "normal":
+        return full_of(likelihood, panel, scales, noise, counts, design, media)
+    spectrum = decompose(design, precision)
+    return Collapsed(precision.demand, precision.log_root, spectrum.vectors, spectrum.values)
 
 
-def _bucket(n: int, step: int) -> int:
-    return -(-n // step) * step
+def _noise_of(likelihood: Likelihood, outcome: Floats, design: Design, media: Floats) -> Noise:
+    """The residual's fixed parts, as far as the likelihood has them.
 
-
-def _padded_tests(tests: Tests, count: int, cells: int) -> Tests:
-    """A padded row belongs to no test; a padded test is not used."""
-    rows = Rows(_grown(tests.rows.exposure, 1, cells), *(_grown(array, 0, cells) for array in tests.rows[1:]))
-    channels = _grown(tests.channels, 0, cells)
-    channels[len(tests.channels) :, 0] = 1.0  # a half-saturation of 0 would have no logarithm
-    members = _grown(_grown(tests.members, 0, count), 1, cells)
-    grown = [_grown(array, 0, count) for array in tests[3:]]
-    out = Tests(rows, channels, members, *grown)
-    return out._replace(std_error=np.where(out.used > 0, out.std_error, 1.0))
-
-
-def _padded(data: ModelData, room: int) -> ModelData:
-    """Pad periods and design columns; a padded cell does not count, a padded column is 0."""
-    shape = data.outcome.shape
-    periods = bucket_of_periods(max(shape[1], room))
-    first, each = data.national.shape[1], data.each.shape[0]
-    middle = data.local.shape[1] * len(data.outcome)
-    national, cells = _bucket(first, 8), _bucket(each, 4)
-    places = np.concatenate([np.arange(first), national + np.arange(middle), national + middle + np.arange(each)])
-    size = national + middle + cells
-    terms = data.terms
-    spread = np.eye(size)[places]
-    return data._replace(
-        outcome=_grown(data.outcome, 1, periods),
-        own=_grown(data.own, 1, periods),
-        lag=_grown(data.lag, 1, periods),
-        exposure=_grown(data.exposure.reshape(*data.exposure.shape[:2], *shape), 3, periods).reshape(
-            *data.exposure.shape[:2], -1
-        ),
-        national=_grown(_grown(data.national, 0, periods), 1, national),
-        local=_grown(data.local, 0, periods),
-        each=_grown(_grown(data.each, 2, periods), 0, cells),
-        terms=terms._replace(
-            demand=_grown(_grown(terms.demand, 0, periods), 1, periods),
-            vectors=spread.T @ terms.vectors @ spread,
-            values=terms.values @ spread,
-        ),
-        basis=None if data.basis is None else _grown(data.basis, 0, periods),
-    )
-
-
-def _grown(array: Any, axis: int, size: int) -> Any:
-    wide = [(0, 0)] * array.ndim
-    wide[axis] = (0, size - array.shape[axis])
-    return np.pad(array, wide)
+    Args:
+        likelihood: The likelihood.
+        outcome: Scaled KPI less the offset, shape (geos, periods).
+        design: The linear terms before confounding.
+        media: Effects at the priors' medians, shape (channels, geos, periods).
+    """
+    if likelihood == "student_t":
+        outcome = tamed(outcome, np.concatenate([design.columns(), media]))
+    noise = estimate_noise(outcome, design.national, design.local, design.cells, media)
+    if likelihood == "negative_binomial":  # counts are independent given their mean, which says how much they vary
+        return replace(noise, local_persistence=0.0, relative=np.ones(len(outcome)))
+    return noise
 
 
 def _typical_media(layout: Layout, spec: Spec, panel: Panel, scales: Scales, exposure: Floats, forms: Forms) -> Floats:

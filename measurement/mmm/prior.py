@@ -7,6 +7,7 @@ fit it shows what the data have taught.
 import numpy as np
 
 from measurement.mmm.diagnostics import Diagnostics
+from measurement.mmm.dims import demand_root
 from measurement.mmm.effect_size import coefficients, log_share, spread_of
 from measurement.mmm.fit import quantities
 from measurement.mmm.posterior import Posterior
@@ -39,6 +40,9 @@ def prior(panel: Panel, spec: Spec | None = None, *, draws: int = 500, seed: int
     drawn = [_sizes(ready, {name: array[i] for name, array in values.items()}) for i in range(draws)]
     coefficient, share = (np.stack([each[i] for each in drawn]) for i in range(2))
     named, reported = quantities(values, coefficient, share, panel)
+    if chosen.likelihood != "normal":
+        shocks = values["demand_coordinate"] @ demand_root(ready.noise, panel.shape[1]).T
+        named |= {"linear": values["linear_coordinate"], "demand": values["sigma"][:, None] * shocks}
     return Posterior(
         draws=named | reported,
         chains=1,

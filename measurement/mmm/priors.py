@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from measurement.mmm.effect_size import raw_prior
+from measurement.mmm.likelihood import SHAPES
+from measurement.mmm.likelihood_choice import Likelihood
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import PositivePrior, Spec
 from measurement.mmm.transforms import ADSTOCKS, SATURATIONS, WITH_HALF, WITH_SLOPE, Forms, Kinds, log_elasticity
@@ -20,6 +22,18 @@ from measurement.panel import Panel
 from measurement.typing import Floats
 
 SIGMA = PositivePrior(median=0.1, low=0.01, high=1.0)
+EXCESS_NU = PositivePrior(median=5.0, low=0.5, high=50.0)  # degrees of freedom beyond 2, which keep a variance
+LEAST_NU = 2.0
+DISPERSION = PositivePrior(median=20.0, low=1.0, high=400.0)
+AS_THEY_ARE = (
+    "log_contribution",
+    "drift_step",
+    "geo_effect",
+    "lift_bias",
+    "linear_coordinate",
+    "demand_coordinate",
+)
+"""Blocks without a link."""
 LIFT_SPREAD = PositivePrior(median=0.3, low=0.04, high=2.4)
 
 
@@ -36,6 +50,9 @@ class Layout:
         groups: Groups of tests that share a between-test spread, padded.
         varying: Positions of the channels whose effect varies.
         steps: Quarterly steps of their random walks.
+        likelihood: Distribution of the KPI; all but the normal take the full form, in which the vector ends with
+        columns: coordinates of the linear terms and
+        periods: coordinates of the national demand (`full_form`), both padded.
     """
 
     channels: int
@@ -46,6 +63,9 @@ class Layout:
     groups: int = 0
     varying: tuple[int, ...] = ()
     steps: int = 0
+    likelihood: Likelihood = "normal"
+    columns: int = 0
+    periods: int = 0
 
     @property
     def sizes(self) -> dict[str, tuple[int, ...]]:
@@ -64,12 +84,16 @@ class Layout:
         shapes["sigma"] = ()
         if self.varying:
             shapes |= {"drift": (len(self.varying),), "drift_step": (len(self.varying), self.steps)}
+        if self.likelihood != "normal":
+            shapes[SHAPES[self.likelihood]] = ()
         if self.geos > 1:
             shapes["geo_spread"] = c
             shapes["geo_effect"] = (self.channels, self.geos)
         if self.groups:
             shapes["lift_spread"] = (self.groups,)
             shapes["lift_bias"] = (self.tests,)
+        if self.likelihood != "normal":
+            shapes |= {"linear_coordinate": (self.columns,), "demand_coordinate": (self.periods,)}
         return shapes
 
     def start(self, block: str) -> int:
@@ -77,6 +101,11 @@ class Layout:
         shapes = list(self.sizes.items())
         names = [name for name, _ in shapes]
         return int(sum(np.prod(shape, dtype=int) for _, shape in shapes[: names.index(block)]))
+
+    @property
+    def plain(self) -> int:
+        """How many parameters come before the coordinates of the full form: those that are standard normal a priori."""
+        return self.dimension - self.columns - self.periods
 
     @property
     def dimension(self) -> int:
@@ -97,6 +126,7 @@ def layout_of(spec: Spec, panel: Panel, tests: int = 0, groups: int = 0) -> Layo
         groups=groups,
         varying=varying,
         steps=steps_of(panel.dates) if varying else 0,
+        likelihood=spec.likelihood,
     )
 
 
@@ -123,6 +153,10 @@ def prior_of(layout: Layout, spec: Spec, panel: Panel, scales: Scales, start_sig
         "sigma": (np.log(start_sigma), sigma[1]),
         "drift": _both([own[c].drift.normal for c in layout.varying]) if layout.varying else (0.0, 1.0),
         "drift_step": (0.0, 1.0),
+        "nu": EXCESS_NU.normal,
+        "dispersion": DISPERSION.normal,
+        "linear_coordinate": (0.0, 1.0),
+        "demand_coordinate": (0.0, 1.0),
         "geo_spread": spec.geo_spread.normal,
         "geo_effect": (0.0, 1.0),
         "lift_spread": LIFT_SPREAD.normal,
@@ -160,8 +194,10 @@ def unpack(layout: Layout, raw: Any) -> dict[str, Any]:
         at += length
         if name in ("decay", "delay"):
             values[name] = 0.5 + 0.5 * xp.tanh(0.5 * part)
-        elif name in ("log_contribution", "drift_step", "geo_effect", "lift_bias"):
+        elif name in AS_THEY_ARE:
             values[name] = part
+        elif name == "nu":
+            values[name] = LEAST_NU + xp.exp(part)
         else:
             values[name] = xp.exp(part)
     one = xp.ones_like(values["decay"])

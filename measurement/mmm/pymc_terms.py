@@ -13,7 +13,9 @@ from measurement.mmm.design_matrix import Design
 from measurement.mmm.dims import BY_CHANNEL, SIZE_NAMES, demand_root, paid, sized, varying
 from measurement.mmm.effect_size import money_per_share
 from measurement.mmm.lifts import Rows
+from measurement.mmm.likelihood import SOFT
 from measurement.mmm.prepare import Prepared
+from measurement.mmm.priors import LEAST_NU
 from measurement.mmm.pymc_forms import Channel
 from measurement.mmm.spec import Spec
 from measurement.panel import Panel
@@ -39,7 +41,10 @@ def build(panel: Panel, spec: Spec, ready: Prepared, design: Design, lifts: Sequ
     moved = pm.math.dot(demand_root(ready.noise, panel.shape[1]), shock)
     demand = pm.Deterministic("demand", sigma * moved, dims="period")
     mean = _linear(design, unit) + effect.sum(0) + unit * demand
-    _outcome(ready, mean, sigma, unit, panel.outcome)
+    if spec.likelihood == "negative_binomial":
+        _counts(ready, mean, unit, panel.outcome)
+    else:
+        _outcome(ready, mean, sigma, unit, panel.outcome, _nu(ready) if spec.likelihood == "student_t" else None)
     if lifts:
         _lifts(panel, spec, ready, lifts, values, coefficient, multiplier)
 
@@ -167,12 +172,45 @@ def _linear(design: Design, unit: Floats) -> Any:
     return baseline + confounding
 
 
-def _outcome(ready: Prepared, mean: Any, sigma: Any, unit: Floats, seen: Floats) -> None:
+def _nu(ready: Prepared) -> Any:
+    return pm.Deterministic("nu", LEAST_NU + pm.LogNormal("nu_excess", *_normal("nu", ready)))
+
+
+def _counts(ready: Prepared, mean: Any, unit: Floats, seen: Floats) -> None:
+    """Counts given their mean, which is kept above zero; cells left out do not count."""
+    dispersion = _positive("dispersion", ready)
+    above = unit * SOFT * pt.softplus(mean / (unit * SOFT))
+    if ready.counts.all():
+        pm.NegativeBinomial("outcome", mu=above, alpha=dispersion, observed=seen, dims=("geo", "period"))
+        return
+
+    def logp(value: Any, mu: Any, alpha: Any) -> Any:
+        return (pm.logp(pm.NegativeBinomial.dist(mu=mu, alpha=alpha), value) * ready.counts).sum()
+
+    def draw(mu: Any, alpha: Any, size: Any) -> Any:
+        return pm.NegativeBinomial.dist(mu=mu, alpha=alpha)
+
+    pm.CustomDist(
+        "outcome",
+        above,
+        dispersion,
+        dist=draw,
+        logp=logp,
+        signature="(g,t),()->(g,t)",
+        observed=seen,
+        dims=("geo", "period"),
+    )
+
+
+def _outcome(ready: Prepared, mean: Any, sigma: Any, unit: Floats, seen: Floats, nu: Any) -> None:
     """The KPI given its mean: noise of each geo, which may last from period to period; cells left out do not count."""
     noise, data, dims = ready.noise, ready.data, ("geo", "period")
     relative = unit * noise.relative[:, None]
     if noise.local_persistence == 0.0 and ready.counts.all():
-        pm.Normal("outcome", mean, sigma * relative, observed=seen, dims=dims)
+        if nu is None:
+            pm.Normal("outcome", mean, sigma * relative, observed=seen, dims=dims)
+        else:
+            pm.StudentT("outcome", nu=nu, mu=mean, sigma=sigma * relative, observed=seen, dims=dims)
         return
     counts = data.own > 0
     # A cell that is left out starts anew with noise of its own: drawn forwards it is filled.
@@ -180,17 +218,22 @@ def _outcome(ready: Prepared, mean: Any, sigma: Any, unit: Floats, seen: Floats)
     root = _roots(own, lag) * unit[:, :, None]
     constant = float(np.log(data.own[counts] / np.broadcast_to(unit, counts.shape)[counts]).sum())
 
-    def logp(value: Any, mean: Any, sigma: Any) -> Any:
+    def one(*nu: Any, **shape: Any) -> Any:
+        return pm.StudentT.dist(nu=nu[0], mu=0.0, sigma=1.0, **shape) if nu else pm.Normal.dist(0.0, 1.0, **shape)
+
+    def logp(value: Any, mean: Any, sigma: Any, *nu: Any) -> Any:
         residual = (value - mean) / unit
         before = pt.concatenate([pt.zeros((len(unit), 1)), residual[:, :-1]], axis=1)
-        white = (own * residual - lag * before) * counts / sigma
-        return constant - counts.sum() * (pt.log(sigma) + 0.5 * np.log(2 * np.pi)) - 0.5 * (white**2).sum()
+        white = (own * residual - lag * before) / sigma
+        return constant + ((pm.logp(one(*nu), white) - pt.log(sigma)) * counts).sum()
 
-    def draw(mean: Any, sigma: Any, size: Any) -> Any:
-        fresh = pm.Normal.dist(0.0, 1.0, shape=counts.shape)
+    def draw(mean: Any, sigma: Any, *rest: Any) -> Any:
+        fresh = one(*rest[:-1], shape=counts.shape)  # the last one is the size
         return mean + sigma * (root * fresh[:, None, :]).sum(-1)
 
-    pm.CustomDist("outcome", mean, sigma, dist=draw, logp=logp, signature="(g,t),()->(g,t)", observed=seen, dims=dims)
+    given = (mean, sigma) if nu is None else (mean, sigma, nu)
+    signature = "(g,t),()->(g,t)" if nu is None else "(g,t),(),()->(g,t)"
+    pm.CustomDist("outcome", *given, dist=draw, logp=logp, signature=signature, observed=seen, dims=dims)
 
 
 def _roots(own: Floats, lag: Floats) -> Floats:

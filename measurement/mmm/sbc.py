@@ -17,8 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from measurement.errors import DesignError
 from measurement.lift import Lift
-from measurement.mmm.density import ModelData, collapsed, lift_log_density, media
+from measurement.mmm.density import ModelData, lift_log_density, media, series_log_density
 from measurement.mmm.design_matrix import Design, design_of
 from measurement.mmm.diagnostics import Diagnostics
 from measurement.mmm.forwards import Drawn, forwards
@@ -115,7 +116,12 @@ def calibrate(
         seed: Seed of data and sampler.
         length: How long each fit samples.
         fitted: The model that is fitted, where it is to differ from the one that made the data: a planted mistake.
+
+    Raises:
+        DesignError: Where the likelihood is not normal: data are drawn for that one only.
     """
+    if spec.likelihood != "normal":
+        raise DesignError("simulation-based calibration draws normal noise: set the model's likelihood to 'normal'")
     chosen, used = length or Length(), fitted or ready
     design = design_of(spec, panel, ready.scales, ready.noise)
     with jax.enable_x64(True):
@@ -176,7 +182,7 @@ def chain(layout: Layout, data: ModelData, length: Length, seed: int) -> Fit:
         state, out = made.stretch(state, data, count)
         kept.append([np.asarray(values)[:count] for values in out])
         left -= count
-    z, coefficient, share, divergent, _ = (
+    z, coefficient, share, _, _, divergent, _ = (
         np.concatenate(values)[length.warmup :] for values in zip(*kept, strict=True)
     )
     off = float(divergent.mean())
@@ -193,7 +199,7 @@ def _seen(layout: Layout) -> Callable[[Any, ModelData], dict[str, Any]]:
         values = unpack(layout, data.prior_mean + data.prior_sd * z)
         effect, coefficient, _ = media(layout, data, values)
         left = data.outcome - effect
-        series = collapsed(data, left, values["sigma"])
+        series = series_log_density(layout, data, left, values)
         tests = lift_log_density(layout, data, values, coefficient)
         out = {"log-likelihood": series + tests, "square left over": jnp.where(data.own > 0, left**2, 0.0).sum()}
         return out | ({"log-likelihood of the tests": tests} if data.tests is not None else {})

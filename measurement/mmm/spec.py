@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from measurement.errors import DataError, Problem, did_you_mean, shown
+from measurement.mmm.likelihood_choice import Likelihood, check_likelihood, choose
 from measurement.panel import Panel, Period
 from measurement.typing import Floats
 
@@ -204,7 +205,7 @@ class Spec(_Frozen):
         holidays: Country codes (ISO 3166) of the ``holidays`` package, with or without a region (``DE``, ``DE-BY``):
             those of all geos, or a mapping from geos to their own, ``*`` standing for all that are not named.
         geo_spread: Prior of the standard deviation of a channel's log effect between geos.
-        likelihood: Distribution of the residual.
+        likelihood: Distribution of the KPI around its mean (`likelihood`); `default` chooses it (`likelihood_choice`).
         mask_tests: Leave the treated geos' test periods out of the series likelihood, so that the same sales do not
             count twice. ``auto``: on geo panels.
     """
@@ -216,7 +217,7 @@ class Spec(_Frozen):
     fourier_order: int = Field(default=3, ge=0, le=20)
     holidays: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
     geo_spread: PositivePrior = PositivePrior(median=0.15, low=0.04, high=0.55)
-    likelihood: Literal["normal"] = "normal"
+    likelihood: Likelihood = "normal"
     mask_tests: Literal["auto", "yes", "no"] = "auto"
 
     @classmethod
@@ -226,7 +227,7 @@ class Spec(_Frozen):
         Args:
             panel: What it is for: its channels, cadence and length choose the defaults.
             channels: Per channel, the fields of `ChannelSpec` to set otherwise.
-            **fields: Fields of `Spec` to set otherwise.
+            **fields: Fields of `Spec` to set otherwise; a ``likelihood`` of ``auto`` is chosen, as without it.
 
         Raises:
             DataError: For unknown channels or fields, and values that are not allowed.
@@ -255,6 +256,8 @@ class Spec(_Frozen):
             "fourier_order": FOURIER_ORDER[panel.period] if years >= 1 else 0,
             "changepoint_every": max(2, round(PERIODS_PER_YEAR[panel.period] / 2)),
         }
+        if fields.get("likelihood", "auto") == "auto":
+            fields["likelihood"] = choose(panel).likelihood
         return cls.read(own | fields)
 
     @classmethod
@@ -333,6 +336,8 @@ def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
         problems.append(Problem(f"the KPI '{shown(panel.kpi)}' must be finite and positive on average", code="kpi"))
     elif not panel.outcome.std() > 0:
         problems.append(Problem(f"the KPI '{shown(panel.kpi)}' never changes", code="kpi"))
+    else:
+        problems += check_likelihood(spec.likelihood, panel)
     if panel.population is not None and not (panel.population > 0).all():
         problems.append(Problem("every geo needs a population above 0", code="population"))
     needed = 4 * len(panel.channels) + 2 * spec.fourier_order + 4

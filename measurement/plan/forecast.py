@@ -51,6 +51,11 @@ class Forecast:
     provenance: Provenance
 
     @property
+    def mean(self) -> Floats:
+        """The KPI without the cells' own noise, summed over geos, shape (draws, periods)."""
+        return np.asarray(sum(self.terms.values()))
+
+    @property
     def total(self) -> Estimate:
         """The KPI over all geos and periods."""
         return Estimate.from_draws(self.draws.sum(axis=(1, 2)), self.kpi)
@@ -144,7 +149,7 @@ class Scenario:
 
         from measurement.plan.charts import change_band
 
-        moved = (self.plan.draws - self.usual.draws).sum(axis=1)
+        moved = self.plan.mean - self.usual.mean
         low, median, high = np.quantile(moved, (0.05, 0.5, 0.95), axis=0)
         dates = self.plan.horizon.dates.astype("datetime64[s]")
         frame = pd.DataFrame({"date": dates, "low": low, "median": median, "high": high})
@@ -177,16 +182,19 @@ def forecast(
     few, periods = post.thinned(draws), len(plan.dates)
     later = ahead(few, panel, plan.dates, planned_controls(panel, controls, plan.dates), seed=seed)
     media = media_ahead(few, panel, planned_exposure(few, panel, plan), seed=seed)
-    mean = sum(later.terms.values()) + media.sum(axis=1)
+    mean = later.mean(media.sum(axis=1))
     year = {"day": 364, "week": 52, "month": 12}[panel.period]
     known = panel.shape[1] >= year and periods <= year
     terms = {name: values.sum(axis=1) for name, values in later.terms.items()}
+    terms |= {f"media: {name}": media[:, c].sum(axis=1) for c, name in enumerate(panel.channels)}
+    # What keeps the mean of small counts above zero belongs to the baseline; for all else this adds nothing.
+    terms["baseline"] = terms["baseline"] + mean.sum(axis=1) - sum(terms.values())
     return Forecast(
         horizon=plan,
         geos=panel.geos,
         kpi=panel.kpi,
-        draws=np.asarray(mean + later.noise),
-        terms=terms | {f"media: {name}": media[:, c].sum(axis=1) for c, name in enumerate(panel.channels)},
+        draws=later.kpi(mean),
+        terms=terms,
         year_ago=panel.outcome[:, same_periods(panel, periods)].sum(axis=0) if known else None,
         converged=post.converged,
         provenance=Provenance(
@@ -224,7 +232,7 @@ def scenario(
     """
     few = post.thinned(draws)
     first, second = (forecast(few, panel, spent, controls=controls, draws=draws, seed=seed) for spent in (plan, usual))
-    moved = (first.draws - second.draws).sum(axis=(1, 2))
+    moved = (first.mean - second.mean).sum(axis=1)
     in_the_end = (_brought(few, panel, plan, seed) - _brought(few, panel, usual, seed)) * panel.kpi_value
     profit = margin * in_the_end - float(plan.spend.sum() - usual.spend.sum())
     return Scenario(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from measurement.errors import DesignError
 from measurement.mmm.counterfactual import media_effect
 from measurement.mmm.design_matrix import Design, decompose, design_of
 from measurement.mmm.noise import Precision, precision_of
@@ -100,7 +101,15 @@ def collapsed_of(
         panel: Its panel.
         counts: 1 for cells that count, 0 for those left out, shape (geos, periods); those of the fit by default.
         design: Its linear terms, where they are at hand.
+
+    Raises:
+        DesignError: Where the likelihood is not normal, under which nothing integrates out.
     """
+    if post.spec.likelihood != "normal":
+        raise DesignError(
+            f"this check is worked out for the normal likelihood, and the fit has '{post.spec.likelihood}': "
+            "set likelihood to 'normal' in [model], fit again and check that"
+        )
     kept = post.counts if counts is None else counts
     precision = precision_of(post.noise, kept)
     terms = design or design_of(post.spec, panel, post.scales, post.noise)

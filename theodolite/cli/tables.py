@@ -53,6 +53,7 @@ def fit_summary(found: Plain) -> None:
     names = ["MMM alone", "with the tests"] if both else ["MMM (no tests yet)"]
     columns = ["channel", *names, "the next unit (mROAS)", "R-hat", "ESS"]
     output.table("iROAS (median and 90 % interval)", columns, rows)
+    output.say(found["likelihood"]["why"])
     if found["conflicts"]:
         judged = [[c["experiment_id"], c["channel"], f"{c['p']:.3f}", c["verdict"]] for c in found["conflicts"]]
         output.table("Does the model without the test predict the test?", ["test", "channel", "p", "verdict"], judged)

@@ -68,6 +68,23 @@ def test_the_tree_holds_the_whole_model_and_agrees_with_it(case):
     assert list(tree["posterior"]["paid_channel"].values) == ["channel 0", "channel 1", "channel 3"]
 
 
+@pytest.mark.parametrize("likelihood", ["student_t", "negative_binomial"])
+def test_the_tree_of_the_full_form_holds_the_same(likelihood, panel_of):
+    panel, _ = panel_of(2, 30, 2, seed=3)
+    kpi = np.random.default_rng(0).poisson(9 * panel.outcome / panel.outcome.mean()).astype(float)
+    panel = replace(panel, kpis={"kpi": kpi}, kpi="kpi")
+    spec = Spec.default(panel, likelihood=likelihood, fourier_order=1)
+    post = replace(prior(panel, spec, draws=6), chains=2)
+    tree, model = to_datatree(post, panel), to_pymc(panel, spec)
+    assert {variable.name for variable in model.free_RVs} <= set(tree["posterior"].data_vars)
+    wanted = ["demand", "coefficient", *(["nu"] if likelihood == "student_t" else [])]
+    got = pm.compute_deterministics(
+        tree["posterior"].dataset, var_names=wanted, model=model, compile_kwargs={"mode": PLAIN}, progressbar=False
+    )
+    for name in wanted:
+        np.testing.assert_allclose(got[name], tree["posterior"][name], rtol=1e-9, atol=1e-12, err_msg=name)
+
+
 def test_what_the_fit_does_not_keep_is_drawn_from_its_prior_where_data_cannot_tell(case):
     """From draws of the prior the tree must give back the prior: of each kind of size, and of the geos' variables."""
     panel, spec = case

@@ -14,13 +14,13 @@ pm = pytest.importorskip("pymc")
 from pytensor.compile.mode import Mode  # noqa: E402
 
 from measurement.lift import Lift  # noqa: E402
-from measurement.mmm.density import log_density_fn  # noqa: E402
+from measurement.mmm.density import explicit, log_density_fn, media  # noqa: E402
 from measurement.mmm.design_matrix import design_of  # noqa: E402
 from measurement.mmm.dims import SIZE_NAMES, demand_root, sized  # noqa: E402
 from measurement.mmm.effect_size import money_per_share  # noqa: E402
 from measurement.mmm.noise import local_precision  # noqa: E402
 from measurement.mmm.prepare import prepare  # noqa: E402
-from measurement.mmm.priors import standardised  # noqa: E402
+from measurement.mmm.priors import standardised, unpack  # noqa: E402
 from measurement.mmm.pymc_model import to_pymc  # noqa: E402
 from measurement.mmm.spec import Spec  # noqa: E402
 
@@ -193,6 +193,80 @@ def test_log_density_is_that_of_the_fast_engine(build: Callable[..., Any], panel
             expected = float(fast(z, data)) - 0.5 * layout.dimension * np.log(2 * np.pi) - np.log(data.prior_sd).sum()
             expected -= (ready.counts * np.log(unit)).sum()
             assert integrated == pytest.approx(expected, rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.parametrize("likelihood", ["student_t", "negative_binomial"])
+@pytest.mark.parametrize("geos", [1, 3])
+def test_log_density_of_the_full_form_is_that_of_the_fast_engine(geos: int, likelihood: str, panel_of):
+    """At the same linear terms and demand, the fast engine's change of variables taken off; masked cells on geos."""
+    panel, _ = panel_of(geos, 30, 2, seed=3)
+    kpi = panel.outcome
+    if likelihood == "negative_binomial":
+        kpi = np.random.default_rng(0).poisson(9 * kpi / kpi.mean()).astype(float)
+    panel = replace(panel, kpis={"kpi": kpi}, kpi="kpi")
+    lifts = (lift_of(panel, "t", "channel 1", 20, 5),) if geos > 1 else ()
+    spec = Spec.default(panel, fourier_order=1, likelihood=likelihood)
+    ready = prepare(panel, spec, lifts, pad=False)
+    model = to_pymc(panel, spec, lifts)
+    run = model.compile_fn(model.logp(), inputs=model.value_vars, mode=PLAIN, point_fn=True)
+    layout, data = ready.layout, ready.data
+    design = design_of(spec, panel, ready.scales, ready.noise)
+    unit = ready.scales.size[:, None] * ready.scales.outcome
+    with jax.enable_x64(True):
+
+        @jax.jit
+        def fast(z):
+            raw = data.prior_mean + data.prior_sd * standardised(
+                layout, data.forms.code, data.prior_mean, data.prior_sd, z
+            )
+            values = unpack(layout, raw)
+            left = data.outcome - media(layout, data, values)[0]
+            found = explicit(layout, data, data.terms, left, values)[1]
+            return log_density_fn(layout)(z, data) - found.log_jacobian, found.coefficients, found.demand, raw
+
+        for seed in range(2):
+            z = np.random.default_rng(seed).normal(0, 0.7, layout.dimension)
+            value, linear, demand, raw = map(np.asarray, fast(z))
+            point = point_of(ready, panel, spec, raw)
+            for name in ("linear_coordinate_log__", "demand_coordinate_log__"):
+                del point[name]
+            if "nu_log__" in point:
+                point["nu_excess_log__"] = point.pop("nu_log__")
+            root = np.exp(raw[layout.start("sigma")]) * demand_root(ready.noise, panel.shape[1])
+            point["demand_shock"] = np.linalg.solve(root, demand)
+            first, last = design.national.shape[1], len(linear) - len(design.cells)
+            point["national_coefficient"] = linear[:first]
+            if geos > 1:
+                point["local_coefficient"] = linear[first:last].reshape(geos, -1)
+                point["cell_coefficient"] = linear[last:]
+            assert point.keys() == {value.name for value in model.value_vars}
+            expected = value - 0.5 * layout.dimension * np.log(2 * np.pi) - np.log(data.prior_sd).sum()
+            if likelihood == "student_t":
+                expected -= (ready.counts * np.log(unit)).sum()
+            assert run(point) == pytest.approx(expected, rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.parametrize("likelihood", ["student_t", "negative_binomial"])
+def test_drawn_forwards_the_full_form_has_its_likelihoods_spread(likelihood: str, panel_of):
+    panel, _ = panel_of(2, 30, 2, seed=3)
+    kpi = np.random.default_rng(0).poisson(9 * panel.outcome / panel.outcome.mean()).astype(float)
+    panel = replace(panel, kpis={"kpi": kpi}, kpi="kpi")
+    spec = Spec.default(panel, fourier_order=1, likelihood=likelihood)
+    lifts = (lift_of(panel, "t", "channel 1", 20, 5),)
+    ready = prepare(panel, spec, lifts, pad=False)
+    model = to_pymc(panel, spec, lifts)
+    fixed = {v.name: np.zeros(model.initial_point()[model.rvs_to_values[v].name].shape) for v in model.free_RVs}
+    fixed |= {name: np.ones_like(fixed[name]) for name in ("decay", "half_saturation", "slope", "roi", "geo_spread")}
+    fixed |= {"decay": np.full(2, 0.5), "sigma": np.array(0.1)}
+    fixed |= {name: np.array(6.0) for name in ("nu_excess", "dispersion") if name in fixed}
+    drawn = pm.draw(pm.do(model, fixed)["outcome"], draws=800, random_seed=1, mode=PLAIN)
+    if likelihood == "student_t":
+        spread = 0.1 * (ready.scales.size * ready.scales.outcome * ready.noise.relative)[:, None]
+        np.testing.assert_allclose(drawn.var(0).mean(1), (spread**2 * 8 / 6).ravel(), rtol=0.1)
+    else:
+        mean = drawn.mean(0)
+        assert (drawn == np.round(drawn)).all()
+        np.testing.assert_allclose(drawn.var(0).mean(1), (mean + mean**2 / 6).mean(1), rtol=0.1)
 
 
 def test_without_pymc_it_says_what_to_install(panel_of, monkeypatch):
