@@ -121,7 +121,7 @@ def table_of(
     Args:
         found: Distinct paths in canonical order.
         names: Channel names by position.
-        no_touch: Conversions before any touch: number, money, squared money.
+        no_touch: Conversions before any touch: number and money.
         profile: The log's profile.
         spec: The choices.
         tally: What was counted.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
-from attribution.models import markov, markov_auto, rules, shapley
+from attribution.models import hazard, markov, markov_auto, rules, shapley
 from attribution.path_table import Paths
 from attribution.sums import Prepared
 from measurement.errors import DataError, Problem, did_you_mean, shown
@@ -22,6 +22,7 @@ MODELS: Mapping[str, Callable[[Paths], Prepared]] = MappingProxyType(
         "shapley": shapley.prepare,
         "shapley:ordered": partial(shapley.prepare, ordered=True),
         "shapley:unanimity": rules.unique,
+        "hazard": hazard.prepare,
     }
 )
 DEFAULT = tuple(

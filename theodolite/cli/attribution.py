@@ -9,7 +9,11 @@ from theodolite.cli.options import HERE, AsJson, Seed, Workspace, open_study
 
 app = typer.Typer(help="Attribution: user journeys to paths, paths to credit.", no_args_is_help=True)
 Models = Annotated[
-    str | None, typer.Option(help="Models, separated by commas: first,last,linear,position,time_decay,markov:1.")
+    str | None,
+    typer.Option(
+        help="Models, separated by commas: first, last, last_non_direct, linear, position, time_decay, markov:1 to "
+        "markov:4, markov:auto, shapley, shapley:unanimity, shapley:ordered, hazard."
+    ),
 ]
 Touchpoints = Annotated[str | None, typer.Option(help="A log of journeys (csv or parquet), instead of a workspace's.")]
 PathTable = Annotated[str | None, typer.Option("--paths", help="Aggregated paths: path, conversions, value, nulls.")]
