@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from measurement.errors import DataError
+from theodolite import sources
 from theodolite.template import quoted, toml_key
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from measurement.mmm import Spec
     from measurement.validation.candidates import Candidate
     from measurement.validation.compared import Comparison
+    from theodolite.config import Config
 
 FULL_FOLDS = 4
 
@@ -41,6 +43,17 @@ def candidates_of(
     return candidates(spec, adstocks=adstocks, saturations=saturations, seasons=orders, grid=full)
 
 
+def own_models(panel: "Panel", config: "Config") -> "tuple[Candidate, ...]":
+    """The models of ``[compare.NAME]``, with the study's settings where they set nothing.
+
+    Raises:
+        DataError: Where one names a channel that there is not, or sets what is not allowed.
+    """
+    from measurement.validation.candidates import Candidate
+
+    return tuple(Candidate(name, sources.spec(panel, config.with_model(name))) for name in config.compare)
+
+
 def folds_of(panel: "Panel", spec: "Spec") -> int:
     """Folds of the backtest of the best: four, or as many as the history holds.
 
@@ -54,9 +67,12 @@ def folds_of(panel: "Panel", spec: "Spec") -> int:
     return min(FULL_FOLDS, len(origins_of(panel, spec, ahead, None, ahead)))
 
 
-def toml_of(found: "Comparison") -> str:
+def toml_of(found: "Comparison", config: "Config") -> str:
     """The chosen model's changes as lines of theodolite.toml; empty where the study's own stays."""
-    changes: dict[str, Any] = dict(found.chosen.candidate.changes)
+    chosen = found.chosen.candidate
+    if chosen.name in config.compare:
+        return f"# Take what [compare.{toml_key(chosen.name)}] sets over to [model] and [channels.NAME]."
+    changes: dict[str, Any] = dict(chosen.changes)
     lines = []
     if "fourier_order" in changes:
         lines += ["[model]", f"fourier_order = {changes['fourier_order']}", ""]

@@ -143,6 +143,22 @@ class ModelSection(_Section):
     mask_tests: Literal["auto", "yes", "no"] | None = None
 
 
+class CompareSection(_Section):
+    """A model of one's own to compare with the study's: what it sets otherwise (`theodolite mmm compare`)."""
+
+    model: ModelSection = ModelSection()
+    channels: dict[str, ChannelSection] = {}
+
+    @model_validator(mode="after")
+    def _same_data(self) -> Self:
+        odd = [name for name, own in self.channels.items() if own.model_fields_set & {"exposure", "aliases", "organic"}]
+        if odd:
+            raise ValueError(
+                f"exposure, aliases and organic belong to the data and cannot differ between models; channel {odd[0]!r}"
+            )
+        return self
+
+
 class TreatmentSection(_Section):
     """A column of the outcome table that is a lever of the business (`measurement.mmm.TreatmentSpec`)."""
 
@@ -158,16 +174,31 @@ class Config(_Section):
     model: ModelSection = ModelSection()
     channels: dict[str, ChannelSection] = {}
     treatments: dict[str, TreatmentSection] = {}
+    compare: dict[str, CompareSection] = {}
 
     @property
     def controls(self) -> list[str]:
         """Columns of the outcome table that the model takes in, the treatments among them."""
         return [*self.study.controls, *(name for name in self.treatments if name not in self.study.controls)]
 
+    def with_model(self, name: str) -> Self:
+        """The same study with one of the models of ``[compare.NAME]`` as its own."""
+        own = self.compare[name]
+        channels = self.channels | {
+            channel: _overlaid(self.channels.get(channel, ChannelSection()), fields)
+            for channel, fields in own.channels.items()
+        }
+        return self.model_copy(update={"model": _overlaid(self.model, own.model), "channels": channels})
+
     @property
     def aliases(self) -> dict[str, str]:
         """Every other name of a channel, mapped to its name in the media table."""
         return {alias: name for name, channel in self.channels.items() for alias in channel.aliases}
+
+
+def _overlaid[S: _Section](base: S, own: S) -> S:
+    """A section with the fields that another sets."""
+    return base.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
 
 
 def load(path: Path) -> Config:
@@ -234,6 +265,7 @@ def _known(where: tuple[str, ...]) -> list[str]:
         "model": ModelSection,
         "channels": ChannelSection,
         "treatments": TreatmentSection,
+        "compare": CompareSection,
     }
     if len(where) == 1:
         return list(sections)

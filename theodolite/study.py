@@ -345,7 +345,7 @@ class Study:
         jobs: int | None = None,
         progress: ProgressCallback | None = None,
     ) -> "Comparison":
-        """Compare the study's model with others; each is fitted with the tests inside, none is kept.
+        """Compare the study's model with others, those of ``[compare.NAME]`` too; none of the fits is kept.
 
         Args:
             quick: One other adstock and one other saturation only.
@@ -366,6 +366,7 @@ class Study:
         asked = comparing.candidates_of(
             self.spec, quick=quick, full=full, adstocks=adstocks, saturations=saturations, seasons=seasons
         )
+        asked += comparing.own_models(self.panel, self.config)
         lifts = [item.lift for item in self.evidence()[0]]
         folds = comparing.folds_of(self.panel, self.spec) if full else 0
         return compare(self.panel, asked, lifts, folds=folds, seed=seed, n_jobs=jobs, progress=progress)

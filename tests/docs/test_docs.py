@@ -94,6 +94,7 @@ def fields() -> list[tuple[str, str]]:
         "channels.NAME": config.ChannelSection,
         "treatments.NAME": config.TreatmentSection,
         "model": config.ModelSection,
+        "compare.NAME": config.CompareSection,
     }
     return [(section, name) for section, model in sections.items() for name in model.model_fields]
 

@@ -45,7 +45,7 @@ def test_the_choice_can_be_pasted(fitted_workspace: Path) -> None:
     other = candidates(study.spec, adstocks=("weibull",), saturations=("tanh",), seasons=(5,), grid=True)[-1]
     chosen = type("Chosen", (), {"candidate": other})()
     found = type("Found", (), {"chosen": chosen, "channels": ("tv", "brand search")})()
-    text = comparing.toml_of(found)
+    text = comparing.toml_of(found, study.config)
     read = config.parse('[study]\nname = "a"\n[data]\nmedia = "m.csv"\noutcome = "o.csv"\n' + text)
     assert read.model.fourier_order == 5
     assert {name: channel.model["adstock"] for name, channel in read.channels.items()} == {
@@ -53,3 +53,42 @@ def test_the_choice_can_be_pasted(fitted_workspace: Path) -> None:
         "brand search": "weibull",
     }
     assert read.channels["tv"].saturation == "tanh"
+
+
+OWN_MODELS = """
+[compare.slow.channels.tv]
+adstock = "weibull"
+l_max = 12
+[compare.smooth.model]
+fourier_order = 1
+trend = "none"
+"""
+
+
+def test_models_of_ones_own_stand_in_the_settings(workspace: Path) -> None:
+    file = workspace / "theodolite.toml"
+    file.write_text(file.read_text() + OWN_MODELS)
+    study = Study.open(workspace)
+    slow, smooth = comparing.own_models(study.panel, study.config)
+    assert (slow.name, smooth.name) == ("slow", "smooth")
+    tv = slow.spec.channels["tv"]
+    assert (tv.adstock, tv.l_max, tv.demand_driven) == ("weibull", 12, study.spec.channels["tv"].demand_driven)
+    assert slow.spec.channels["social"] == study.spec.channels["social"]
+    assert smooth.spec == study.spec.model_copy(update={"fourier_order": 1, "trend": "none"})
+    found = type("Found", (), {"chosen": type("Chosen", (), {"candidate": slow})(), "channels": ("tv",)})()
+    assert "[compare.slow]" in comparing.toml_of(found, study.config)
+
+
+def test_a_wrong_model_of_ones_own_is_refused_where_it_stands(run, workspace: Path) -> None:
+    file = workspace / "theodolite.toml"
+    text = file.read_text()
+    for added, words in (
+        ('[compare.a.channels.tvv]\nadstock = "weibull"', "did you mean 'tv'"),
+        ('[compare.a.channels.tv]\naliases = ["x"]', "belong to the data"),
+        ('[compare.a.channels.tv]\nadstock = "slow"', "compare.a.channels.tv.adstock"),
+        ("[compare.a.model]\nfourier = 2", "unknown setting"),
+    ):
+        file.write_text(f"{text}\n{added}\n")
+        found = run("mmm", "compare", "-w", workspace, *FEW)
+        assert found.code == 2, added
+        assert words in found.err

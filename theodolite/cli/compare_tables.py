@@ -2,15 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from theodolite import comparing
 from theodolite.cli import output
 
 if TYPE_CHECKING:
     from measurement.validation.compared import Comparison, Judged
 
 
-def comparison(found: "Comparison") -> None:
-    """Candidates, the best first; what they say of money; the choice, why, and what it cost."""
+def comparison(found: "Comparison", text: str) -> None:
+    """Candidates, the best first; what they say of money; the choice, why, as settings (``text``), and its cost."""
     tested = any(one.backtest for one in found.judged)
     columns = ["model", "elpd beyond the model as it is", "as good as the chosen", "weight"]
     columns += [*(["backtest CRPS, as it is = 1"] if tested else []), "R-hat", "seconds"]
@@ -30,7 +29,7 @@ def comparison(found: "Comparison") -> None:
     output.table("iROAS (median and 90 % interval)", columns, rows)
     for line in found.why():
         output.say(line)
-    if text := comparing.toml_of(found):
+    if text:
         output.say("In theodolite.toml:")
         output.say(text)
     output.say(

@@ -85,7 +85,7 @@ def compare(
             progress=progress,
         )
     if json:
-        output.as_json(found.to_dict() | {"toml": comparing.toml_of(found)})
+        output.as_json(found.to_dict() | {"toml": comparing.toml_of(found, study.config)})
     else:
-        compare_tables.comparison(found)
+        compare_tables.comparison(found, comparing.toml_of(found, study.config))
     charting.save(found.chart, chart)

@@ -170,7 +170,7 @@ def test_candidates_change_one_thing_at_a_time_or_everything() -> None:
     names = [one.name for one in candidates(spec)]
     assert names == [
         OWN,
-        "season of 1 waves",
+        "season of 1 wave",
         "season of 5 waves",
         "hill saturation",
         "exponential saturation",
