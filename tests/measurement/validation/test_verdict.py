@@ -46,7 +46,9 @@ def validated(what: str) -> Validation:
         "doubled weeks": (times(company(), doubled()), {}),
     }[what]
     quiet = {name: {"demand_driven": "no"} for name in panel.channels}
-    post = mmm.fit(panel, mmm.Spec.default(panel, channels=quiet, **fields), seed=1, sampling=SHORT)
+    post = mmm.fit(
+        panel, mmm.Spec.default(panel, channels=quiet, likelihood="normal", **fields), seed=1, sampling=SHORT
+    )
     return validate(post, panel, seed=1)
 
 
@@ -96,7 +98,9 @@ def test_the_same_seed_gives_the_same_validation_and_it_says_what_made_it() -> N
     panel = company()
     post = mmm.fit(
         panel,
-        mmm.Spec.default(panel, channels={name: {"demand_driven": "no"} for name in panel.channels}),
+        mmm.Spec.default(
+            panel, channels={name: {"demand_driven": "no"} for name in panel.channels}, likelihood="normal"
+        ),
         seed=1,
         sampling=SHORT,
     )
