@@ -32,6 +32,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "plan-a-budget.md",
         "validate-a-model.md",
         "compare-models.md",
+        "plan-over-weeks.md",
         "warehouse.md",
         "pymc.md",
     ),

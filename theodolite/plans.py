@@ -212,10 +212,22 @@ def _range(text: str, currency: str) -> tuple[Side, Side]:
 def _side(text: str, currency: str, expected: str) -> Side:
     if not text:
         return None
-    money = text.casefold().endswith(currency.casefold())
-    number = text[: -len(currency)].strip() if money else text.removesuffix("x").strip()
-    if not re.fullmatch(r"\d+(\.\d*)?([eE]\d+)?|\.\d+", number):
+    found = side_of(text, currency)
+    if found is None:
         raise DataError([Problem(f"found '{shown(text)}'; {expected}", code="bound")])
+    return found
+
+
+def side_of(text: str, currency: str) -> Side:
+    """A number and whether it is money, from ``1.2`` or ``50000EUR``; ``None`` where it is neither.
+
+    Raises:
+        DataError: Where a multiple is so large that money was meant.
+    """
+    money = text.strip().casefold().endswith(currency.casefold())
+    number = text.strip()[: -len(currency)].strip() if money else text.strip().removesuffix("x").strip()
+    if not re.fullmatch(r"\d+(\.\d*)?([eE]\d+)?|\.\d+", number):
+        return None
     value = float(number)
     if not money and value > LARGEST_MULTIPLE:
         words = f"found {value:g} times business as usual; for money write the currency behind it: {number}{currency}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from measurement.errors import DataError, Problem, StoreError, did_you_mean, refuse, shown
 from measurement.store import Store
 from measurement.typing import Json
-from theodolite import checking, config, fits, journeys, results, sources
+from theodolite import checking, config, fits, flights, journeys, results, sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from measurement import Panel
     from measurement.mmm import EffectOverTime, Spec
     from measurement.plan.budget import Budget
+    from measurement.plan.flighting import Flighting
     from measurement.plan.forecast import Forecast, Scenario
     from measurement.plan.items import Bound
     from measurement.plan.response import ResponseCurves
@@ -430,6 +431,21 @@ class Study:
 
         asked = plans.Asked(total, periods, at_most, bounds or {}, otherwise, groups or {}, iroas, by_geo)
         return plans.advise(self.panel, self.fitted(), self.config, asked, plans.objective_of(aim, level, goal))
+
+    def flight(self, asked: "flights.Asked | None" = None, *, periods: int | None = None) -> "Flighting":
+        """Advise when to spend each channel's money, on the last fit; channels withheld by a conflict are left out.
+
+        Args:
+            asked: The channels, their money and the limits of their periods (`theodolite.flights.Asked`); every channel
+                with the money of business as usual, between half and twice its average period, by default.
+            periods: How many periods ahead; a quarter of a year by default.
+
+        Raises:
+            StoreError: Where there is no fit of today's data.
+            DataError: With everything that is wrong about the settings.
+            DesignError: Where no plan of a channel keeps to all limits.
+        """
+        return flights.advise(self.panel, self.fitted(), self.config, asked or flights.Asked(), periods)
 
     def forecast(
         self,

@@ -151,6 +151,36 @@ def change_band(frame: pd.DataFrame, kpi: str) -> Layers:
     )
 
 
+def flights(frame: pd.DataFrame, money: str) -> alt.VConcatChart:
+    """When each channel spends: bars of the plan, a line for even spending, a dashed one for business as usual.
+
+    Args:
+        frame: ``date, channel, what, spend``, ``what`` being "planned", "evenly" or "as usual".
+        money: Unit of money.
+    """
+    days = frame["date"].drop_duplicates()
+    ticks = [alt.DateTime(year=d.year, month=d.month, date=d.day) for d in days.iloc[:: -(-len(days) // 13)]]
+    axis = alt.Axis(format="%-d %b", values=ticks, labelOverlap=True, grid=False)
+    x = alt.X("date:T", title=None, axis=axis, scale=alt.Scale(padding=24))
+    y = alt.Y("spend:Q", title=f"Spend ({money})", axis=alt.Axis(format="~s", tickCount=4))
+    dashes = alt.StrokeDash(
+        "what:N",
+        title="The same money spent",
+        scale=alt.Scale(domain=["evenly", "as usual"], range=[[1, 0], [4, 3]]),
+        legend=alt.Legend(orient="top", symbolStrokeColor=MUTED),
+    )
+    rows = []
+    for name, part in frame.groupby("channel", sort=False):
+        planned, others = part[part["what"] == "planned"], part[part["what"] != "planned"]
+        tips = [alt.Tooltip("date:T", title="From"), alt.Tooltip("spend:Q", title=f"Planned ({money})", format=",.0f")]
+        width = max(2.0, 440.0 / max(len(planned), 1))
+        bars = alt.Chart(planned).mark_bar(color=ACCENT, opacity=0.55, width=width).encode(x=x, y=y, tooltip=tips)
+        lines = alt.Chart(others).mark_line(color=MUTED, strokeWidth=1.8).encode(x=x, y=y, strokeDash=dashes)
+        rows.append(alt.layer(bars, lines).properties(width=640, height=120, title=_literal(str(name))))
+    stacked: alt.VConcatChart = alt.vconcat(*rows)
+    return stacked
+
+
 def _one_line(text: str) -> list[str]:
     """A name in an array is drawn as it is."""
     return [text]

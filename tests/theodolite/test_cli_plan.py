@@ -255,3 +255,55 @@ def test_options_that_clash_are_refused(run, fitted_workspace: Path, tmp_path: P
     assert "says itself how many periods" in both.err
     assert "the study has no controls" in none.err
     assert "gone.csv" in gone.err
+
+
+# -- flight ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_flight_is_planned_written_and_read_as_a_plan(run, fitted_workspace: Path, tmp_path: Path) -> None:
+    plan, drawn = tmp_path / "plan.csv", tmp_path / "plan.png"
+    flight = ("flight", "-w", fitted_workspace, "--periods", 5, "--money", "tv=1.1", "--bound", "tv=0:3", "--ramp", 1)
+    told = json.loads(run(*flight, "--out", plan, "--chart", drawn, "--json").out)
+    (tv,) = told["channels"]
+    panel = Study.open(fitted_workspace).panel
+    usual = business_as_usual(panel, 5).spend[..., panel.channels.index("tv")].sum()
+    assert tv["total"] == pytest.approx(1.1 * usual)
+    steps = np.abs(np.diff(tv["spend"], prepend=panel.spend[:, -1, panel.channels.index("tv")].sum()))
+    assert steps.max() <= tv["total"] / 5 * (1 + 1e-6)
+    assert tv["bound"] >= tv["expected"]
+    assert drawn.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    forecast = json.loads(run("forecast", "-w", fitted_workspace, "--plan", plan, "--json").out)
+    assert forecast["spend"] == "as planned"
+    said = run(*flight, "--dark", f"tv={told['dates'][4]}..{told['dates'][4]}", "--pulse", "tv")
+    for words in ("When to spend", "What the timing is worth", "against even spending", "Even spending breaks"):
+        assert words in said.out
+    again = run(*flight, "--out", plan)
+    assert again.code == 2
+    assert "is there already" in again.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--money", "tvv=1"), "did you mean 'tv'"),
+        (("--money", "tv"), "expected CHANNEL=MONEY"),
+        (("--money", "tv=500000"), "write the currency behind it"),
+        (("--others", "0.5:0.9"), "widen the bounds of the periods"),
+        (("--ramp", "much"), "expected a share such as 0.3"),
+        (("--dark", "tv=soon"), "a day is written YYYY-MM-DD"),
+        (("--dark", "tv=2001-01-01"), "begins no week of the plan, which runs from"),
+        (("--dark", "tv=2001-01-01..2001-02-01"), "no week of the plan begins"),
+        (("--fixed", "tv=2001-01-01:5"), "expected DATE:MONEY"),
+        (("--after", "usuall"), "did you mean 'usual'"),
+        (("--out", "plan.xlsx"), "a plan is written to a .csv"),
+        (("--ramp", "tv=0.0001", "--money", "tv=20"), "channel 'tv': no plan keeps to all limits"),
+    ],
+)
+def test_a_flight_that_cannot_be_planned_ends_with_2(
+    run, fitted_workspace: Path, options: tuple[str, ...], words: str
+) -> None:
+    found = run("flight", "-w", fitted_workspace, "--periods", 5, *options)
+    assert found.code == 2
+    assert words in found.err
+    assert found.out == ""
+    assert "Traceback" not in found.err

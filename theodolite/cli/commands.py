@@ -175,6 +175,7 @@ def reconcile(
 
 
 app.command()(plan.budget)
+app.command()(plan.flight)
 app.command()(plan.forecast)
 app.command()(plan.scenario)
 

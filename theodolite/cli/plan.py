@@ -1,4 +1,4 @@
-"""theodolite budget, forecast, scenario: what to spend, what will come, what a plan would change; from the last fit."""
+"""theodolite budget, flight, forecast, scenario: what to spend and when, what will come; from the last fit."""
 
 from pathlib import Path
 from typing import Annotated
@@ -94,6 +94,92 @@ def budget(
     else:
         plan_tables.budget(found, study.config.study.period, study.config.study.margin is not None)
     charting.save(found.chart, chart)
+    raise typer.Exit(0 if found.converged else 1)
+
+
+def flight(
+    workspace: Workspace = HERE,
+    money: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHANNEL=MONEY",
+            help="Plan this channel, with this money over all periods: times business as usual (tv=1.2) or money "
+            "(tv=400000EUR). Otherwise every channel, with the money of business as usual.",
+        ),
+    ] = None,
+    periods: Periods = None,
+    bound: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHANNEL=LOW:HIGH",
+            help="What one period may spend: times the average planned period (tv=0:3) or money (tv=0EUR:50000EUR).",
+        ),
+    ] = None,
+    others: Annotated[
+        str, typer.Option(metavar="LOW:HIGH", help="The same for every channel without a bound of its own.")
+    ] = "0.5:2",
+    ramp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[CHANNEL=]SHARE",
+            help="Largest change from one period to the next, and from the last one of the data, as a share of the "
+            "average planned period: 0.3 for all channels, tv=0.3 for one.",
+        ),
+    ] = None,
+    pulse: Annotated[
+        list[str] | None,
+        typer.Option("--pulse", metavar="CHANNEL", help="A period of this channel may also spend nothing at all."),
+    ] = None,
+    dark: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHANNEL=DATE[..DATE]",
+            help="Spend nothing in the periods that begin on this day, or up to another.",
+        ),
+    ] = None,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CHANNEL=DATE:MONEY", help="What is settled already: tv=2026-01-05:20000EUR."),
+    ] = None,
+    after: Annotated[
+        str,
+        typer.Option(help="What is spent after the plan, into which it carries over: usual (as before), or nothing."),
+    ] = "usual",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write the plan to a new csv that forecast and scenario read."),
+    ] = None,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the plan to a new .png, .svg or .html file.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Advise when to spend each channel's money over the coming periods, and say what better timing is worth."""
+    from theodolite import charting, flights
+    from theodolite.cli import output, plan_tables
+
+    charting.refuse(chart)
+    flights.refuse(out)
+    study = open_study(workspace)
+    asked = flights.Asked(
+        money=money or (),
+        bounds=bound or (),
+        others=others,
+        ramps=ramp or (),
+        pulses=pulse or (),
+        dark=dark or (),
+        fixed=fixed or (),
+        after=after,
+    )
+    found = study.flight(asked, periods=periods)
+    if json:
+        output.as_json(found.to_dict())
+    else:
+        plan_tables.flight(found, study.config.study.period)
+    charting.save(found.chart, chart)
+    flights.save(found, out)
+    if out is not None and not json:
+        output.written({"plan": out})
     raise typer.Exit(0 if found.converged else 1)
 
 

@@ -8,6 +8,7 @@ from theodolite.cli import output
 if TYPE_CHECKING:
     from measurement.estimate import Estimate
     from measurement.plan.budget import Budget, Move
+    from measurement.plan.flighting import Against, Flighting
     from measurement.plan.forecast import Forecast, Scenario
     from measurement.plan.response import ResponseCurves
 
@@ -64,6 +65,50 @@ def curves(found: "ResponseCurves") -> None:
         output.say(f"* No {found.period} of the data spent so little or so much: there the curve is the model's guess.")
     if not found.converged:
         output.say(UNCONVERGED, "bold red")
+
+
+def flight(found: "Flighting", period: str) -> None:
+    """A plan over the periods, what its timing is worth, and how sure that is."""
+    names = [each.channel for each in found.flights]
+    days = found.horizon.dates.astype("datetime64[D]").astype(str).tolist()
+    rows = [[day, *(f"{each.spend[t]:,.0f}" for each in found.flights)] for t, day in enumerate(days)]
+    rows.append(["in all", *(f"{each.total:,.0f}" for each in found.flights)])
+    output.table(f"When to spend ({found.currency})", [f"{period} from", *names], rows)
+    columns = ["channel", "brings", "more than evenly", "better", "more than as usual", "better", "missing at most"]
+    gains = []
+    for each in found.flights:
+        both = [each.even, each.usual]
+        cells = [cell for other in both for cell in _against(other)]
+        gains.append([each.channel, span(each.revenue), *cells, f"{each.gap:.1%}"])
+    output.table(f"What the timing is worth ({found.currency} of revenue, median and 90 % interval)", columns, gains)
+    output.say(f"As usual is the same money in the pattern of business as usual, {found.horizon.like}.")
+    output.say(
+        f"All channels: {span(found.gain_even, sign=True)} against even spending (more with a probability of "
+        f"{found.better_even:.0%}), {span(found.gain_usual, sign=True)} against as usual ({found.better_usual:.0%})."
+    )
+    rest = "spend goes on as usual" if found.after == "usual" else "nothing is spent"
+    output.say(f"What the plan carries over its end counts in full, by what it adds where {rest} afterwards.")
+    output.say("Missing at most: proven; no timing within the limits brings more than that share on top.")
+    for words, others in (
+        ("Even spending", [(each.channel, each.even) for each in found.flights]),
+        ("Spending as usual", [(each.channel, each.usual) for each in found.flights]),
+    ):
+        broken = [name for name, other in others if other is not None and not other.allowed]
+        if broken:
+            output.say(f"{words} breaks the limits that the plan keeps to: {', '.join(broken)}.", "yellow")
+    beyond = [each.channel for each in found.flights if each.beyond]
+    if beyond:
+        output.say(
+            f"A {period} of the plan costs more than any {period} of the data: {', '.join(beyond)}. There the curve is "
+            "the model's guess.",
+            "yellow",
+        )
+    if not found.converged:
+        output.say(UNCONVERGED, "bold red")
+
+
+def _against(other: "Against | None") -> list[str]:
+    return ["–", "–"] if other is None else [span(other.gain, sign=True), f"{other.better:.0%}"]
 
 
 def forecast(found: "Forecast", period: str, currency: str) -> None:
