@@ -15,8 +15,9 @@ from measurement.mmm import Posterior
 from measurement.mmm.counterfactual import TRANSFORM
 from measurement.mmm.priors import forms_of, kinds_of
 from measurement.mmm.transforms import MARGINALS, adstock_weights, saturate
+from measurement.mmm.variation import multiplier_at
 from measurement.panel import Panel
-from measurement.plan.horizon import Horizon
+from measurement.plan.horizon import Horizon, following
 from measurement.typing import Floats, Ints
 
 After = Literal["usual", "nothing"]
@@ -228,7 +229,10 @@ def carry_of(post: Posterior, panel: Panel, plan: Horizon, channel: int, after: 
     scale = 1.0 / (size * post.scales.exposure[channel])
     per_money = share * post.scales.exposure_per_money[channel] * scale
     unit = size * post.scales.outcome * panel.kpi_value * post.draws["coefficient"][:, channel]
+    then = multiplier_at(post, channel, following(panel, periods + reach - 1))
+    then = np.ones((post.size, periods + reach - 1)) if then is None else then
     if forms.first[0]:
+        then = sum((weights[:, [lag]] * then[:, lag : lag + periods] for lag in range(reach)), np.zeros(1))
         weights, given = np.ones((post.size, 1)), np.zeros((post.size, len(size), periods))
     else:
         later = own.sum() / periods if after == "usual" else 0.0
@@ -244,7 +248,7 @@ def carry_of(post: Posterior, panel: Panel, plan: Horizon, channel: int, after: 
         weights=weights,
         given=given,
         per_money=per_money,
-        height=np.repeat(unit[..., None], given.shape[2], axis=2),
+        height=unit[..., None] * then[:, None],
         periods=periods,
         form=kinds.saturations[0],
         code=forms.code[0],

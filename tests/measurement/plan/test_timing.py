@@ -18,9 +18,9 @@ from measurement.plan.timing import Window, best_timing
 WEEKS, AHEAD = 40, 4
 STEEP = {"slope": {"median": 3.0, "low": 2.0, "high": 4.5}}
 FORMS: dict[str, dict[str, Any]] = {
-    "radio": {"order": "saturation_first", "l_max": 3},
+    "radio": {"order": "saturation_first", "l_max": 3, "varies": "slow"},
     "search": {"saturation": "exponential", "l_max": 3},
-    "tv": {"adstock": "delayed", "l_max": 4},
+    "tv": {"adstock": "delayed", "l_max": 4, "varies": "slow"},
 }
 
 
@@ -119,7 +119,7 @@ def test_no_plan_on_a_grid_brings_more_and_none_is_above_the_bound(
     assert found.objective == pytest.approx(carry.expected(found.spend)[0])
     assert found.objective >= best * (1 - 2e-4)
     assert found.bound >= max(best, found.objective) * (1 - 1e-9)
-    assert found.gap < (0.25 if steep and channel != "search" else 0.08)
+    assert found.gap < (0.35 if steep and channel != "search" else 0.08)
 
 
 def test_where_every_draw_is_concave_the_plan_is_proven_best() -> None:
