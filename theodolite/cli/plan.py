@@ -18,6 +18,13 @@ Controls = Annotated[
         help="Controls of the periods ahead (date, geo, the controls); as a year ago otherwise.",
     ),
 ]
+PlanFile = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write the plan to a new csv that forecast and scenario read."),
+]
+PlanChart = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Draw the plan to a new .png, .svg or .html file.")
+]
 
 
 def budget(
@@ -145,13 +152,8 @@ def flight(
         str,
         typer.Option(help="What is spent after the plan, into which it carries over: usual (as before), or nothing."),
     ] = "usual",
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="Write the plan to a new csv that forecast and scenario read."),
-    ] = None,
-    chart: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the plan to a new .png, .svg or .html file.")
-    ] = None,
+    out: PlanFile = None,
+    chart: PlanChart = None,
     json: AsJson = False,
 ) -> None:
     """Advise when to spend each channel's money over the coming periods, and say what better timing is worth."""
