@@ -161,6 +161,28 @@ def contributions(frame: pd.DataFrame) -> Layers:
     return alt.layer(bars, whiskers, dots, autosize=FIT)
 
 
+def claims(frame: pd.DataFrame, money: str) -> Layers:
+    """What each channel brings in a year before any data are seen, with its 90 % interval, on a logarithmic scale.
+
+    Args:
+        frame: ``channel, low, median, high`` in money.
+        money: Its unit.
+    """
+    base = alt.Chart(frame, width=520, height=alt.Step(26)).encode(
+        y=alt.Y("channel:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=220)),
+        tooltip=[
+            alt.Tooltip("channel:N", title="Channel"),
+            *(alt.Tooltip(f"{f}:Q", title=f.capitalize(), format=",.0f") for f in ("low", "median", "high")),
+        ],
+    )
+    x = alt.X(
+        "low:Q", title=f"Brings a year, by its prior ({money})", scale=alt.Scale(type="log", nice=False, padding=12)
+    )
+    axis = alt.Axis(format="~s", tickCount=4)
+    spans = base.mark_rule(color=ACCENT, strokeWidth=2).encode(x=x.axis(axis), x2="high:Q")
+    return alt.layer(spans, base.mark_point(filled=True, color=ACCENT, size=60, opacity=1).encode(x="median:Q"))
+
+
 def response_curves(frame: pd.DataFrame, now: pd.DataFrame, money: str) -> alt.FacetChart:
     """What more or less spend would bring, channel by channel; dashed and pale beyond what was ever spent.
 

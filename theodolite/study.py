@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from experiments.planning.proposal import Design, Designs
     from measurement import Panel
     from measurement.mmm import EffectOverTime, Spec
+    from measurement.mmm.prior_predictive import PriorPredictive
     from measurement.plan.budget import Budget
     from measurement.plan.flighting import Flighting
     from measurement.plan.forecast import Forecast, Scenario
@@ -371,6 +372,12 @@ class Study:
         lifts = [item.lift for item in self.evidence()[0]]
         folds = comparing.folds_of(self.panel, self.spec) if full else 0
         return compare(self.panel, asked, lifts, folds=folds, seed=seed, n_jobs=jobs, progress=progress)
+
+    def prior(self, *, seed: int = 0) -> "PriorPredictive":
+        """What the priors of the study's model claim in money, before any fit. Writes nothing."""
+        from measurement.mmm.prior_predictive import prior_predictive
+
+        return prior_predictive(self.panel, self.spec, seed=seed)
 
     def curves(self, channels: Sequence[str] | None = None) -> "ResponseCurves":
         """Response and marginal curves of the last fit, all channels or the named ones."""

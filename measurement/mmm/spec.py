@@ -319,8 +319,9 @@ def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
         if spec.channels[name].l_max > periods:
             problems.append(
                 Problem(
-                    f"channel '{shown(name)}' has l_max {spec.channels[name].l_max}, "
-                    f"but the panel has only {periods} periods",
+                    f"channel '{shown(name)}' has l_max {spec.channels[name].l_max}, but the panel has only {periods} "
+                    f"{panel.period}s: set l_max to {max(1, periods // 4)} or less ([channels.{shown(name)}] in "
+                    "theodolite.toml), or leave it out",
                     code="l-max",
                 )
             )

@@ -307,3 +307,45 @@ def test_a_flight_that_cannot_be_planned_ends_with_2(
     assert words in found.err
     assert found.out == ""
     assert "Traceback" not in found.err
+
+
+def test_the_priors_are_told_in_money_before_any_fit(run, workspace: Path, tmp_path: Path) -> None:
+    drawn = tmp_path / "prior.png"
+    plain = json.loads(run("mmm", "prior", "-w", workspace, "--chart", drawn, "--json").out)
+    assert [channel["channel"] for channel in plain["channels"]] == ["brand_search", "social", "tv"]
+    assert 0 < plain["share"]["median"] < 1
+    assert drawn.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    settings_of(workspace, "[channels.tv]\n", "[channels.tv]\ncontribution = { median = 0.7, low = 0.5, high = 0.9 }\n")
+    said = run("mmm", "prior", "-w", workspace)
+    assert said.code == 0
+    assert "leaves little for all else" in said.out
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("[channels.tv]\nl_max = 300\n", "set l_max to 20 or less ([channels.tv] in theodolite.toml)"),
+        ("[channels.tvv]\n", "did you mean 'tv'"),
+        ("[channels.tv]\nroi = { median = 2.0, low = 3.0, high = 1.0 }\n", "low < median < high"),
+        (
+            "[channels.tv]\nroi = { median = 1.0, low = 0.5, high = 2.0 }\ncoefficient = { median = 1.0, low = 0.5, "
+            "high = 2.0 }\n",
+            "an effect has one size",
+        ),
+        ("[channels.tv]\norganic = true\n", "take the mark or the money away"),
+        ("[channels.tv]\nadstok = 'none'\n", "did you mean 'adstock'"),
+        ("[treatments.price]\n", "price"),
+    ],
+)
+def test_contradictory_settings_end_with_one_error(run, workspace: Path, settings: str, words: str) -> None:
+    store = {path: path.read_bytes() for path in (workspace / ".theodolite").rglob("*") if path.is_file()}
+    section = settings.partition("\n")[0] + "\n"
+    text = (workspace / "theodolite.toml").read_text()
+    settings_of(workspace, *((section, settings) if section in text else ("[data]\n", settings + "\n[data]\n")))
+    for command in (("mmm", "prior"), ("mmm", "fit", "--quiet")):
+        found = run(*command, "-w", workspace)
+        assert found.code == 2, found.out
+        assert words in found.err
+        assert found.out == ""
+        assert "Traceback" not in found.err
+    assert {path: path.read_bytes() for path in (workspace / ".theodolite").rglob("*") if path.is_file()} == store

@@ -1,4 +1,4 @@
-"""theodolite mmm: fit, summary, validate, curves, over-time, export, backtest, compare."""
+"""theodolite mmm: prior, fit, summary, validate, curves, over-time, export, backtest, compare."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +9,28 @@ from theodolite.cli import mmm_compare
 from theodolite.cli.options import HERE, AsJson, Quiet, Seed, Workspace, open_study
 
 app = typer.Typer(help="The marketing mix model: fit it with the tests inside, and read it.", no_args_is_help=True)
+
+
+@app.command()
+def prior(
+    workspace: Workspace = HERE,
+    seed: Seed = 0,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the claims to a new .png, .svg or .html file.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Say in money what the priors claim, before any fit."""
+    from theodolite import charting
+    from theodolite.cli import output, plan_tables
+
+    charting.refuse(chart)
+    found = open_study(workspace).prior(seed=seed)
+    if json:
+        output.as_json(found.to_dict())
+    else:
+        plan_tables.prior(found)
+    charting.save(found.chart, chart)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from theodolite.cli import output
 
 if TYPE_CHECKING:
     from measurement.estimate import Estimate
+    from measurement.mmm.prior_predictive import PriorPredictive
     from measurement.plan.budget import Budget, Move
     from measurement.plan.flighting import Against, Flighting
     from measurement.plan.forecast import Forecast, Scenario
@@ -42,6 +43,33 @@ def budget(found: "Budget", period: str, with_margin: bool) -> None:
         output.say(line, "yellow")
     if not found.converged:
         output.say(UNCONVERGED, "bold red")
+
+
+def prior(found: "PriorPredictive") -> None:
+    """What the priors claim, a row per channel, and what is odd about it."""
+    rows = [
+        [
+            each.channel,
+            each.about,
+            span(each.yearly),
+            _shares(each.share),
+            "–" if each.iroas is None else output.interval(each.iroas.to_dict()),
+            output.interval(each.half_life.to_dict(), 1),
+        ]
+        for each in found.channels
+    ]
+    columns = ["channel", "prior of", f"brings a year ({found.currency})", "share of the KPI", "iROAS"]
+    title = "What the priors claim, before any fit (median and 90 % interval)"
+    output.table(title, [*columns, f"half-life ({found.period}s)"], rows)
+    output.say(
+        f"All media: {_shares(found.share)} of the KPI, which is {found.kpi_yearly:,.0f} {found.currency} a year."
+    )
+    for line in found.cautions():
+        output.say(line, "yellow")
+
+
+def _shares(share: "Estimate") -> str:
+    return f"{share.median:.0%} [{share.low:.0%}, {share.high:.0%}]"
 
 
 def curves(found: "ResponseCurves") -> None:
