@@ -19,15 +19,14 @@ from measurement.simulate.settings import ChannelTruth, WorldSettings
 QUICK = mmm.Sampling(chains=2, warmup=250, draws=300)
 WEEKS = {"national": 104, "geo": 78}
 CHANNELS, GEOS, HISTORY = 4, 5, 12
-DRIVEN = ("strong", "some", "no", "no")
 ABOUT = """90 % intervals of channel iROAS in simulated worlds (`python benchmarks/study_mmm.py`): 4 channels that spend
 11 % of revenue, national (104 weeks) or 5 geos (78 weeks), 12 weeks of spend before the first row that the model does
 not see. Truths `priors`: each channel's iROAS, decay, half-saturation, slope and spread between geos are drawn from
 populations as wide as the model's default priors; `presets`: from the simulator's narrower ones. Follows: in the worlds
-with `yes`, the spend of strong and some channels follows demand. Told: `as it is` marks every channel with what it is,
-`no` marks none (no confounding term, s = 0). *covered* is the share of intervals that hold the truth, *error* its
-standard error over worlds, *width* the mean log of high / low, *bias* and *rmse* those of the log of the median over
-the truth."""
+with `yes`, the spend of brand search (strong) and generic search (some) follows demand. Told: `as it is` marks every
+channel with what it is, `no` marks none (no confounding term, s = 0). *covered* is the share of intervals that hold the
+truth, *error* its standard error over worlds, *width* the mean log of high / low, *bias* and *rmse* those of the log of
+the median over the truth."""
 CONDITIONS = (
     ("priors", False, "as it is"),
     ("presets", False, "as it is"),
@@ -60,8 +59,8 @@ def settings_of(size: str, seed: int, truths: str, follows: bool) -> WorldSettin
     made: Any = national(**common) if size == "national" else geo(n_geos=GEOS, n_tests=0, **common)  # type: ignore[arg-type]
     rng = np.random.default_rng((seed, 1))
     channels = [
-        replace(channel, peak=0.0, l_max=8, demand_driven=driven if follows else "no")
-        for channel, driven in zip(made.channels, DRIVEN, strict=True)
+        replace(channel, peak=0.0, l_max=8, demand_driven=channel.demand_driven if follows else "no")
+        for channel in made.channels
     ]
     if truths == "priors":
         channels = [channel_like_its_prior(channel, rng, ChannelSpec()) for channel in channels]

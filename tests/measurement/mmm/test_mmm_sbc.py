@@ -138,3 +138,30 @@ def test_a_shift_of_a_fifth_of_the_spread_is_seen_in_a_thousand_fits():
     off = (rng.standard_normal((1000, 99)) < truth + 0.2).sum(1)
     assert min(band(right, 99, 20), chi_square(right, 99, 20)) > 0.01
     assert band(off, 99, 20) < 1e-4
+
+
+def test_the_committed_tables_hold(study_table):
+    """Each model as it is shows nothing by any quantity; every planted mistake is seen, most beyond doubt."""
+    rows = study_table("sbc")
+    plain = {row["model"]: row for row in rows if not row["mistake"]}
+    assert {"national", "geo", "tests"} <= set(plain)
+    for row in plain.values():
+        assert int(row["fits"]) >= 100
+        assert float(row["adjusted"]) > 0.05
+        assert float(row["lag"]) < 0.25
+        assert float(row["divergent"]) < 0.03
+    planted = [row for row in rows if row["mistake"]]
+    assert len(planted) >= 3
+    assert all(float(row["adjusted"]) < 0.05 for row in planted)
+    assert sum(float(row["adjusted"]) < 1e-9 for row in planted) >= 3
+    each = study_table("sbc_quantities")
+    assert {"iroas 1", "log-likelihood", "contribution"} < {row["quantity"] for row in each if row["model"] == "tests"}
+    assert all(abs(float(row["mean rank"]) - 0.5) < 0.12 for row in each)
+
+
+def test_intervals_cover_in_worlds_without_confounding(study_table):
+    rows = [row for row in study_table("mmm_coverage") if row["follows"] == "no"]
+    assert {row["truths"] for row in rows} == {"priors", "presets"}
+    for row in rows:
+        assert int(row["worlds"]) >= 50
+        assert 0.86 <= float(row["covered"]) <= 0.94
