@@ -43,6 +43,25 @@ class Credit:
     conversion_probability: float | None = None
     about: Json = field(default_factory=dict)
 
+    def ranks(self, top: int = 3) -> pd.DataFrame:
+        """How firm the order of the channels is: one row per channel, most conversions first.
+
+        Args:
+            top: How many channels count as the top.
+
+        Returns:
+            ``channel, rank`` (1 is the most), ``rank_low`` and ``rank_high`` (90 %), and ``in_top``: the share of draws
+            in which it is among the first ``top``; ties share the better rank. NaN where nothing was drawn.
+        """
+        drawn = _rank(self.conversions_draws)
+        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0) if len(drawn) else (np.nan, np.nan)
+        inside = (drawn <= top).mean(axis=0) if len(drawn) else np.nan
+        rank = _rank(self.conversions[None])[0]
+        frame = pd.DataFrame(
+            {"channel": self.channels, "rank": rank, "rank_low": low, "rank_high": high, "in_top": inside}
+        )
+        return frame.sort_values(["rank", "channel"], ignore_index=True)
+
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
@@ -191,6 +210,13 @@ class Attribution:
         share = conversions["estimate"] / self.conversions
         row = {"channel": channel, "conversions": conversions, "value": value, "share": share, "removal_effect": effect}
         return row | {"spend": spend} | _roas(value, spend)
+
+
+def _rank(credit: Floats) -> Floats:
+    """Rank of each channel in each row, 1 for the most; shape (rows, channels)."""
+    best = -np.sort(-credit, axis=1)
+    found = [np.searchsorted(-each, -row, side="left") + 1.0 for each, row in zip(best, credit, strict=True)]
+    return np.array(found).reshape(credit.shape)
 
 
 def _column(draws: Floats | None, channel: int) -> Floats:

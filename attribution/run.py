@@ -13,6 +13,8 @@ from measurement.provenance import Provenance, versions
 from measurement.typing import Floats
 
 MOST_DRAWS = 10_000
+FEW = 20
+"""Conversions below which a channel's credit is called rough."""
 
 
 def attribute(
@@ -74,7 +76,7 @@ def attribute(
         window=paths.window,
         spec_hash=paths.spec.sha256,
         provenance=Provenance(paths.sha256, settings, seed, versions("numpy", "scipy", "duckdb")),
-        findings=(*paths.findings, *left_out, *said, *_unseen(paths, spend or {})),
+        findings=(*paths.findings, *left_out, *said, *_rare(paths), *_unseen(paths, spend or {})),
     )
 
 
@@ -116,6 +118,24 @@ def _sound(paths: Paths, draws: int, spend: Mapping[str, float]) -> None:
     ]
     if problems:
         raise DataError(problems)
+
+
+def _rare(paths: Paths) -> list[Problem]:
+    """Channels whose credit rests on few conversions."""
+    channels = len(paths.channels)
+    converting = paths.conversions[paths.owner] > 0
+    met = np.unique(paths.owner[converting] * channels + paths.touches[converting])
+    sold = np.bincount(met % channels, paths.conversions[met // channels], channels)
+    few = [i for i in range(channels) if 0 < sold[i] < FEW]
+    if not few:
+        return []
+    named = ", ".join(f"'{shown(paths.channels[i])}' ({sold[i]:,.0f})" for i in few[:10]) + (
+        ", ..." if few[10:] else ""
+    )
+    message = (
+        f"fewer than {FEW} conversions have a touch of {named}: the credit of these channels is rough in every model"
+    )
+    return [Problem(message, column="channel", level="note", code="rare-channel")]
 
 
 def _unseen(paths: Paths, spend: Mapping[str, float]) -> list[Problem]:

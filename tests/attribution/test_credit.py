@@ -186,6 +186,21 @@ def test_without_draws_there_are_no_intervals(paths):
     assert Attribution.from_bytes(found.to_bytes()).to_dict() == found.to_dict()
 
 
+def test_ranks_say_how_firm_the_order_is():
+    frame = pd.DataFrame({"path": ["a", "b", "c", "d"], "conversions": [900.0, 100, 95, 1], "nulls": [9.0] * 4})
+    result = attribute(from_frame(frame, PathSpec(), ()), ["last"], draws=500)
+    ranks = result["last"].ranks(top=2).set_index("channel")
+    assert list(ranks.index) == ["a", "b", "c", "d"]
+    assert list(ranks["rank"]) == [1, 2, 3, 4]
+    assert ranks.loc["a", "in_top"] == 1
+    assert ranks.loc["d", "in_top"] == 0
+    assert 0.5 < ranks.loc["b", "in_top"] < 0.8
+    assert ranks.loc["b", ["rank_low", "rank_high"]].to_list() == [2, 3]
+    (rare,) = [p for p in result.findings if p.code == "rare-channel"]
+    assert "'d' (1)" in rare.message
+    assert attribute(from_frame(frame, PathSpec(), ()), ["last"], draws=0)["last"].ranks()["in_top"].isna().all()
+
+
 def test_a_credit_that_is_not_there_is_named(result):
     with pytest.raises(DataError, match="did you mean 'markov:1'"):
         result["markov"]

@@ -1,0 +1,18 @@
+"""Intervals of credit hold the truth about nine times in ten: the committed table, and a short run of the study."""
+
+import pytest
+
+
+def test_the_committed_table_keeps_its_promise(study_table):
+    rows = study_table("attribution")
+    assert {row["model"] for row in rows} >= {"linear", "time_decay", "markov:1", "markov:3", "shapley", "hazard"}
+    assert {row["truth"] for row in rows} == {"model", "cause"}
+    for row in rows:
+        assert 0.86 <= float(row["coverage"]) <= 0.94, row
+
+
+@pytest.mark.parametrize("models", [["linear", "markov:2", "hazard"]])
+def test_a_short_run_comes_near(study_module, models):
+    study = study_module("study_attribution")
+    for row in study.study(25, 900, models, population=60_000):
+        assert 0.75 <= row["coverage"] <= 1.0, row
