@@ -209,7 +209,7 @@ class Attribution:
         spend = self.spend.get(channel)
         share = conversions["estimate"] / self.conversions
         row = {"channel": channel, "conversions": conversions, "value": value, "share": share, "removal_effect": effect}
-        return row | {"spend": spend} | _roas(value, spend)
+        return row | {"spend": spend} | _roas(value, spend) | _cpa(conversions, spend)
 
 
 def _rank(credit: Floats) -> Floats:
@@ -237,3 +237,11 @@ def _roas(value: Json | None, spend: float | None) -> Json:
         return {"roas": None, "roas_interval": None}
     over = {key: None if amount is None else amount / spend for key, amount in value.items()}
     return {"roas": over["estimate"], "roas_interval": {"low": over["low"], "high": over["high"]}}
+
+
+def _cpa(conversions: Json, spend: float | None) -> Json:
+    """Money per attributed conversion, with its interval; empty of numbers where either is unknown or 0."""
+    if not spend:
+        return {"cpa": None, "cpa_interval": None}
+    one, low, high = (spend / won if won else None for won in map(conversions.get, ("estimate", "high", "low")))
+    return {"cpa": one, "cpa_interval": {"low": low, "high": high}}

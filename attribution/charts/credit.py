@@ -1,4 +1,4 @@
-"""Charts of attribution, in Altair, from tidy frames with fixed field names; names are only ever values."""
+"""What models credit, side by side, with intervals."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from attribution.path_table import NO_TOUCH
-from measurement.charts import ACCENT, CHANNELS, FIT, MUTED, Layers
+from measurement.charts import CHANNELS, FIT, MUTED, Layers
 
 LABELS = {
     "first": "First touch",
@@ -29,30 +29,54 @@ def models(frame: pd.DataFrame, quantity: Literal["conversions", "value"] = "con
     """What each model credits to each channel, side by side, with 90 % intervals.
 
     Args:
-        frame: `Attribution.to_frame()`; conversions that no touch preceded are left out.
+        frame: `Attribution.to_frame()`, of `attribution.views.leading` where there are many channels; conversions that
+            no touch preceded are left out.
         quantity: What is credited.
         unit: Unit of the money, for the axis.
     """
+    title = "Credited conversions" if quantity == "conversions" else f"Credited value{f' ({unit})' if unit else ''}"
+    return _side_by_side(frame[frame["channel"] != NO_TOUCH], quantity, title, ",.1f")
+
+
+def returns(
+    frame: pd.DataFrame, quantity: Literal["roas", "cpa"] = "roas", unit: str = "", *, reference: float | None = None
+) -> Layers:
+    """Credit against cost: attributed money per money spent, or money per attributed conversion, by model.
+
+    Args:
+        frame: `attribution.cost.returns`.
+        quantity: Which of the two.
+        unit: Unit of the money, for the axis.
+        reference: A value drawn across: break-even.
+    """
+    money = unit or "money"
+    title = f"Attributed {money} per {money} spent (ROAS)" if quantity == "roas" else f"Spend per conversion ({money})"
+    return _side_by_side(frame, quantity, title, ",.2f", reference)
+
+
+def _side_by_side(
+    frame: pd.DataFrame, quantity: str, title: str, number: str, reference: float | None = None
+) -> Layers:
     names = {"model": "model", "channel": "channel", quantity: "estimate"}
     names |= {f"{quantity}_low": "low", f"{quantity}_high": "high"}
-    drawn = frame.loc[frame["channel"] != NO_TOUCH, list(names)].rename(columns=names)
+    drawn = frame[list(names)].rename(columns=names).dropna(subset="estimate")
     present = list(dict.fromkeys(drawn["model"]))
     drawn["label"] = drawn["model"].map(lambda name: LABELS.get(name, name))
     labels = [LABELS.get(name, name) for name in present]
     order = drawn.groupby("channel")["estimate"].mean().sort_values(ascending=False).index.to_list()
-    title = "Credited conversions" if quantity == "conversions" else f"Credited value{f' ({unit})' if unit else ''}"
     colours = alt.Scale(domain=labels, range=[CHANNELS[i % len(CHANNELS)] for i in range(len(labels))])
     shapes = alt.Scale(domain=labels, range=[SHAPES[i % len(SHAPES)] for i in range(len(labels))])
     legend = alt.Legend(title=None, orient="top", columns=3, symbolType="circle")
+    axis = alt.Axis(ticks=False, domain=False, labelPadding=8, labelLimit=240)
     base = alt.Chart(drawn).encode(
-        y=alt.Y("channel:N", title=None, sort=order, axis=alt.Axis(ticks=False, domain=False, labelPadding=8)),
+        y=alt.Y("channel:N", title=None, sort=order, axis=axis),
         yOffset=alt.YOffset("label:N", sort=labels),
         color=alt.Color("label:N", scale=colours, legend=legend, sort=None),
         tooltip=[
             alt.Tooltip("channel:N", title="Channel"),
             alt.Tooltip("label:N", title="Model"),
             *(
-                alt.Tooltip(f"{field}:Q", title=field.capitalize(), format=",.1f")
+                alt.Tooltip(f"{field}:Q", title=field.capitalize(), format=number)
                 for field in ("estimate", "low", "high")
             ),
         ],
@@ -62,36 +86,8 @@ def models(frame: pd.DataFrame, quantity: Literal["conversions", "value"] = "con
     dots = base.mark_point(filled=True, opacity=1, size=48).encode(
         x="estimate:Q", shape=alt.Shape("label:N", scale=shapes, legend=None)
     )
-    return alt.layer(whiskers, dots, autosize=FIT).properties(
-        width="container", height=alt.Step(13, **{"for": "offset"})
-    )
-
-
-def top_paths(frame: pd.DataFrame, top: int = 15) -> Layers:
-    """The commonest paths: how many conversions they brought, and how often a journey on them converted.
-
-    Args:
-        frame: `Paths.to_frame()`; conversions that no touch preceded are left out.
-        top: How many paths.
-    """
-    drawn = frame.loc[(frame["path"] != NO_TOUCH) & (frame["conversions"] > 0)].head(top)
-    drawn = drawn.assign(rate=drawn["conversions"] / (drawn["conversions"] + drawn["nulls"]))
-    base = alt.Chart(drawn).encode(
-        y=alt.Y("path:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=320)),
-        tooltip=[
-            alt.Tooltip("path:N", title="Path"),
-            alt.Tooltip("conversions:Q", title="Conversions", format=",.0f"),
-            alt.Tooltip("nulls:Q", title="Journeys without one", format=",.0f"),
-            alt.Tooltip("rate:Q", title="Share that converted", format=".1%"),
-        ],
-    )
-    x = alt.X(
-        "conversions:Q",
-        title="Conversions (share of the path's journeys that converted)",
-        axis=alt.Axis(format="~s", tickCount=6),
-    )
-    bars = base.mark_bar(color=ACCENT, opacity=0.6, height=14).encode(x=x)
-    rates = base.mark_text(align="left", dx=4, color=MUTED).encode(
-        x="conversions:Q", text=alt.Text("rate:Q", format=".1%")
-    )
-    return alt.layer(bars, rates, autosize=FIT).properties(width="container", height=alt.Step(22))
+    layers = [whiskers, dots]
+    if reference is not None:
+        rule = alt.Chart(pd.DataFrame({"at": [reference]})).mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x="at:Q")
+        layers.append(rule)
+    return alt.layer(*layers, autosize=FIT).properties(width="container", height=alt.Step(13, **{"for": "offset"}))
