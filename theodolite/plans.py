@@ -128,6 +128,8 @@ class Asked:
     groups: Mapping[tuple[str, ...], str]
     iroas: float | None
     by_geo: bool
+    target_mroas: float | None = None
+    target_iroas: float | None = None
 
 
 def advise(panel: "Panel", fitted: "Fitted", config: "Config", asked: Asked, objective: "Objective") -> "Budget":
@@ -152,6 +154,8 @@ def advise(panel: "Panel", fitted: "Fitted", config: "Config", asked: Asked, obj
         otherwise=None if asked.otherwise is None else _bound(asked.otherwise, currency),
         groups=[group_of(names, text, currency, usual) for names, text in groups],
         iroas=asked.iroas,
+        target_mroas=asked.target_mroas,
+        target_iroas=asked.target_iroas,
         by_geo=asked.by_geo,
         held=withheld(fitted.conflicts),
     )

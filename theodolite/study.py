@@ -1,7 +1,7 @@
 """Study: a workspace and its verbs. Every face (command line, report, notebook) calls these and nothing below them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -409,6 +409,8 @@ class Study:
         otherwise: "Bound | str | None" = None,
         groups: Mapping[tuple[str, ...], str] | None = None,
         iroas: float | None = None,
+        target_mroas: float | None = None,
+        target_iroas: float | None = None,
         by_geo: bool = False,
         aim: str = "mean",
         level: float | None = None,
@@ -424,6 +426,8 @@ class Study:
             otherwise: The same for all others; ``"0.5:1.5"`` by default.
             groups: The same for channels together.
             iroas: Least expected incremental revenue per money of the whole plan.
+            target_mroas: Spend as long as the next money brings this much revenue; a total is then the most to spend.
+            target_iroas: Spend as much as keeps the whole plan's revenue per money at this; a total as above.
             by_geo: Whether each geo's spend may move on its own.
             aim: ``mean``, ``worst``, ``cautious`` or ``goal``, of the profit (`measurement.plan.allocation.Objective`).
             level: Of the aims ``worst`` (0.1 by default) and ``cautious`` (1 by default).
@@ -437,6 +441,7 @@ class Study:
         from theodolite import plans
 
         asked = plans.Asked(total, periods, at_most, bounds or {}, otherwise, groups or {}, iroas, by_geo)
+        asked = replace(asked, target_mroas=target_mroas, target_iroas=target_iroas)
         return plans.advise(self.panel, self.fitted(), self.config, asked, plans.objective_of(aim, level, goal))
 
     def flight(self, asked: "flights.Asked | None" = None, *, periods: int | None = None) -> "Flighting":

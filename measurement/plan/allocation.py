@@ -290,8 +290,10 @@ class _Problem:
         return [LinearConstraint(chosen.tocsr(), 1.0, 1.0), LinearConstraint(beside.tocsr(), -np.inf, 0.0)]
 
 
-def best_of_each_draw(curves: Curves, total: float, cost: float = 1.0, *, spend_all: bool = False) -> Floats:
-    """Each draw's own best spend were its curves the truth and the total the only limit, shape (draws, items).
+def best_of_each_draw(
+    curves: Curves, total: float, cost: float = 1.0, *, spend_all: bool = False, returns: float | None = None
+) -> Floats:
+    """Each draw's own best spend were its curves the truth, within the total and the return, shape (draws, items).
 
     By one price per draw: every item takes the level that returns most above the price, and the price is raised until
     the total is kept (Lagrangian relaxation). Between the levels of the last two prices it is divided so that the total
@@ -302,12 +304,22 @@ def best_of_each_draw(curves: Curves, total: float, cost: float = 1.0, *, spend_
         total: Money over all items.
         cost: Money charged per money spent.
         spend_all: Whether the total is spent even where the next money does not earn its cost.
+        returns: Least value per money of the whole; a draw that cannot reach it comes as near as it can.
     """
     draws = len(curves.value)
 
-    def taken(price: Floats) -> Floats:
-        best = (curves.value - price[:, None, None] * curves.spend).argmax(axis=2)
-        return np.take_along_axis(np.broadcast_to(curves.spend, curves.value.shape), best[..., None], 2)[..., 0]
+    def taken(price: Floats) -> tuple[Floats, Floats]:
+        """Spend of each item at a price, and how far the value of all lies above the least return."""
+        best = (curves.value - price[:, None, None] * curves.spend).argmax(axis=2)[..., None]
+        spend = np.take_along_axis(np.broadcast_to(curves.spend, curves.value.shape), best, 2)[..., 0]
+        value = np.take_along_axis(curves.value, best, 2)[..., 0]
+        return spend, (value - (0.0 if returns is None else returns) * spend).sum(axis=1)
+
+    def too_low(price: Floats) -> Bools:
+        spend, above = taken(price)
+        over = spend.sum(axis=1) > total
+        # A price above the return asked for only leads away from it.
+        return over if returns is None or spend_all else over | ((price < returns) & (above < 0))
 
     slopes = np.diff(curves.value, axis=2) / np.diff(curves.spend, axis=1)
     steepest = max(float(np.abs(slopes).max()), cost) * 1.01 + 1e-9
@@ -315,9 +327,11 @@ def best_of_each_draw(curves: Curves, total: float, cost: float = 1.0, *, spend_
     low, high = least.copy(), np.full(draws, steepest)
     for _ in range(60):
         middle = (low + high) / 2
-        above = taken(middle).sum(axis=1) > total
+        above = too_low(middle)
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-    more, less = taken(low), taken(high)
+    (more, missed), (less, kept) = taken(low), taken(high)
     most, rest = more.sum(axis=1), less.sum(axis=1)
     share = np.where(most > total, (total - rest) / np.maximum(most - rest, 1e-12), 1.0)
+    if returns is not None and not spend_all:
+        share = np.where(missed < 0, np.minimum(share, kept / np.maximum(kept - missed, 1e-12)), share)
     return np.asarray(less + np.clip(share, 0.0, 1.0)[:, None] * (more - less))

@@ -1,8 +1,8 @@
 """Budget: how to split money over channels (or channels and geos) in the coming periods, and how sure that is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -72,6 +72,21 @@ class Move:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A return up to which money is spent, instead of a given total.
+
+    Attributes:
+        of: ``mroas``, that of the next money of every channel, or ``iroas``, that of the whole plan.
+        least: Incremental revenue per money that is to be kept in expectation.
+        most: Money that may be spent at most: the total asked for, or what the bounds of the channels add up to.
+    """
+
+    of: Literal["mroas", "iroas"]
+    least: float
+    most: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Budget:
     """The advised plan beside business as usual.
@@ -91,6 +106,7 @@ class Budget:
         bound: No plan within the limits has a larger one (on the curves as interpolated between levels).
         gap: Share of the bound that may still be missing.
         provenance: Data, settings, seed and versions.
+        target: The return up to which money was spent; ``None`` where the total was given.
     """
 
     moves: tuple[Move, ...]
@@ -107,6 +123,7 @@ class Budget:
     bound: float
     gap: float
     provenance: Provenance
+    target: Target | None = None
 
     def to_dict(self) -> Json:
         """As plain JSON values: what ``theodolite budget --json`` prints."""
@@ -117,6 +134,7 @@ class Budget:
             "business_as_usual": self.horizon.like,
             "current_total": float(self.horizon.spend.sum()),
             "total": self.total,
+            "target": None if self.target is None else asdict(self.target),
             "margin": self.margin,
             "currency": self.currency,
             "converged": self.converged,
@@ -170,11 +188,13 @@ def budget(
     otherwise: Bound | None = None,
     groups: Sequence[GroupBound] = (),
     iroas: float | None = None,
+    target_mroas: float | None = None,
+    target_iroas: float | None = None,
     by_geo: bool = False,
     held: Mapping[str, str] | None = None,
     draws: int = MOST_DRAWS,
 ) -> Budget:
-    """Find the best split of a budget.
+    """Find the best split of a budget, or with a target how much to spend.
 
     Args:
         post: The fit.
@@ -189,6 +209,9 @@ def budget(
         otherwise: Bounds of all other channels: half to one and a half times business as usual by default.
         groups: Bounds on channels together.
         iroas: Least expected incremental revenue per money of the whole plan, where one is wanted.
+        target_mroas: Spend as long as the next money of a channel brings this much incremental revenue or more in
+            expectation; ``total``, where given, is the most that may be spent.
+        target_iroas: Spend for as much revenue as possible while the whole plan brings this much per money or more.
         by_geo: Whether each geo's spend may move on its own.
         held: Channels that no advice may be given on, with the reason: they stay as they are unless ``bounds`` says
             otherwise.
@@ -200,14 +223,21 @@ def budget(
     """
     plan = horizon or business_as_usual(panel, periods or quarter(panel))
     aim = objective or Objective()
-    refuse(_problems(panel, total, margin, bounds or {}, groups, iroas, aim))
+    problems = _problems(panel, total, margin, bounds or {}, groups, iroas, aim)
+    refuse(problems + _targets(target_mroas, target_iroas, iroas, aim))
     waiting = {name: why for name, why in (held or {}).items() if name not in (bounds or {})}
     own = {name: Bound(low=1.0, high=1.0) for name in waiting} | dict(bounds or {})
     few = post.thinned(draws)
     items = Items.of(panel, plan, own, otherwise or Bound(), by_geo)
-    money = float(plan.spend.sum()) if total is None else total
+    most = float(items.high.sum()) if total is None else total
+    target = None if target_mroas is None else Target("mroas", target_mroas, most)
+    if target_iroas is not None:
+        target, iroas = Target("iroas", target_iroas, most), target_iroas
+    if target is not None:
+        aim = replace(aim, cost=margin * target.least if target.of == "mroas" else 0.0)
+    money = float(plan.spend.sum()) if total is None and target is None else most
     limits = Limits(
-        low=money if spend_all else 0.0,
+        low=money if spend_all and target is None else 0.0,
         high=money,
         groups=tuple(Group(items.of_channels(group.channels), group.low, group.high) for group in groups),
         returns=None if iroas is None else iroas * margin,
@@ -221,7 +251,8 @@ def budget(
         curves = items.curves(few, panel, _finer(levels, items.share_of(found.spend)), margin)
         found = allocate(curves, limits, aim)
     made = _described(few, panel, plan, items, curves, found, limits, aim, margin)
-    return replace(made, moves=tuple(replace(move, held=waiting.get(move.channel)) for move in made.moves))
+    moves = tuple(replace(move, held=waiting.get(move.channel)) for move in made.moves)
+    return replace(made, moves=moves, target=target)
 
 
 def _finer(levels: Floats, at: Floats) -> Floats:
@@ -250,8 +281,8 @@ def _described(
     step = STEP * np.maximum(items.reference, 1e-9)
     points = np.stack([items.usual, items.usual + step, advised, advised + step], axis=1)
     revenue = items.revenue(post, panel, points)
-    change = revenue[..., 2] - revenue[..., 0]
-    own = best_of_each_draw(curves, limits.high, aim.cost, spend_all=limits.low > 0)
+    change, after = revenue[..., 2] - revenue[..., 0], (revenue[..., 3] - revenue[..., 2]) / step
+    own = best_of_each_draw(curves, limits.high, aim.cost, spend_all=limits.low > 0, returns=limits.returns)
     profit = margin * change.sum(axis=1) - (advised.sum() - items.usual.sum())
     money, ratio = panel.currency, f"{panel.currency} per {panel.currency}"
 
@@ -268,7 +299,7 @@ def _described(
             advised=float(advised[n]),
             value=Estimate.from_draws(change[:, n], money),
             mroas_current=Estimate.from_draws((revenue[:, n, 1] - revenue[:, n, 0]) / step[n], ratio),
-            mroas_advised=Estimate.from_draws((revenue[:, n, 3] - revenue[:, n, 2]) / step[n], ratio),
+            mroas_advised=Estimate.from_draws(after[:, n], ratio),
             own_best=Estimate.from_draws(own[:, n], money),
             sign_holds=None if stays else float(np.mean(np.sign(own[:, n] - items.usual[n]) == np.sign(moved))),
             extrapolates=bool(geo is None and items.usual[n] > 0 and peak > seen * (1 + SAME)),
@@ -290,7 +321,8 @@ def _described(
         gap=found.gap,
         provenance=Provenance(
             data=panel.sha256,
-            settings={"total": limits.high, "aim": aim.aim, "level": aim.level, "goal": aim.goal, "margin": margin},
+            settings={"total": limits.high, "aim": aim.aim, "level": aim.level, "goal": aim.goal, "margin": margin}
+            | {"cost": aim.cost, "returns": limits.returns},
             seed=post.provenance.seed,
             versions=versions("numpy", "scipy"),
             parents=post.provenance.parents,
@@ -344,3 +376,22 @@ def _problems(
         if not 0 <= group.low <= group.high
     ]
     return problems
+
+
+def _targets(mroas: float | None, iroas: float | None, floor: float | None, aim: Objective) -> list[Problem]:
+    """What is wrong with targets, and what does not go with them."""
+    given = {"mROAS": mroas, "iROAS": iroas}
+    found = [
+        Problem(f"found a target {name} of {value:g}; it is above 0", code="target")
+        for name, value in given.items()
+        if value is not None and not (np.isfinite(value) and value > 0)
+    ]
+    if mroas is not None and iroas is not None:
+        words = "a target mROAS and a target iROAS both say how much is spent: name one of them"
+        found.append(Problem(words + ", and a least iROAS beside the target mROAS if both must hold", code="target"))
+    if iroas is not None and floor is not None:
+        found.append(Problem("a least iROAS and a target iROAS say the same: name one of them", code="target"))
+    if aim.aim != "mean" and (mroas is not None or iroas is not None):
+        words = f"a target is kept in expectation and does not go with the aim '{aim.aim}': leave one of them out"
+        found.append(Problem(words, code="target"))
+    return found

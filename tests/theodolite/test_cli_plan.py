@@ -68,6 +68,23 @@ def test_a_channel_in_conflict_stays_and_an_unconverged_fit_is_marked(run, works
     assert "contradicts" in tv["held"]
 
 
+def test_a_target_return_decides_how_much_is_spent(run, fitted_workspace: Path) -> None:
+    def told(*options: object) -> dict:
+        return json.loads(run(*BUDGET, "-w", fitted_workspace, "--others", "0:3", *options, "--json").out)
+
+    free = told("--target-mroas", 1.5)
+    assert free["target"]["of"] == "mroas"
+    assert free["target"]["least"] == 1.5
+    capped = told("--target-mroas", 1.5, "--total", 0.5 * free["total"])
+    assert capped["total"] == pytest.approx(0.5 * free["total"], rel=1e-5)
+    whole = told("--target-iroas", 1.5)
+    assert whole["total"] >= free["total"] * (1 - 1e-6), "the next money may return less where only the whole is held"
+    said = run(*BUDGET, "-w", fitted_workspace, "--target-iroas", 1.5, "--total", 1000).err
+    assert "the bounds of the channels allow" in said
+    said = " ".join(run(*BUDGET, "-w", fitted_workspace, "--target-mroas", 1.5, "--others", "0.9:1.1").out.split())
+    assert "the next money of a channel returns 1.5 EUR per EUR or more in expectation" in said
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -83,6 +100,8 @@ def test_a_channel_in_conflict_stays_and_an_unconverged_fit_is_marked(run, works
         (("--total", "nan"), "a budget is above 0"),
         (("--total", "1e12"), "the bounds of the channels allow"),
         (("--iroas", "1000"), "no allocation keeps to all limits"),
+        (("--target-mroas", "1", "--target-iroas", "2"), "name one of them"),
+        (("--target-iroas", "2", "--aim", "worst"), "does not go with the aim 'worst'"),
         (("--aim", "gaol"), "did you mean 'goal'"),
         (("--aim", "goal"), "needs the profit to reach"),
         (("--level", "0.2"), "goes with the aims worst and cautious"),

@@ -25,6 +25,31 @@ PlanFile = Annotated[
 PlanChart = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Draw the plan to a new .png, .svg or .html file.")
 ]
+TargetMroas = Annotated[
+    float | None,
+    typer.Option(help="Spend as long as the next money of a channel brings this much; a total is then the most."),
+]
+TargetIroas = Annotated[
+    float | None,
+    typer.Option(help="Spend as much as the whole plan can while it brings this much per money; a total as above."),
+]
+Aim = Annotated[
+    str,
+    typer.Option(
+        help="What is made as large as possible of the profit: its mean; worst (its mean over the worst share "
+        "--level of draws); cautious (its mean less --level standard deviations); goal (the chance of --goal)."
+    ),
+]
+GroupBounds = Annotated[
+    list[str] | None, typer.Option(metavar="A,B=LOW:HIGH", help="How much several channels may spend together.")
+]
+Bounds = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CHANNEL=LOW:HIGH",
+        help="How far a channel may move: times business as usual (tv=0.8:1.2) or money (tv=10000EUR:50000EUR).",
+    ),
+]
 
 
 def budget(
@@ -36,13 +61,7 @@ def budget(
     at_most: Annotated[
         bool, typer.Option("--at-most", help="The total is the most that may be spent, not what must be.")
     ] = False,
-    bound: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CHANNEL=LOW:HIGH",
-            help="How far a channel may move: times business as usual (tv=0.8:1.2) or money (tv=10000EUR:50000EUR).",
-        ),
-    ] = None,
+    bound: Bounds = None,
     fix: Annotated[list[str] | None, typer.Option(metavar="CHANNEL", help="Keep a channel as it is.")] = None,
     may_stop: Annotated[
         list[str] | None,
@@ -51,20 +70,14 @@ def budget(
     others: Annotated[
         str, typer.Option(metavar="LOW:HIGH", help="How far every channel without a bound of its own may move.")
     ] = "0.5:1.5",
-    group: Annotated[
-        list[str] | None, typer.Option(metavar="A,B=LOW:HIGH", help="How much several channels may spend together.")
-    ] = None,
+    group: GroupBounds = None,
     iroas: Annotated[
         float | None, typer.Option(help="Least expected incremental revenue per money of the whole plan.")
     ] = None,
+    target_mroas: TargetMroas = None,
+    target_iroas: TargetIroas = None,
     by_geo: Annotated[bool, typer.Option("--by-geo", help="Let each geo's spend move on its own.")] = False,
-    aim: Annotated[
-        str,
-        typer.Option(
-            help="What is made as large as possible of the profit: its mean; worst (its mean over the worst share "
-            "--level of draws); cautious (its mean less --level standard deviations); goal (the chance of --goal)."
-        ),
-    ] = "mean",
+    aim: Aim = "mean",
     level: Annotated[
         float | None, typer.Option(help="With --aim worst (0.1 otherwise) or cautious (1 otherwise).")
     ] = None,
@@ -91,6 +104,8 @@ def budget(
             tuple(n.strip() for n in names.split(",")): span for names, span in plans.pairs(group or (), "--group")
         },
         iroas=iroas,
+        target_mroas=target_mroas,
+        target_iroas=target_iroas,
         by_geo=by_geo,
         aim=aim,
         level=level,

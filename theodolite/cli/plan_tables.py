@@ -8,7 +8,7 @@ from theodolite.cli import output
 if TYPE_CHECKING:
     from measurement.estimate import Estimate
     from measurement.mmm.prior_predictive import PriorPredictive
-    from measurement.plan.budget import Budget, Move
+    from measurement.plan.budget import Budget, Move, Target
     from measurement.plan.flighting import Against, Flighting
     from measurement.plan.forecast import Forecast, Scenario
     from measurement.plan.response import ResponseCurves
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 NO_MARGIN = "theodolite.toml gives no margin: profit is counted as revenue less spend (margin 1)."
 UNCONVERGED = "The fit has NOT converged: do not decide on these numbers."
 SURE = 0.9
+OFF = 0.05
 SHOWN = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 
@@ -38,6 +39,8 @@ def budget(found: "Budget", period: str, with_margin: bool) -> None:
         f"Against business as usual: revenue {span(found.revenue_change, sign=True)}, profit "
         f"{span(found.profit_change, sign=True)}; profit rises with a probability of {found.better:.0%}."
     )
+    if found.target is not None:
+        output.say(targeted(found, found.target))
     output.say(proof(found))
     for line in cautions(found, with_margin):
         output.say(line, "yellow")
@@ -181,6 +184,35 @@ def scenario(found: "Scenario", channels: tuple[str, ...], period: str, with_mar
         output.say(NO_MARGIN, "yellow")
     if not found.plan.converged:
         output.say(UNCONVERGED, "bold red")
+
+
+def targeted(found: "Budget", target: "Target") -> str:
+    """Up to which return money is spent, and what keeps the plan from it."""
+    money, per = found.currency, f"{target.least:g} {found.currency} per {found.currency}"
+    if target.of == "iroas":
+        kept = float(found.revenue.mean / found.total) if found.total > 0 else 0.0
+        said = f"Money is spent as long as the whole plan returns {per} or more in expectation; it returns {kept:.2f}."
+    else:
+        said = f"Money is spent as long as the next money of a channel returns {per} or more in expectation."
+    if found.total >= target.most * (1 - 1e-6):
+        return f"{said} More would still return enough: {target.most:,.0f} {money} is the most that may be spent."
+    if target.of == "iroas":
+        return said
+    names = {
+        more: [
+            _named(m) for m in found.moves if m.held is None and more * (m.mroas_advised.mean / target.least - 1) > OFF
+        ]
+        for more in (1, -1)
+    }
+    if names[1]:
+        said += f" Your limits stop {', '.join(names[1])}, where the next money would return more."
+    if names[-1]:
+        said += f" Your limits hold {', '.join(names[-1])} where the next money returns less."
+    return said
+
+
+def _named(move: "Move") -> str:
+    return move.channel if move.geo is None else f"{move.channel} in {move.geo}"
 
 
 def proof(found: "Budget") -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from measurement.errors import DataError
-from measurement.mmm import Posterior, Spec, contribution
+from measurement.mmm import Spec, contribution
 from measurement.mmm.prior import prior
 from measurement.panel import Panel
 from measurement.plan.allocation import Objective
@@ -15,30 +15,7 @@ from measurement.plan.budget import budget
 from measurement.plan.horizon import business_as_usual, following, returns
 from measurement.plan.items import Bound, GroupBound
 
-WEEKS, AHEAD = 60, 6
-
-
-def panel_of(geos: int = 2, weeks: int = WEEKS, seed: int = 0, **fields: Any) -> Panel:
-    rng = np.random.default_rng(seed)
-    spend = rng.gamma(2.0, 500.0, (geos, weeks, 3))
-    return Panel(
-        dates=np.datetime64("2023-01-02") + 7 * np.arange(weeks),
-        geos=tuple(f"geo {g}" for g in range(geos)),
-        channels=("radio", "search", "tv"),
-        spend=spend,
-        exposure=2.0 * spend,
-        kpis={"orders": rng.normal(3000.0, 100.0, (geos, weeks))},
-        kpi="orders",
-        kpi_value=fields.pop("kpi_value", 5.0),
-        **fields,
-    )
-
-
-@pytest.fixture(scope="module")
-def world() -> tuple[Panel, Posterior]:
-    panel = panel_of()
-    forms = {"tv": {"l_max": 4, "adstock": "delayed"}, "radio": {"order": "saturation_first"}}
-    return panel, prior(panel, Spec.default(panel, channels=forms), draws=60, seed=1)
+AHEAD = 6
 
 
 def extended(panel: Panel, spend: np.ndarray, rest: int) -> Panel:
@@ -69,7 +46,7 @@ def test_returns_are_the_contribution_of_the_planned_weeks(world) -> None:
         np.testing.assert_allclose(mixed[:, :, geo], alone[:, :, geo], rtol=1e-9)
 
 
-def test_business_as_usual_keeps_the_season_where_it_can() -> None:
+def test_business_as_usual_keeps_the_season_where_it_can(panel_of) -> None:
     panel = panel_of(weeks=80)
     ago = business_as_usual(panel, 10)
     np.testing.assert_array_equal(ago.spend, panel.spend[:, 28:38])
@@ -83,7 +60,7 @@ def test_business_as_usual_keeps_the_season_where_it_can() -> None:
     np.testing.assert_array_equal(business_as_usual(launched, 10).spend, launched.spend[:, -10:])
 
 
-def test_months_follow_months() -> None:
+def test_months_follow_months(panel_of) -> None:
     months = np.arange("2022-01", "2023-12", dtype="datetime64[M]").astype("datetime64[D]")
     panel = replace(panel_of(weeks=23), dates=months, period="month")
     assert (
@@ -92,7 +69,7 @@ def test_months_follow_months() -> None:
 
 
 @pytest.mark.parametrize(("periods", "like"), [(0, None), (1000, None), (5, "year_ago")])
-def test_a_horizon_that_cannot_be_planned_is_refused(periods: int, like: Any) -> None:
+def test_a_horizon_that_cannot_be_planned_is_refused(panel_of, periods: int, like: Any) -> None:
     with pytest.raises(DataError, match="plan"):
         business_as_usual(panel_of(weeks=40), periods, like)
 
@@ -214,7 +191,7 @@ def test_what_cannot_be_planned_is_refused(world, settings: dict[str, Any], word
         budget(post, panel, periods=AHEAD, **settings)
 
 
-def test_what_costs_nothing_is_no_part_of_a_budget() -> None:
+def test_what_costs_nothing_is_no_part_of_a_budget(panel_of) -> None:
     panel = panel_of()
     free = panel.spend * [1.0, 1.0, 0.0]
     panel = replace(panel, spend=free)
