@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attribution import distinct
+from attribution.events import CLICK, CONVERSION, IMPRESSION, Clock, Tally
 from attribution.findings import Profile, day_of
-from attribution.journeys import CLICK, CONVERSION, IMPRESSION, Clock, Tally
 from attribution.path_spec import DIRECT_NAMES, SECONDS_PER_DAY, PathSpec
 from attribution.path_table import NO_TOUCH, Paths
 from measurement.errors import DataError, Problem

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from attribution.journeys import Tally
+from attribution.events import Tally
 from attribution.path_spec import SECONDS_PER_DAY, PathSpec
 from attribution.path_table import NO_TOUCH, SEPARATOR
 from measurement.errors import Level, Problem, did_you_mean, shown
@@ -96,6 +96,28 @@ def _counted(profile: Profile, tally: Tally, no_touch: float, spec: PathSpec) ->
             "bot",
             f"users of more than {spec.bot_touches:,} touches, as bots have, {bots}",
             f"touches: {tally.bot_touches:,}, conversions: {tally.bot_conversions:,}",
+        ),
+        (
+            tally.session_touches,
+            "note",
+            "session",
+            f"touches at most {spec.session_gap_minutes:g} minutes after another of their user, channel and kind, "
+            "which are one with it",
+            "",
+        ),
+        (
+            tally.same_instant,
+            "note",
+            "same-instant",
+            "touches at the very instant of a conversion, taken to come before it",
+            "",
+        ),
+        (
+            tally.just_after,
+            "note",
+            "just-after",
+            "conversions that a touch of the same user follows within a minute; where clocks differ it came before",
+            "",
         ),
         (
             no_touch,

@@ -26,6 +26,7 @@ type Aliases = Annotated[
     tuple[tuple[str, str], ...], BeforeValidator(_pairs), PlainSerializer(lambda pairs: dict(pairs), return_type=dict)
 ]
 type Days = Annotated[float, Field(strict=True, gt=0, le=1_100, allow_inf_nan=False)]
+type Minutes = Annotated[float, Field(strict=True, ge=0, le=1_440, allow_inf_nan=False)]
 type Weight = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
 
@@ -35,7 +36,13 @@ class PathSpec(BaseModel):
     Attributes:
         click_lookback_days: A click counts for a conversion at most this many days later.
         impression_lookback_days: The same for an impression. The longer of the two is *the* lookback: a journey ends
-            with a conversion (the next one starts empty) or after a silence longer than the lookback.
+            with a conversion or after a silence longer than the lookback.
+        conversion_window_days: Longest time from the first touch of a path to its conversion: it caps both lookbacks;
+            ``None`` leaves them as they are.
+        after_conversion: After a conversion the path starts empty (``reset``: a touch counts for one conversion), or
+            later conversions of the user see its touches too, within their lookbacks (``reuse``).
+        session_gap_minutes: Touches of a user on one channel, of one kind (click, impression), each at most this long
+            after the one before, are one touch, at the time of the first; 0 for none.
         unfinished: A journey without conversion that is younger than the lookback when the log ends may still
             convert: ``leave_out`` counts it apart, ``null`` takes it for a journey that did not convert.
         repeats: ``collapse`` keeps one touch (the last) of several in a row on the same channel.
@@ -55,6 +62,9 @@ class PathSpec(BaseModel):
 
     click_lookback_days: Days = 30.0
     impression_lookback_days: Days = 30.0
+    conversion_window_days: Days | None = None
+    after_conversion: Literal["reset", "reuse"] = "reset"
+    session_gap_minutes: Minutes = 0.0
     unfinished: Literal["leave_out", "null"] = "leave_out"
     repeats: Literal["keep", "collapse"] = "keep"
     direct: Literal["keep", "drop_unless_only"] = "keep"
@@ -77,9 +87,19 @@ class PathSpec(BaseModel):
         return self
 
     @property
+    def click_days(self) -> float:
+        """Days that a click counts: its lookback, within the conversion window."""
+        return min(self.click_lookback_days, self.conversion_window_days or self.click_lookback_days)
+
+    @property
+    def impression_days(self) -> float:
+        """The same for an impression."""
+        return min(self.impression_lookback_days, self.conversion_window_days or self.impression_lookback_days)
+
+    @property
     def lookback_days(self) -> float:
-        """The longest lookback."""
-        return max(self.click_lookback_days, self.impression_lookback_days)
+        """The longest lookback, within the conversion window."""
+        return max(self.click_days, self.impression_days)
 
     @property
     def sha256(self) -> str:

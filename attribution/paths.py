@@ -19,8 +19,9 @@ import pyarrow as pa
 
 from attribution import aggregated, distinct, findings
 from attribution.event_log import Codes, clock_of, codes_of, table_of, unusable_names
+from attribution.events import Clock, Events, Tally
 from attribution.findings import Profile
-from attribution.journeys import Clock, Events, Tally, build, nothing
+from attribution.journeys import build, nothing
 from attribution.path_spec import PathSpec
 from attribution.path_table import Paths
 from attribution.stream import whole_users

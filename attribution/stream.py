@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from attribution.journeys import CONVERSION, NO_USER, Events
+from attribution.events import CONVERSION, NO_USER, Events
 from measurement.typing import Bools, Floats, Ints
 
 type Rows = tuple[NDArray[np.uint64], Ints, NDArray[np.uint32], Floats]

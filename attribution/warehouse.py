@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from attribution import distinct, findings
 from attribution.event_log import KINDS, Codes, clock_of, codes_of, table_of, unusable_names
+from attribution.events import Clock, Tally
 from attribution.findings import Profile
-from attribution.journeys import Clock, Tally
 from attribution.path_spec import PathSpec
 from attribution.path_table import Paths
 from attribution.users import GROUPS, Users
@@ -271,9 +271,12 @@ def _tally(counted: pd.Series, groups: pd.DataFrame, clock: Clock) -> Tally:
         "expired",
         "unfinished",
         "unfinished_touches",
+        "same_instant",
+        "just_after",
     )
     return Tally(
         **{name: int(counted[name]) for name in names},
+        session_touches=int(counted["clean"] - counted["left"]),
         direct=int(counted["live"] - counted["indirect"]),
         repeats=int(counted["indirect"] - counted["kept"]),
         timed=int(groups["timed"].sum()),

@@ -11,7 +11,7 @@ from typing import Any
 import ibis
 
 from attribution.event_log import DAY, KINDS, Codes
-from attribution.journeys import CLICK, CONVERSION, Clock
+from attribution.events import CLICK, CONVERSION, Clock
 from attribution.path_spec import PathSpec
 from attribution.users import GROUPS
 
@@ -89,7 +89,7 @@ class Query:
         paths: Per distinct path and group of users: ``path, group, conversions, value, nulls``.
         decay: Per distinct path and place in it: ``path, place, decay, decay_value``.
         lone: Conversions before any touch per group of users: ``group, conversions, value``.
-        counts: One row: the fields of `journeys.Tally` that the rules change.
+        counts: One row: the fields of `events.Tally` that the rules change.
     """
 
     paths: Any
@@ -110,14 +110,15 @@ def query(seen: Any, codes: Codes, clock: Clock, spec: PathSpec) -> Query:
     coded = _coded(seen, codes, clock)
     known = coded.filter(~coded["nobody"])
     clean, before = _clean(known, spec)
-    cut = _journeys(clean, clock, spec)
-    steps = _by_choice(cut.filter(cut["counts"] & cut["live"]), codes, spec)
+    sessions = _sessions(clean, clock, spec)
+    cut = _journeys(sessions, clock, spec)
+    steps = _by_choice(_in_reach(cut, clock, spec), codes, spec)
     journeys, placed = _paths(steps[-1])
     return Query(
         paths=_distinct(journeys),
         decay=_decay(placed, journeys, clock.days(spec.half_life_days)),
         lone=_lone(coded, cut, clock),
-        counts=_counts(before, cut, steps, journeys),
+        counts=_counts(before, (clean, sessions), cut, steps, journeys, clock),
     )
 
 
@@ -155,18 +156,28 @@ def _clean(known: Any, spec: PathSpec) -> tuple[Any, Any]:
     return clean, (numbered, judged)
 
 
+def _sessions(clean: Any, clock: Clock, spec: PathSpec) -> Any:
+    """The events with the first touch only of each session."""
+    if not spec.session_gap_minutes:
+        return clean
+    same = ibis.window(group_by=["user", "code"], order_by=list(IN_TIME))
+    told = clean.mutate(gap=clean["time"] - clean["time"].lag().over(same))
+    again = (told["kind"] != CONVERSION) & (told["gap"] <= clock.minutes(spec.session_gap_minutes))
+    return told.filter(~again.fill_null(False)).drop("gap")
+
+
 def _journeys(clean: Any, clock: Clock, spec: PathSpec) -> Any:
     """Every event with its journey, its journey's end, and whether it is live and counts."""
     conversion = clean["kind"] == CONVERSION
     # Conversions of one instant may differ in value: they are told apart here, and stay in one journey below.
     order = ibis.window(group_by="user", order_by=list(IN_TIME))
     before = clean.mutate(conversion=conversion).mutate(
-        last=lambda t: t["time"].lag().over(order), sold=lambda t: t["conversion"].lag().over(order)
+        last=lambda t: t["time"].lag().over(order), after=lambda t: t["conversion"].lag().over(order)
     )
     gap = before["time"] - before["last"]
     opens = (
         before["last"].isnull()
-        | (before["sold"] & ~(before["conversion"] & (gap == 0)))
+        | (before["after"] & ~(before["conversion"] & (gap == 0)))
         | (gap > clock.days(spec.lookback_days))
     )
     running = ibis.window(group_by="user", order_by=list(IN_TIME), preceding=None, following=0)
@@ -177,8 +188,9 @@ def _journeys(clean: Any, clock: Clock, spec: PathSpec) -> Any:
         touched=(~numbered["conversion"]).cast("int64").max().over(whole),
         converts=numbered["conversion"].cast("int64").max().over(whole) == 1,
     )
-    alive = _live(ends, clock, spec)
-    reached = ends.mutate(reached=alive.cast("int64").max().over(whole))
+    until = ibis.ifelse(ends["conversion"], ibis.null("int64"), ends["time"] + _lookback(ends, clock, spec))
+    covered = ends.mutate(until=until.max().over(running), own=_live(ends, clock, spec))
+    reached = covered.mutate(reached=_reached(covered, covered["own"], whole, spec))
     # every touch of a journey may have expired before its conversion came: then the conversion stands alone
     alone = reached["converts"] & (reached["reached"] == 0) & (reached["touched"] == 1)
     parted = reached.mutate(part=ibis.ifelse(alone & reached["conversion"], 1, 0), split=alone)
@@ -197,16 +209,38 @@ def _journeys(clean: Any, clock: Clock, spec: PathSpec) -> Any:
     return found.mutate(counts=counts, open=open_, sold=sold, size=found.count().over(part)).mutate(
         conversions=lambda t: t["conversion"].cast("int64").sum().over(part),
         value_in_all=lambda t: t["sold"].sum().over(part),
-        reached=lambda t: t["live"].cast("int64").max().over(part),
+        reached=lambda t: _reached(t, t["live"], part, spec),
         first=lambda t: ibis.row_number().over(ibis.window(group_by=list(JOURNEY), order_by=list(IN_TIME))) == 0,
     )
 
 
+def _lookback(events: Any, clock: Clock, spec: PathSpec) -> Any:
+    return ibis.ifelse(events["kind"] == CLICK, clock.days(spec.click_days), clock.days(spec.impression_days))
+
+
 def _live(ends: Any, clock: Clock, spec: PathSpec) -> Any:
-    lookback = ibis.ifelse(
-        ends["kind"] == CLICK, clock.days(spec.click_lookback_days), clock.days(spec.impression_lookback_days)
+    return ~ends["conversion"] & (ends["end"] - ends["time"] <= _lookback(ends, clock, spec))
+
+
+def _reached(events: Any, live: Any, journey: Any, spec: PathSpec) -> Any:
+    """1 where a touch is within its lookback at the end of the journey: an own one, or with reuse any before."""
+    if spec.after_conversion == "reset":
+        return live.cast("int64").max().over(journey)
+    return (events["until"].max().over(journey) >= events["end"]).fill_null(False).cast("int64")
+
+
+def _in_reach(cut: Any, clock: Clock, spec: PathSpec) -> Any:
+    """The touches of every path; with reuse one touch stands in the paths of several journeys."""
+    if spec.after_conversion == "reset":
+        return cut.filter(cut["counts"] & cut["live"])
+    counted = cut.filter(cut["counts"])
+    journeys = counted.group_by(*JOURNEY).agg(
+        end=counted["end"].max(), conversions=counted["conversions"].max(), value_in_all=counted["value_in_all"].max()
     )
-    return ~ends["conversion"] & (ends["end"] - ends["time"] <= lookback)
+    touches = cut.filter(~cut["conversion"]).select("user", "group", "kind", *IN_TIME)
+    both = touches.join(journeys, "user")
+    within = (both["time"] <= both["end"]) & (both["end"] - both["time"] <= _lookback(both, clock, spec))
+    return both.filter(within)
 
 
 def _by_choice(live: Any, codes: Codes, spec: PathSpec) -> tuple[Any, Any, Any]:
@@ -251,7 +285,7 @@ def _distinct(journeys: Any) -> Any:
 
 
 def _decay(placed: Any, journeys: Any, half_life: int) -> Any:
-    """Credit of time decay by path and place: weights as in `journeys._decay`, summed over journeys."""
+    """Credit of time decay by path and place: weights as in `touches.decay`, summed over journeys."""
     won = journeys.filter(journeys["conversions"] > 0).select(*JOURNEY, "path", "newest_touch")
     touches = placed.select(*JOURNEY, "time", "place", "conversions", "value_in_all").join(won, list(JOURNEY))
     age = (touches["newest_touch"] - touches["time"]).cast("float64") / half_life
@@ -272,9 +306,19 @@ def _lone(coded: Any, cut: Any, clock: Clock) -> Any:
     return both.group_by("group").agg(conversions=both.count(), value=both["money"].sum())
 
 
-def _counts(before: tuple[Any, Any], cut: Any, steps: tuple[Any, Any, Any], journeys: Any) -> Any:
-    """One row with the fields of `journeys.Tally`, from tables of one row each."""
+def _counts(
+    before: tuple[Any, Any],
+    sessions: tuple[Any, Any],
+    cut: Any,
+    steps: tuple[Any, Any, Any],
+    journeys: Any,
+    clock: Clock,
+) -> Any:
+    """One row with what `events.Tally` counts, from tables of one row each."""
     numbered, judged = before
+    clean, left = sessions
+    touched = ~cut["conversion"]
+    soon = cut["after"] & touched & (cut["time"] - cut["last"] <= clock.minutes(1))
     again, touch = numbered["again"] > 0, numbered["kind"] != CONVERSION
     bot, bot_touch = judged["bot"], judged["kind"] != CONVERSION
     expired = cut["counts"] & ~cut["conversion"] & ~cut["live"]
@@ -289,7 +333,11 @@ def _counts(before: tuple[Any, Any], cut: Any, steps: tuple[Any, Any, Any], jour
             bot_touches=_number(bot & bot_touch),
             bot_conversions=_number(bot & ~bot_touch),
         ),
+        clean.agg(clean=clean.count()),
+        left.agg(left=left.count()),
         cut.agg(
+            same_instant=_number(cut["counts"] & touched & cut["converts"] & (cut["time"] == cut["end"])),
+            just_after=_number(soon),
             expired=_number(expired),
             unfinished=_number(cut["open"] & cut["first"]),
             unfinished_touches=_number(cut["open"]),

@@ -144,6 +144,17 @@ def test_bots_are_told_and_left_out_only_when_asked_to(csv):
     assert dropped.counts["bot_touches"] == 72
 
 
+def test_touches_at_and_right_after_a_conversion_are_counted(csv):
+    rows = "u3,2024-01-03T10:00:00,tv,click,\nu3,2024-01-03T10:00:00,,conversion,5\n"
+    rows += "u3,2024-01-03T10:01:00,search,click,\nu4,2024-01-03T10:00:00,,conversion,5\n"
+    rows += "u4,2024-01-03T10:01:01,search,click,\n"
+    paths = read_paths(csv(HEADER + SOUND + rows))
+    assert paths.counts["same_instant"] == 1
+    assert paths.counts["just_after"] == 1
+    assert "taken to come before it: 1" in said(paths, "same-instant")
+    assert "follows within a minute" in said(paths, "just-after")
+
+
 def test_unknown_and_look_alike_channels_are_told(csv):
     rows = "u3,2024-01-03T10:00:00,Search,click,\nu3,2024-01-03T10:00:00,radioo,click,\n"
     paths = read_paths(csv(HEADER + SOUND + rows), channels=["search", "tv", "radio"])

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from attribution import Paths, PathSpec, read_paths
+from measurement import DataError
 
 EPOCH = datetime(2024, 1, 1)
 NO_TOUCH = ()
@@ -31,6 +32,9 @@ specs = st.builds(
     PathSpec,
     click_lookback_days=st.sampled_from([2.0, 7.0, 30.0]),
     impression_lookback_days=st.sampled_from([1.0, 7.0]),
+    conversion_window_days=st.sampled_from([None, None, 3.0]),
+    after_conversion=st.sampled_from(["reset", "reuse"]),
+    session_gap_minutes=st.sampled_from([0.0, 720.0, 1440.0]),
     unfinished=st.sampled_from(["leave_out", "null"]),
     repeats=st.sampled_from(["keep", "collapse"]),
     direct=st.sampled_from(["keep", "drop_unless_only"]),
@@ -56,6 +60,8 @@ class Walk:
 
     def __init__(self, log: list[tuple], spec: PathSpec) -> None:
         self.spec, self.end_of_log = spec, max(e[1] for e in log)
+        self.gap = spec.session_gap_minutes / 60 if spec.session_gap_minutes else -1
+        self.joined, self.mine = 0, []
         self.paths: dict[tuple, np.ndarray] = defaultdict(lambda: np.zeros(3))
         self.decay: dict[tuple, np.ndarray] = defaultdict(lambda: 0.0)
         self.decay_value: dict[tuple, np.ndarray] = defaultdict(lambda: 0.0)
@@ -66,6 +72,7 @@ class Walk:
                     (hour, event == "conversion", channel if event != "conversion" else "", event, value)
                 )
             elif event == "conversion":
+                self.mine = []
                 self.close(hour, [], [value])
         for mine in users.values():
             self.user(mine)
@@ -77,6 +84,8 @@ class Walk:
             mine = [e for i, e in enumerate(mine) if keys[i] not in keys[:i]]
         if self.spec.bots == "drop" and sum(not e[1] for e in mine) > self.spec.bot_touches:
             return
+        mine = self.visits(mine)
+        self.mine = mine
         journey: list[tuple] = []
         lookback = 24 * self.spec.lookback_days
         i = 0
@@ -98,8 +107,26 @@ class Walk:
         if journey:
             self.null(journey, followed=False)
 
+    def visits(self, mine: list[tuple]) -> list[tuple]:
+        """Without touches that follow another of their channel and kind within the session's gap."""
+        last: dict[tuple, int] = {}
+        kept = []
+        for event in mine:
+            hour, is_conversion, channel, kind, _ = event
+            again = not is_conversion and hour - last.get((channel, kind), -(10**6)) <= self.gap
+            last[channel, kind] = hour
+            kept += [] if again else [event]
+            self.joined += again
+        return kept
+
     def live(self, journey: list[tuple], end: int) -> list[tuple]:
-        days = {"click": self.spec.click_lookback_days, "impression": self.spec.impression_lookback_days}
+        window = self.spec.conversion_window_days or 10**6
+        days = {
+            "click": min(window, self.spec.click_lookback_days),
+            "impression": min(window, self.spec.impression_lookback_days),
+        }
+        if self.spec.after_conversion == "reuse":
+            journey = [e for e in self.mine if not e[1] and e[0] <= end]
         return [e for e in journey if end - e[0] <= 24 * days[e[3]]]
 
     def chosen(self, journey: list[tuple], end: int) -> list[tuple]:
@@ -160,6 +187,7 @@ def test_equal_to_a_walk_event_by_event(log, spec, order):
         part = slice(paths.offsets[i], paths.offsets[i + 1])
         np.testing.assert_allclose(paths.decay[part], walk.decay[paths.names(i)], atol=1e-9)
         np.testing.assert_allclose(paths.decay_value[part], walk.decay_value[paths.names(i)], atol=1e-9)
+    assert paths.counts["session_touches"] == walk.joined
     shuffled = list(log)
     order.shuffle(shuffled)
     assert read_paths(as_frame(shuffled), spec).sha256 == paths.sha256
@@ -261,6 +289,62 @@ def test_conversions_of_one_instant_share_a_path_in_any_order(order):
     assert as_dict(once) == {("a",): [3, 0.1 + 0.7 + 5.0, 0]}
     assert once.counts["duplicate_conversions"] == 1
     assert as_dict(read_paths(as_frame(log), PathSpec(duplicates="keep"))) == {("a",): [4, 0.1 + 0.7 + 5.0 + 5.0, 0]}
+
+
+def test_a_later_conversion_sees_the_touches_before_an_earlier_one_only_with_reuse():
+    log = [("u", 0, "a", "click", 0.0), ("u", 5, "", "conversion", 1.0), ("u", 9, "b", "impression", 0.0)]
+    log += [("u", 20, "", "conversion", 2.0), ("u", 30, "", "conversion", 4.0), ("v", 2000, "z", "click", 0.0)]
+    spec = PathSpec(impression_lookback_days=0.5, after_conversion="reuse")
+    assert as_dict(read_paths(as_frame(log))) == {("a",): [1, 1.0, 0], ("b",): [1, 2.0, 0], (): [1, 4.0, 0]}
+    # at hour 30 the impression is older than half a day, the click is not older than 30
+    assert as_dict(read_paths(as_frame(log), spec)) == {("a",): [2, 5.0, 0], ("a", "b"): [1, 2.0, 0]}
+
+
+def test_with_reuse_a_journey_without_conversion_shows_what_its_user_saw_before():
+    log = [("u", 0, "a", "click", 0.0), ("u", 5, "", "conversion", 1.0), ("u", 9, "b", "click", 0.0)]
+    log += [("v", 2000, "", "conversion", 1.0)]
+    found = as_dict(read_paths(as_frame(log), PathSpec(after_conversion="reuse")))
+    assert found == {("a",): [1, 1.0, 0], ("a", "b"): [0, 0.0, 1], (): [1, 1.0, 0]}
+
+
+def test_users_of_very_many_conversions_are_refused_where_touches_are_reused(monkeypatch):
+    monkeypatch.setattr("attribution.touches.MOST", 1_000)
+    log = [("u", hour, "a", "conversion" if hour % 2 else "click", 1.0) for hour in range(200)]
+    with pytest.raises(DataError, match="bot_touches"):
+        read_paths(as_frame(log), PathSpec(after_conversion="reuse"))
+    assert read_paths(as_frame(log)).total_conversions == 100
+
+
+@pytest.mark.parametrize(
+    ("hours", "gap", "expected"),
+    [
+        ((0, 1, 2), 0.0, ("a", "a", "a")),
+        ((0, 1, 2), 60.0, ("a",)),  # each within the hour of the one before
+        ((0, 1, 3), 60.0, ("a", "a")),
+        ((0, 1, 3), 59.0, ("a", "a", "a")),
+    ],
+)
+def test_touches_within_the_gap_are_one_session(hours, gap, expected):
+    log = [("u", hour, "a", "click", 0.0) for hour in hours] + [("u", 4, "", "conversion", 1.0)]
+    paths = read_paths(as_frame(log), PathSpec(session_gap_minutes=gap))
+    assert as_dict(paths) == {expected: [1, 1.0, 0]}
+    assert paths.counts["session_touches"] == 3 - len(expected)
+
+
+def test_a_click_is_no_part_of_an_impressions_session_and_a_page_after_the_order_is_no_new_touch():
+    log = [("u", 0, "a", "impression", 0.0), ("u", 0, "a", "click", 0.0), ("u", 1, "", "conversion", 1.0)]
+    log += [("u", 1.5, "a", "click", 0.0), ("v", 2000, "z", "click", 0.0)]
+    found = as_dict(read_paths(as_frame(log), PathSpec(session_gap_minutes=90)))
+    assert found == {("a", "a"): [1, 1.0, 0]}
+
+
+def test_the_conversion_window_caps_both_lookbacks():
+    log = [("u", 0, "a", "click", 0.0), ("u", 47, "b", "impression", 0.0), ("u", 73, "", "conversion", 1.0)]
+    window = PathSpec(click_lookback_days=60, impression_lookback_days=1, conversion_window_days=3)
+    same = PathSpec(click_lookback_days=3, impression_lookback_days=1)
+    assert as_dict(read_paths(as_frame(log), window)) == as_dict(read_paths(as_frame(log), same))
+    assert window.sha256 != same.sha256
+    assert window.lookback_days == 3
 
 
 @pytest.mark.parametrize(("touches", "bots"), [(5, 0), (6, 1)])
