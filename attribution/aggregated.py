@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from attribution import findings
-from attribution.path_spec import DIRECT_NAMES, PathSpec
+from attribution.path_spec import PathSpec
 from attribution.path_table import NO_TOUCH, SEPARATOR, Paths
+from attribution.taxonomy import is_direct, names_of
 from measurement.errors import DataError, Problem
 from measurement.reading import source
 from measurement.reading.source import Column, Contract, Loaded
@@ -39,8 +40,10 @@ def read(table: str | Path, spec: PathSpec, channels: Sequence[str] = ()) -> Pat
         channels: Names that are known; others are reported.
 
     Raises:
-        DataError: With file, line and column of every problem, and where ``spec`` asks for a period.
+        DataError: With file, line and column of every problem, and where ``spec`` asks for a period or for geos.
     """
+    if spec.geos:
+        raise DataError("aggregated paths have no geo, so 'geos' cannot be applied to them")
     if spec.start is not None or spec.end is not None:
         raise DataError("aggregated paths have no dates, so 'start' and 'end' cannot be applied to them")
     read_in = source.read(PATHS, table, _rules)
@@ -49,20 +52,20 @@ def read(table: str | Path, spec: PathSpec, channels: Sequence[str] = ()) -> Pat
 
 def from_frame(frame: pd.DataFrame, spec: PathSpec, channels: Sequence[str], problems: Sequence[Problem] = ()) -> Paths:
     """Paths from a frame that keeps the contract."""
-    aliases = dict(spec.aliases)
     spaced = frame["path"].str.contains(SEPARATOR, regex=False).any()
     separator = SEPARATOR if spaced else SEPARATOR.strip()
     touches = [
         () if path == NO_TOUCH else tuple(name.strip() for name in path.split(separator)) for path in frame["path"]
     ]
     raw = sorted({name for path in touches for name in path})
+    aliases = dict(zip(raw, names_of(raw, spec.model_copy(update={"grain": "channel"})), strict=True))
     totals: dict[tuple[str, ...], NDArray[np.float64]] = {}
     numbers = [frame[name] if name in frame else np.zeros(len(frame)) for name in ("conversions", "value", "nulls")]
     for path, row in zip(touches, np.column_stack(numbers), strict=True):
-        ours = _by_choice(tuple(aliases.get(name, name) for name in path), spec)
+        ours = _by_choice(tuple(aliases[name] for name in path), spec)
         totals[ours] = totals.get(ours, np.zeros(3)) + row
     lone = totals.pop((), np.zeros(3))
-    names = tuple(sorted({aliases.get(name, name) for name in raw}))
+    names = tuple(sorted(set(aliases.values())))
     order = sorted(totals, key=lambda path: (totals[path][0] == 0, path))
     sums = np.array([totals[path] for path in order]).reshape(-1, 3)
     place = {name: i for i, name in enumerate(names)}
@@ -87,7 +90,7 @@ def _flat(places: list[int]) -> NDArray[np.int32]:
 
 def _by_choice(path: tuple[str, ...], spec: PathSpec) -> tuple[str, ...]:
     if spec.direct == "drop_unless_only":
-        path = tuple(name for name in path if name.casefold() not in DIRECT_NAMES) or path
+        path = tuple(name for name in path if not is_direct(name)) or path
     if spec.repeats == "collapse":
         path = tuple(name for name, after in zip(path, (*path[1:], None), strict=True) if name != after)
     return path

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from attribution import distinct
 from attribution.events import CLICK, CONVERSION, IMPRESSION, Clock, Tally
 from attribution.findings import Profile, day_of
-from attribution.path_spec import DIRECT_NAMES, SECONDS_PER_DAY, PathSpec
+from attribution.path_spec import SECONDS_PER_DAY, PathSpec
 from attribution.path_table import NO_TOUCH, Paths
-from measurement.errors import DataError, Problem
+from attribution.taxonomy import is_direct, names_of
+from measurement.errors import DataError, Problem, did_you_mean, shown
 from measurement.typing import Bools
 
 KINDS = {"click": CLICK, "impression": IMPRESSION, "conversion": CONVERSION}
@@ -44,16 +45,16 @@ class Codes:
     @property
     def direct(self) -> Bools:
         """Per channel, whether it is direct traffic."""
-        return np.array([name.casefold() in DIRECT_NAMES for name in self.names], dtype=bool)
+        return np.array([is_direct(name) for name in self.names], dtype=bool)
 
 
 def codes_of(profile: Profile, spec: PathSpec) -> Codes:
     """The codes of a log's channels, aliases applied."""
-    aliases = dict(spec.aliases)
     raw = profile.names
-    names = tuple(sorted({aliases.get(name, name) for name in raw}))
+    ours = names_of(raw, spec)
+    names = tuple(sorted(set(ours)))
     place = {name: i for i, name in enumerate(names)}
-    positions = [place[aliases.get(name, name)] for name in raw]
+    positions = [place[name] for name in ours]
     of = {("", "conversion"): 2 * len(names)}
     for name, position in zip(raw, positions, strict=True):
         of |= {(name, "click"): 2 * position, (name, "impression"): 2 * position + 1}
@@ -92,11 +93,19 @@ def window_of(profile: Profile, spec: PathSpec) -> tuple[date, date]:
     return spec.start or day_of(body[0][0]), spec.end or day_of(body[-1][0])
 
 
+def unknown_geos(there: Sequence[str], spec: PathSpec) -> list[Problem]:
+    """Geos that are asked for and have no event."""
+    return [
+        Problem(f"no event is of geo '{shown(geo)}'{did_you_mean(geo, there)}", column="geo", code="unknown-geo")
+        for geo in spec.geos
+        if geo not in there
+    ]
+
+
 def unusable_names(profile: Profile, spec: PathSpec) -> list[Problem]:
     """What is wrong with the channel names as a whole."""
     problems = []
-    aliases = dict(spec.aliases)
-    if any(aliases.get(name, name) == NO_TOUCH for name in profile.names):
+    if NO_TOUCH in names_of(profile.names, spec):
         message = (
             f"no channel can be called '{NO_TOUCH}': it names conversions that no touch preceded; give it an alias"
         )
@@ -130,7 +139,7 @@ def table_of(
     lost = len(found.nulls) - found.converting
     rest = np.zeros(len(found.channel) - len(found.decay))
     valued = profile.valued > 0
-    counts = {"events": profile.rows, "conversions": profile.conversions, **asdict(tally)}
+    counts = {"events": profile.rows, "conversions": profile.conversions, **profile.extra, **asdict(tally)}
     counts.pop("timed")
     return Paths(
         channels=names,

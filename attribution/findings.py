@@ -1,12 +1,13 @@
 """What is known about an event log before it is cut into journeys, and what its reader should be told."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from attribution.events import Tally
 from attribution.path_spec import SECONDS_PER_DAY, PathSpec
 from attribution.path_table import NO_TOUCH, SEPARATOR
+from attribution.taxonomy import channel_of, names_of
 from measurement.errors import Level, Problem, did_you_mean, shown
 from measurement.reading.columns import plain
 
@@ -24,10 +25,12 @@ class Profile:
         groups: Per channel (``None`` for a blank one) and event: rows, rows with a value, with one other than 0,
             without a user.
         days: Days with events, in order: day since 1970, events, first and last microsecond since 1970.
+        extra: Counts of rows and users that were left out or joined before, by name.
     """
 
     groups: Mapping[tuple[str | None, str], tuple[int, int, int, int]]
     days: Sequence[tuple[int, int, int, int]]
+    extra: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def nobody(self) -> tuple[int, int]:
@@ -81,6 +84,21 @@ def _counted(profile: Profile, tally: Tally, no_touch: float, spec: PathSpec) ->
     tail = {"leave_out": "are left out", "null": "are taken for journeys that did not"}[spec.unfinished]
     repeated = tally.duplicate_touches + tally.duplicate_conversions
     rows: list[tuple[float, Level, str, str, str]] = [
+        (
+            profile.extra.get("other_geos", 0),
+            "note",
+            "other-geo",
+            f"events of no geo in {', '.join(map(shown, spec.geos[:5]))}{', ...' if len(spec.geos) > 5 else ''}, "
+            "which are left out",
+            "",
+        ),
+        (
+            profile.extra.get("mapped_users", 0),
+            "note",
+            "identity-map",
+            "users whom the identity map joins to persons",
+            f"persons: {profile.extra.get('mapped_persons', 0):,}",
+        ),
         (profile.nobody[0], "warning", "missing-user", "touches without a user_id, which are in no journey", ""),
         (profile.nobody[1], "warning", "missing-user", f"conversions without a user_id, counted as '{NO_TOUCH}'", ""),
         (
@@ -176,8 +194,7 @@ def of_names(names: Sequence[str], spec: PathSpec, known: Sequence[str]) -> list
         spec: Its aliases are applied first.
         known: Names that are known; none for any.
     """
-    aliases = dict(spec.aliases)
-    ours = sorted({aliases.get(name, name) for name in names})
+    ours = sorted(set(names_of(names, spec)))
     found = []
     if known:
         found += [
@@ -187,7 +204,7 @@ def of_names(names: Sequence[str], spec: PathSpec, known: Sequence[str]) -> list
                 level="warning",
                 code="unknown-channel",
             )
-            for name in ours
+            for name in sorted({channel_of(name, spec) for name in ours})
             if name not in known
         ]
     looks: dict[str, list[str]] = {}

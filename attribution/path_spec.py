@@ -22,9 +22,15 @@ def _pairs(raw: Any) -> Any:
     return tuple(sorted(raw.items())) if isinstance(raw, Mapping) else raw
 
 
+def _names(raw: Any) -> Any:
+    listed = isinstance(raw, list | tuple) and all(isinstance(name, str) for name in raw)
+    return tuple(sorted(set(raw))) if listed else raw
+
+
 type Aliases = Annotated[
     tuple[tuple[str, str], ...], BeforeValidator(_pairs), PlainSerializer(lambda pairs: dict(pairs), return_type=dict)
 ]
+type Geos = Annotated[tuple[str, ...], BeforeValidator(_names)]
 type Days = Annotated[float, Field(strict=True, gt=0, le=1_100, allow_inf_nan=False)]
 type Minutes = Annotated[float, Field(strict=True, ge=0, le=1_440, allow_inf_nan=False)]
 type Weight = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
@@ -52,10 +58,13 @@ class PathSpec(BaseModel):
         bot_touches: Touches in the log beyond which nobody is human.
         start: First day (UTC) of conversions, and of the last touches of journeys without one; ``None``: all.
         end: Last such day, inclusive. Touches before ``start`` still count for conversions after it.
+        grain: What a step of a path is: a ``channel``, or a ``campaign`` of one (optional column ``campaign``), called
+            ``channel / campaign``.
+        geos: Only events of these markets (optional column ``geo``); empty for all.
         null_journeys: Markov models need journeys that did not convert; ``optional`` lets them go on without any.
         half_life_days: In time decay, a touch this much older weighs half.
         position_weights: In the position rule, the weights of the first touch, all touches between, the last touch.
-        aliases: Other names of a channel, mapped to its name.
+        aliases: Other names of a channel, mapped to its name; ``*`` in one stands for any text.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +82,8 @@ class PathSpec(BaseModel):
     bot_touches: Annotated[int, Field(strict=True, ge=1)] = 1_000
     start: date | None = None
     end: date | None = None
+    grain: Literal["channel", "campaign"] = "channel"
+    geos: Geos = ()
     null_journeys: Literal["needed", "optional"] = "needed"
     half_life_days: Days = 7.0
     position_weights: tuple[Weight, Weight, Weight] = (0.4, 0.2, 0.4)

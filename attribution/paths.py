@@ -18,14 +18,15 @@ import pandas as pd
 import pyarrow as pa
 
 from attribution import aggregated, distinct, findings
-from attribution.event_log import Codes, clock_of, codes_of, table_of, unusable_names
+from attribution import identities as identity_map
+from attribution.event_log import Codes, clock_of, codes_of, table_of, unknown_geos, unusable_names
 from attribution.events import Clock, Events, Tally
 from attribution.findings import Profile
 from attribution.journeys import build, nothing
 from attribution.path_spec import PathSpec
 from attribution.path_table import Paths
 from attribution.stream import whole_users
-from measurement.errors import DataError, Problem, refuse, shown
+from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
 from measurement.reading import source
 from measurement.reading.source import Column, Contract, Loaded
 
@@ -40,6 +41,8 @@ TOUCHPOINTS = Contract(
         Column("channel", "text", blank=True),
         Column("event", "text", choices=("click", "impression", "conversion")),
         Column("value", "number", required=False, blank=True, minimum=0.0),
+        Column("campaign", "text", required=False, blank=True),
+        Column("geo", "text", required=False, blank=True),
     ),
 )
 CHUNK = 1 << 20
@@ -54,17 +57,19 @@ def read_paths(
     aliases: Mapping[str, str] | None = None,
     *,
     channels: Sequence[str] = (),
+    identities: str | Path | pd.DataFrame | None = None,
     memory: str = MEMORY,
 ) -> Paths:
     """Read an event log or a table of aggregated paths; a column ``path`` tells the two apart.
 
     Args:
         log: Csv or parquet (a path, or a glob of many files, also larger than memory), or a frame. Events:
-            ``user_id, timestamp, channel, event`` (click, impression, conversion), ``value``. Aggregated paths:
-            ``path`` (channels joined by `` > ``), ``conversions, value, nulls``.
+            ``user_id, timestamp, channel, event`` (click, impression, conversion), ``value``, ``campaign``, ``geo``.
+            Aggregated paths: ``path`` (channels joined by `` > ``), ``conversions, value, nulls``.
         spec: The choices; ``None`` for the defaults.
         aliases: Other names of channels, mapped to their names; added to those of ``spec``.
         channels: Names that are known; others are reported, and kept under their own name.
+        identities: Which users are one person: ``user_id, person``; users who are not in it stay who they are.
         memory: What DuckDB may hold before it spills to disk (to a folder that is removed afterwards).
 
     Returns:
@@ -74,25 +79,37 @@ def read_paths(
         DataError: With file, line and column of everything that breaks the contract.
     """
     spec = (spec or PathSpec()).with_aliases(aliases or {})
-    with tempfile.TemporaryDirectory(prefix="theodolite-") as folder:
+    with tempfile.TemporaryDirectory(prefix="theodolite-") as name:
+        folder = Path(name)
+        persons = None if identities is None else _as_file(identities, folder / "identities.parquet")
         if not isinstance(log, pd.DataFrame):
-            return _read(log, source.header(log), spec, channels, memory, Path(folder))
-        # by way of a parquet file, so that a frame obeys the very rules of a file; problems name its rows from 1
-        place = Path(folder) / "frame.parquet"
+            return _read(log, spec, channels, persons, memory, folder)
+        place = folder / "frame.parquet"
         try:
-            log.to_parquet(place, index=False)
-        except (pa.ArrowException, ValueError, TypeError) as error:
-            raise DataError(f"the frame cannot be read as a table: {shown(error, 200)}") from None
-        try:
-            return _read(place, [str(name) for name in log.columns], spec, channels, memory, Path(folder))
+            return _read(_as_file(log, place), spec, channels, persons, memory, folder)
         except DataError as error:
-            raise DataError([replace(p, file="frame" if p.file else None) for p in error.problems]) from None
+            ours = str(place)
+            raise DataError([replace(p, file="frame" if p.file == ours else p.file) for p in error.problems]) from None
+
+
+def _as_file(table: str | Path | pd.DataFrame, place: Path) -> str | Path:
+    """A frame by way of a parquet file, so that it obeys the very rules of one; problems name its rows from 1."""
+    if not isinstance(table, pd.DataFrame):
+        return table
+    try:
+        table.to_parquet(place, index=False)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise DataError(f"the frame cannot be read as a table: {shown(error, 200)}") from None
+    return place
 
 
 def _read(
-    log: str | Path, header: Sequence[str], spec: PathSpec, channels: Sequence[str], memory: str, folder: Path
+    log: str | Path, spec: PathSpec, channels: Sequence[str], persons: str | Path | None, memory: str, folder: Path
 ) -> Paths:
+    header = source.header(log)
     if "path" in header and "user_id" not in header:
+        if persons is not None:
+            raise DataError("aggregated paths have no users, so an identity map cannot be applied to them")
         return aggregated.read(log, spec, channels)
     import duckdb
 
@@ -100,7 +117,9 @@ def _read(
         connection.execute(f"SET temp_directory = {_quoted(folder / 'spill')}")
         connection.execute(f"SET memory_limit = {_quoted(memory)}")
         try:
-            return _from_log(connection, log, spec, channels)
+            if persons is not None:
+                identity_map.load(connection, persons)
+            return _from_log(connection, log, spec, channels, persons is not None)
         except (duckdb.BinderException, duckdb.CatalogException, duckdb.InternalException, duckdb.ParserException):
             raise  # ours to mend
         except duckdb.Error as error:  # a full disk, too little memory, damaged pages
@@ -112,12 +131,14 @@ def _quoted(text: object) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def _from_log(connection: "DuckDBPyConnection", log: str | Path, spec: PathSpec, channels: Sequence[str]) -> Paths:
+def _from_log(
+    connection: "DuckDBPyConnection", log: str | Path, spec: PathSpec, channels: Sequence[str], mapped: bool
+) -> Paths:
     loaded = source.load(connection, TOUCHPOINTS, log, "touchpoints")
     if not loaded.complete:
         refuse(source.ordered(loaded.problems))
-    connection.execute(_sql("events_with_value" if "value" in loaded.aliases else "events_without_value"))
-    profile = _profile(connection)
+    extra = _choose(loaded, spec, mapped)
+    profile = replace(_profile(connection), extra=extra)
     refuse(source.ordered([*loaded.problems, *_broken(loaded, profile, spec)]))
     codes = codes_of(profile, spec)
     clock = clock_of(profile, spec, codes.bits)
@@ -129,6 +150,40 @@ def _from_log(connection: "DuckDBPyConnection", log: str | Path, spec: PathSpec,
     found = distinct.merge(parts or [distinct.of(nothing(tally))])
     said = findings.of_log(profile, tally, float(no_touch[0]), spec, channels)
     return table_of(found, codes.names, no_touch, profile, spec, tally, [*_mild(loaded), *said])
+
+
+def _choose(loaded: Loaded, spec: PathSpec, mapped: bool) -> dict[str, int]:
+    """Make the view ``events``: the rows, users and names that ``spec`` asks for; and count what that changes."""
+    connection, columns = loaded.connection, loaded.aliases
+    extra: dict[str, int] = {}
+    absent = [
+        Problem(f"is missing, and {asked} asks for it{did_you_mean(name, columns)}", column=name, code="missing-column")
+        for name, asked, wanted in (
+            ("campaign", "grain = 'campaign'", spec.grain == "campaign"),
+            ("geo", "'geos'", bool(spec.geos)),
+        )
+        if wanted and name not in columns
+    ]
+    if absent:
+        refuse(source.ordered([*loaded.problems, *absent]))
+    rows = ""
+    if mapped:
+        extra |= identity_map.counts(connection)
+        rows += "LEFT JOIN persons ON touchpoints.user_id = persons.user_id "
+    if spec.geos:
+        connection.register("markets", pa.table({"geo": list(spec.geos)}))
+        there = [geo for (geo,) in connection.execute(_sql("geos")).fetchall()]
+        refuse(unknown_geos(there, spec))
+        extra["other_geos"] = (connection.execute(_sql("other_geos")).fetchone() or (0,))[0]
+        rows += "WHERE geo IN (SELECT geo FROM markets)"
+    pieces = {
+        "user": "coalesce(person, touchpoints.user_id)" if mapped else "user_id",
+        "channel": _sql("channel_and_campaign") if spec.grain == "campaign" else "channel",
+        "value": "value" if "value" in columns else "NULL::DOUBLE",
+        "rows": rows,
+    }
+    connection.execute(_sql("events").format(**pieces))
+    return extra
 
 
 def _mild(loaded: Loaded) -> list[Problem]:

@@ -1,12 +1,22 @@
 -- The statements of attribution/paths.py. Names of users, channels and files are only ever values here.
 
--- name: events_with_value
-CREATE TEMP VIEW events AS
-SELECT user_id, epoch_us(timestamp) AS moment, channel, event, value, source_row FROM touchpoints;
+-- name: events
+-- The pieces in braces are those of attribution/paths.py: which optional columns there are and are asked for.
+CREATE OR REPLACE TEMP VIEW events AS
+SELECT {user} AS user_id, epoch_us(timestamp) AS moment, {channel} AS channel, event, {value} AS value, source_row
+FROM touchpoints {rows};
 
--- name: events_without_value
-CREATE TEMP VIEW events AS
-SELECT user_id, epoch_us(timestamp) AS moment, channel, event, NULL::DOUBLE AS value, source_row FROM touchpoints;
+-- name: channel_and_campaign
+CASE
+    WHEN event <> 'conversion' AND trim(coalesce(channel, '')) <> '' AND trim(coalesce(campaign, '')) <> ''
+    THEN channel || chr(31) || trim(campaign) ELSE channel
+END
+
+-- name: other_geos
+SELECT count(*) FROM touchpoints WHERE geo IS NULL OR geo NOT IN (SELECT geo FROM markets);
+
+-- name: geos
+SELECT DISTINCT geo FROM touchpoints WHERE geo IS NOT NULL ORDER BY 1 LIMIT 10000;
 
 -- name: profile
 -- Per channel and event: rows, rows with a value, with one other than 0, without a user.

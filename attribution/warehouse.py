@@ -5,6 +5,7 @@ The log stays where it is. Ibis writes the same path building as `attribution.pa
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from attribution import distinct, findings
-from attribution.event_log import KINDS, Codes, clock_of, codes_of, table_of, unusable_names
+from attribution.event_log import KINDS, Codes, clock_of, codes_of, table_of, unknown_geos, unusable_names
 from attribution.events import Clock, Tally
 from attribution.findings import Profile
 from attribution.path_spec import PathSpec
@@ -36,6 +37,7 @@ def read_warehouse(
     aliases: Mapping[str, str] | None = None,
     *,
     channels: Sequence[str] = (),
+    identities: "ibis.Table | None" = None,
 ) -> Paths:
     """Read an event log where it lies into distinct paths, equal to those of `read_paths` on the same rows.
 
@@ -43,10 +45,11 @@ def read_warehouse(
 
     Args:
         log: An Ibis table with ``user_id, timestamp, channel, event`` (click, impression, conversion) and, where there
-            is money, ``value``. Rename and filter with Ibis before.
+            is money, ``value``; where ``spec`` asks for them, ``campaign, geo``. Rename and filter with Ibis before.
         spec: The choices; ``None`` for the defaults.
         aliases: Other names of channels, mapped to their names; added to those of ``spec``.
         channels: Names that are known; others are reported, and kept under their own name.
+        identities: Which users are one person: a table of the same backend with ``user_id, person``.
 
     Returns:
         The distinct paths. Sums of money may differ from `read_paths` in the last digit: engines add in other orders.
@@ -60,13 +63,14 @@ def read_warehouse(
     query = _query_module()
     spec = (spec or PathSpec()).with_aliases(aliases or {})
     backend = log.get_backend().name
-    refuse(_columns(log))
+    refuse(_columns(log, spec))
     if backend in query.SPARK:
         refuse(_zone(_rows(query.time_zone(log))["zone"], query.UTC))
-    seen = query.events(log, backend)
+    extra = _extra(query, log, spec, identities)
+    seen = query.events(query.chosen(log, spec, identities), backend)
     groups, days = (_rows(each) for each in query.profile(seen))
     refuse(_values(groups))
-    profile = _profile(groups, days)
+    profile = replace(_profile(groups, days), extra=extra)
     refuse(_events(profile))
     refuse(unusable_names(profile, spec))
     codes = codes_of(profile, spec)
@@ -95,7 +99,9 @@ def warehouse_sql(log: "ibis.Table", dialect: str, profile: Profile, spec: PathS
     query = _query_module()
     chosen = spec or PathSpec()
     codes = codes_of(profile, chosen)
-    asked = query.query(query.events(log, dialect), codes, clock_of(profile, chosen, codes.bits), chosen)
+    asked = query.query(
+        query.events(query.chosen(log, chosen), dialect), codes, clock_of(profile, chosen, codes.bits), chosen
+    )
     return {name: str(engine.to_sql(getattr(asked, name), dialect=dialect)) for name in asked.__dataclass_fields__}
 
 
@@ -115,10 +121,40 @@ def _rows(table: Any) -> pd.DataFrame:
     return frame
 
 
-def _columns(log: Any) -> list[Problem]:
+def _extra(query: Any, log: Any, spec: PathSpec, identities: Any) -> dict[str, int]:
+    """Counts of rows that are left out and of users who are joined.
+
+    Raises:
+        DataError: Where a geo has no event, or the map of identities contradicts itself.
+    """
+    extra: dict[str, int] = {}
+    if identities is not None:
+        lacks = [name for name in ("user_id", "person") if name not in identities.columns]
+        refuse([Problem("is missing in the identity map", column=name, code="missing-column") for name in lacks])
+        row = _rows(query.mapping(log, identities)).iloc[0]
+        broken = [
+            Problem(f"{words}: {int(row[name]):,}", code=code)
+            for name, words, code in (
+                ("two_persons", "users to whom the identity map gives several persons", "two-persons"),
+                ("chains", "persons of the identity map who are another person's users", "chain"),
+            )
+            if row[name]
+        ]
+        refuse(broken)
+        extra = {name: int(row[name]) for name in ("mapped_users", "mapped_persons")}
+    if spec.geos:
+        counted = _rows(log.group_by("geo").agg(rows=log.count()))
+        inside = counted["geo"].isin(list(spec.geos))
+        refuse(unknown_geos(sorted(counted["geo"].dropna()), spec))
+        extra["other_geos"] = int(counted["rows"][~inside].sum())
+    return extra
+
+
+def _columns(log: Any, spec: PathSpec) -> list[Problem]:
+    needed = [*NEEDED, *(["campaign"] if spec.grain == "campaign" else []), *(["geo"] if spec.geos else [])]
     found = [
         Problem(f"is missing{did_you_mean(name, log.columns)}", column=name, code="missing-column")
-        for name in NEEDED
+        for name in needed
         if name not in log.columns
     ]
     if not found and not log["timestamp"].type().is_timestamp():

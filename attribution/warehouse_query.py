@@ -13,6 +13,7 @@ import ibis
 from attribution.event_log import DAY, KINDS, Codes
 from attribution.events import CLICK, CONVERSION, Clock
 from attribution.path_spec import PathSpec
+from attribution.taxonomy import PART
 from attribution.users import GROUPS
 
 PLACE, CHANNEL = 7, 5
@@ -47,6 +48,40 @@ def moment(time: Any, backend: str) -> Any:
     minutes = (days * 24 + time.hour()) * 60 + time.minute()
     micros = _date_format(time, "SSSSSS").cast("int64") if backend in SPARK else time.microsecond()
     return minutes * 60_000_000 + time.second().cast("int64") * 1_000_000 + micros
+
+
+def chosen(log: Any, spec: PathSpec, identities: Any = None) -> Any:
+    """The log's rows, users and names that the choices ask for; columns as they were."""
+    if spec.geos:
+        log = log.filter(log["geo"].isin(list(spec.geos)))
+    if spec.grain == "campaign":
+        channel, campaign = log["channel"].cast("string"), log["campaign"].cast("string")
+        both = (log["event"] != "conversion") & (channel.strip() != "") & (campaign.strip() != "")
+        log = log.mutate(channel=ibis.ifelse(both.fill_null(False), channel + PART + campaign.strip(), channel))
+    if identities is None:
+        return log
+    persons = identities.select(known=identities["user_id"].cast("string"), person=identities["person"].cast("string"))
+    joined = log.mutate(user_id=log["user_id"].cast("string")).left_join(
+        persons.distinct(), log["user_id"].cast("string") == persons["known"]
+    )
+    return joined.mutate(user_id=joined["person"].fill_null(joined["user_id"])).drop("known", "person")
+
+
+def mapping(log: Any, identities: Any) -> Any:
+    """What a map of identities breaks, and whom it joins, one row: two_persons, chains, users, persons."""
+    persons = identities.select(known=identities["user_id"].cast("string"), person=identities["person"].cast("string"))
+    persons = persons.distinct()
+    away = persons.filter(persons["known"] != persons["person"])
+    many = persons.group_by("known").agg(number=persons["person"].nunique())
+    ids = log.select(user_id=log["user_id"].cast("string")).distinct()
+    hit = ids.join(away, ids["user_id"] == away["known"])
+    chained = away.filter(away["person"].isin(away.view()["known"]))
+    rows = [
+        many.agg(two_persons=_number(many["number"] > 1)),
+        chained.agg(chains=chained.count()),
+        hit.agg(mapped_users=hit["user_id"].nunique(), mapped_persons=hit["person"].nunique()),
+    ]
+    return rows[0].cross_join(rows[1]).cross_join(rows[2])
 
 
 def events(log: Any, backend: str) -> Any:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from attribution.path_spec import DIRECT_NAMES
 from attribution.path_table import Paths
 from attribution.sums import Prepared, Solution, Term
+from attribution.taxonomy import is_direct
 from measurement.errors import DataError
 from measurement.typing import Floats, Ints
 
@@ -39,7 +39,7 @@ def last(paths: Paths) -> Prepared:
 
 def last_non_direct(paths: Paths) -> Prepared:
     """All to the last touch that is no direct traffic; to the last touch where the path has nothing else."""
-    direct = np.array([name.casefold() in DIRECT_NAMES for name in paths.channels], dtype=np.bool_)
+    direct = np.array([is_direct(name) for name in paths.channels], dtype=np.bool_)
     places = np.where(direct[paths.touches], -1, np.arange(len(paths.touches)))
     latest = np.maximum.reduceat(places, paths.offsets[:-1]) if len(paths) else places
     return _whole(paths, np.where(latest < 0, paths.offsets[1:] - 1, latest))
