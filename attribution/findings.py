@@ -17,6 +17,10 @@ STRAY = 0.001
 """Largest share of events beyond a pause that is still taken for stray clocks."""
 
 
+type _Row = tuple[float, Level, str, str, str]
+"""A count, its level and code, what is counted, and more about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """Counts over a whole log.
@@ -83,22 +87,8 @@ def _counted(profile: Profile, tally: Tally, no_touch: float, spec: PathSpec) ->
     bots = {"drop": "who are left out", "keep": "who are kept"}[spec.bots]
     tail = {"leave_out": "are left out", "null": "are taken for journeys that did not"}[spec.unfinished]
     repeated = tally.duplicate_touches + tally.duplicate_conversions
-    rows: list[tuple[float, Level, str, str, str]] = [
-        (
-            profile.extra.get("other_geos", 0),
-            "note",
-            "other-geo",
-            f"events of no geo in {', '.join(map(shown, spec.geos[:5]))}{', ...' if len(spec.geos) > 5 else ''}, "
-            "which are left out",
-            "",
-        ),
-        (
-            profile.extra.get("mapped_users", 0),
-            "note",
-            "identity-map",
-            "users whom the identity map joins to persons",
-            f"persons: {profile.extra.get('mapped_persons', 0):,}",
-        ),
+    rows: list[_Row] = [
+        *_chosen(profile, spec),
         (profile.nobody[0], "warning", "missing-user", "touches without a user_id, which are in no journey", ""),
         (profile.nobody[1], "warning", "missing-user", f"conversions without a user_id, counted as '{NO_TOUCH}'", ""),
         (
@@ -163,6 +153,41 @@ def _counted(profile: Profile, tally: Tally, no_touch: float, spec: PathSpec) ->
         Problem(f"{words}: {n:,.0f}{f' ({more})' if more else ''}", level=level, code=code)
         for n, level, code, words, more in rows
         if n
+    ]
+
+
+def _chosen(profile: Profile, spec: PathSpec) -> list[_Row]:
+    """What was left out or joined before the events were looked at."""
+    return [
+        (
+            profile.extra.get("other_geos", 0),
+            "note",
+            "other-geo",
+            f"events of no geo in {', '.join(map(shown, spec.geos[:5]))}{', ...' if len(spec.geos) > 5 else ''}, "
+            "which are left out",
+            "",
+        ),
+        (
+            profile.extra.get("repeated_transactions", 0),
+            "warning",
+            "repeated-transaction",
+            "conversions of the GA4 export whose transaction was there before, left out",
+            "",
+        ),
+        (
+            profile.extra.get("ga4_no_source", 0),
+            "note",
+            "ga4-no-source",
+            "sessions of the GA4 export without a source, taken for direct",
+            f"of {profile.extra.get('ga4_sessions', 0):,}",
+        ),
+        (
+            profile.extra.get("mapped_users", 0),
+            "note",
+            "identity-map",
+            "users whom the identity map joins to persons",
+            f"persons: {profile.extra.get('mapped_persons', 0):,}",
+        ),
     ]
 
 

@@ -61,6 +61,8 @@ class PathSpec(BaseModel):
         grain: What a step of a path is: a ``channel``, or a ``campaign`` of one (optional column ``campaign``), called
             ``channel / campaign``.
         geos: Only events of these markets (optional column ``geo``); empty for all.
+        ga4_conversion: In an export of GA4, the event that is the conversion.
+        ga4_channels: Its channels are default channel groups (``group``), or ``source / medium``.
         null_journeys: Markov models need journeys that did not convert; ``optional`` lets them go on without any.
         half_life_days: In time decay, a touch this much older weighs half.
         position_weights: In the position rule, the weights of the first touch, all touches between, the last touch.
@@ -84,6 +86,8 @@ class PathSpec(BaseModel):
     end: date | None = None
     grain: Literal["channel", "campaign"] = "channel"
     geos: Geos = ()
+    ga4_conversion: Annotated[str, Field(min_length=1)] = "purchase"
+    ga4_channels: Literal["group", "source_medium"] = "group"
     null_journeys: Literal["needed", "optional"] = "needed"
     half_life_days: Days = 7.0
     position_weights: tuple[Weight, Weight, Weight] = (0.4, 0.2, 0.4)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from attribution import aggregated, distinct, findings
+from attribution import aggregated, distinct, findings, ga4
 from attribution import identities as identity_map
 from attribution.event_log import Codes, clock_of, codes_of, table_of, unknown_geos, unusable_names
 from attribution.events import Clock, Events, Tally
@@ -61,6 +61,8 @@ def read_paths(
     memory: str = MEMORY,
 ) -> Paths:
     """Read an event log or a table of aggregated paths; a column ``path`` tells the two apart.
+
+    An export of GA4 (`attribution.ga4`) is known by its columns too.
 
     Args:
         log: Csv or parquet (a path, or a glob of many files, also larger than memory), or a frame. Events:
@@ -117,9 +119,13 @@ def _read(
         connection.execute(f"SET temp_directory = {_quoted(folder / 'spill')}")
         connection.execute(f"SET memory_limit = {_quoted(memory)}")
         try:
+            extra: dict[str, int] = {}
+            if ga4.is_export(header):
+                place = folder / "ga4.parquet"
+                extra, log = ga4.convert(connection, log, place, spec), place
             if persons is not None:
                 identity_map.load(connection, persons)
-            return _from_log(connection, log, spec, channels, persons is not None)
+            return _from_log(connection, log, spec, channels, persons is not None, extra)
         except (duckdb.BinderException, duckdb.CatalogException, duckdb.InternalException, duckdb.ParserException):
             raise  # ours to mend
         except duckdb.Error as error:  # a full disk, too little memory, damaged pages
@@ -132,13 +138,18 @@ def _quoted(text: object) -> str:
 
 
 def _from_log(
-    connection: "DuckDBPyConnection", log: str | Path, spec: PathSpec, channels: Sequence[str], mapped: bool
+    connection: "DuckDBPyConnection",
+    log: str | Path,
+    spec: PathSpec,
+    channels: Sequence[str],
+    mapped: bool,
+    extra: Mapping[str, int],
 ) -> Paths:
     loaded = source.load(connection, TOUCHPOINTS, log, "touchpoints")
     if not loaded.complete:
         refuse(source.ordered(loaded.problems))
-    extra = _choose(loaded, spec, mapped)
-    profile = replace(_profile(connection), extra=extra)
+    chosen = _choose(loaded, spec, mapped)
+    profile = replace(_profile(connection), extra={**extra, **chosen})
     refuse(source.ordered([*loaded.problems, *_broken(loaded, profile, spec)]))
     codes = codes_of(profile, spec)
     clock = clock_of(profile, spec, codes.bits)

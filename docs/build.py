@@ -33,6 +33,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "validate-a-model.md",
         "compare-models.md",
         "plan-over-weeks.md",
+        "paths.md",
         "warehouse.md",
         "pymc.md",
     ),

@@ -31,7 +31,8 @@ def check_study(folder: Path, config: Config, tests: Tests) -> list[Problem]:
         found += _placed(records, panel, config.aliases)
     if named.touchpoints is not None:
         known = panel.channels if panel is not None else ()
-        found += _journeys(sources.located(folder, named.touchpoints), config.aliases, known)
+        identities = None if named.identities is None else sources.located(folder, named.identities)
+        found += _journeys(sources.located(folder, named.touchpoints), config.aliases, known, identities)
     return found
 
 
@@ -116,11 +117,13 @@ def _placed(tests: "list[Experiment]", panel: "Panel", aliases: Mapping[str, str
         return list(error.problems)
 
 
-def _journeys(source: str, aliases: Mapping[str, str], channels: tuple[str, ...]) -> list[Problem]:
+def _journeys(
+    source: str, aliases: Mapping[str, str], channels: tuple[str, ...], identities: str | None = None
+) -> list[Problem]:
     from attribution import read_paths
 
     found: list[Problem] = []
-    paths = _try(found, lambda: read_paths(source, None, aliases, channels=channels))
+    paths = _try(found, lambda: read_paths(source, None, aliases, channels=channels, identities=identities))
     return found + (list(paths.findings) if paths is not None else [])
 
 

@@ -63,6 +63,7 @@ class DataSection(_Section):
     outcome: str
     experiments: str | None = None
     touchpoints: str | None = None
+    identities: str | None = None
     platform: str | None = None
 
 

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from measurement import Panel
 
 
-def read_journeys(source: str, spec: Path | None = None, aliases: Mapping[str, str] | None = None) -> "Paths":
+def read_journeys(
+    source: str, spec: Path | None = None, aliases: Mapping[str, str] | None = None, identities: str | None = None
+) -> "Paths":
     """A log of journeys, or a table of aggregated paths, as distinct paths."""
     from attribution import PathSpec, read_paths
 
-    return read_paths(source, PathSpec.read(spec) if spec else None, aliases or {})
+    return read_paths(source, PathSpec.read(spec) if spec else None, aliases or {}, identities=identities)
 
 
 def overview(paths: "Paths", top: int) -> Json:

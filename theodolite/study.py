@@ -517,7 +517,9 @@ class Study:
         if self.config.data.touchpoints is None:
             raise DataError("theodolite.toml names no touchpoints, so there are no journeys to read")
         source = sources.located(self.folder, self.config.data.touchpoints)
-        return journeys.read_journeys(source, spec, aliases=self.config.aliases)
+        named = self.config.data.identities
+        identities = None if named is None else sources.located(self.folder, named)
+        return journeys.read_journeys(source, spec, self.config.aliases, identities)
 
     def attribute(
         self, *, models: Sequence[str] | None = None, spec: Path | None = None, seed: int = 0
