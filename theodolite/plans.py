@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 from measurement.errors import DataError, Problem, did_you_mean, shown
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from measurement.plan.allocation import Objective
     from measurement.plan.budget import Budget
     from measurement.plan.horizon import Horizon
-    from measurement.plan.items import Bound, GroupBound
+    from measurement.plan.items import Bound, GroupBound, Held
     from theodolite.config import Config
     from theodolite.results import Fitted
 
@@ -71,6 +71,15 @@ def pairs(texts: Iterable[str], option: str) -> list[tuple[str, str]]:
     return found
 
 
+def together(texts: Iterable[str], option: str) -> dict[tuple[str, ...], str]:
+    """``A,B=RANGE`` texts: the names and the range of each.
+
+    Raises:
+        DataError: With every text that is none.
+    """
+    return {tuple(name.strip() for name in names.split(",")): span for names, span in pairs(texts, option)}
+
+
 def bounds_of(texts: Iterable[str], fixed: Iterable[str], stops: Iterable[str], currency: str) -> "dict[str, Bound]":
     """Bounds of channels from the options ``--bound``, ``--fix`` and ``--may-stop``.
 
@@ -91,6 +100,27 @@ def bounds_of(texts: Iterable[str], fixed: Iterable[str], stops: Iterable[str], 
     for name in stops:
         found[name] = replace(found.get(name, Bound()), may_stop=True)
     return found
+
+
+def ramps_of(texts: Iterable[str]) -> tuple[float | None, dict[str, float]]:
+    """The ramp of all channels and those of single ones, from the option ``--ramp`` (``0.2`` or ``tv=0.2``).
+
+    Raises:
+        DataError: With every text that is none.
+    """
+    shared, own, wrong = None, {}, []
+    for text in texts:
+        name, sign, number = text.rpartition("=")
+        if not re.fullmatch(r"\d+(\.\d*)?|\.\d+", number.strip()) or (sign and not name.strip()):
+            words = f"--ramp: found '{shown(text)}', expected SHARE or CHANNEL=SHARE of usual spend, as in 0.2"
+            wrong.append(Problem(words, code="ramp"))
+        elif sign:
+            own[name.strip()] = float(number)
+        else:
+            shared = float(number)
+    if wrong:
+        raise DataError(wrong)
+    return shared, own
 
 
 def objective_of(aim: str, level: float | None, goal: float | None) -> "Objective":
@@ -130,6 +160,9 @@ class Asked:
     by_geo: bool
     target_mroas: float | None = None
     target_iroas: float | None = None
+    ramp: float | None = None
+    ramps: Mapping[str, float] = field(default_factory=dict)
+    geos: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
 
 def advise(panel: "Panel", fitted: "Fitted", config: "Config", asked: Asked, objective: "Objective") -> "Budget":
@@ -137,11 +170,18 @@ def advise(panel: "Panel", fitted: "Fitted", config: "Config", asked: Asked, obj
     from calibration.conflict import withheld
     from measurement.plan.budget import budget, quarter
     from measurement.plan.horizon import business_as_usual
+    from measurement.plan.items import Bound
 
     currency, aliases = panel.currency, config.aliases
     plan = business_as_usual(panel, quarter(panel) if asked.periods is None else asked.periods)
     usual = dict(zip(panel.channels, plan.by_channel.tolist(), strict=True))
     groups = [(tuple(aliases.get(name, name) for name in names), text) for names, text in asked.groups.items()]
+    others = replace(Bound() if asked.otherwise is None else _bound(asked.otherwise, currency), ramp=asked.ramp)
+    bounds = {_held(name, panel, aliases): _bound(bound, currency) for name, bound in asked.bounds.items()}
+    bounds = {name: bound if asked.ramp is None else replace(bound, ramp=asked.ramp) for name, bound in bounds.items()}
+    for name, ramp in asked.ramps.items():
+        held = _held(name, panel, aliases)
+        bounds[held] = replace(bounds.get(held, others), ramp=ramp)
     return budget(
         fitted.best,
         panel,
@@ -150,15 +190,30 @@ def advise(panel: "Panel", fitted: "Fitted", config: "Config", asked: Asked, obj
         horizon=plan,
         margin=config.study.margin or 1.0,
         objective=objective,
-        bounds={aliases.get(name, name): _bound(bound, currency) for name, bound in asked.bounds.items()},
-        otherwise=None if asked.otherwise is None else _bound(asked.otherwise, currency),
-        groups=[group_of(names, text, currency, usual) for names, text in groups],
+        bounds=bounds,
+        otherwise=others,
+        groups=[group_of(names, text, currency, usual) for names, text in groups]
+        + [_geos_of(names, text, panel, plan) for names, text in asked.geos.items()],
         iroas=asked.iroas,
         target_mroas=asked.target_mroas,
         target_iroas=asked.target_iroas,
         by_geo=asked.by_geo,
         held=withheld(fitted.conflicts),
     )
+
+
+def _held(name: str, panel: "Panel", aliases: Mapping[str, str]) -> "Held":
+    """A channel by the study's name, or ``channel@geo``."""
+    channel, at, geo = name.rpartition("@")
+    if not at or name in panel.channels or name in aliases:
+        return aliases.get(name, name)
+    return aliases.get(channel, channel), geo
+
+
+def _geos_of(names: tuple[str, ...], text: str, panel: "Panel", plan: "Horizon") -> "GroupBound":
+    """A bound of geos together, all their channels."""
+    usual = dict(zip(panel.geos, plan.spend.sum(axis=(1, 2)).tolist(), strict=True))
+    return replace(group_of(names, text, panel.currency, usual), channels=(), geos=names)
 
 
 def plan_of(panel: "Panel", config: "Config", given: "Path | str | pd.DataFrame") -> "Horizon":

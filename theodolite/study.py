@@ -411,6 +411,9 @@ class Study:
         iroas: float | None = None,
         target_mroas: float | None = None,
         target_iroas: float | None = None,
+        ramp: float | None = None,
+        ramps: Mapping[str, float] | None = None,
+        geos: Mapping[tuple[str, ...], str] | None = None,
         by_geo: bool = False,
         aim: str = "mean",
         level: float | None = None,
@@ -428,7 +431,10 @@ class Study:
             iroas: Least expected incremental revenue per money of the whole plan.
             target_mroas: Spend as long as the next money brings this much revenue; a total is then the most to spend.
             target_iroas: Spend as much as keeps the whole plan's revenue per money at this; a total as above.
-            by_geo: Whether each geo's spend may move on its own.
+            ramp: Largest change of every channel (by geo in each) against business as usual, as a share of it.
+            ramps: The same for single channels.
+            geos: How much a geo, or several together, may spend, as for ``groups``; with ``by_geo``.
+            by_geo: Whether each geo's spend may move on its own; ``bounds`` and ``ramps`` then take ``"tv@north"`` too.
             aim: ``mean``, ``worst``, ``cautious`` or ``goal``, of the profit (`measurement.plan.allocation.Objective`).
             level: Of the aims ``worst`` (0.1 by default) and ``cautious`` (1 by default).
             goal: Profit to reach, of the aim ``goal``.
@@ -442,6 +448,7 @@ class Study:
 
         asked = plans.Asked(total, periods, at_most, bounds or {}, otherwise, groups or {}, iroas, by_geo)
         asked = replace(asked, target_mroas=target_mroas, target_iroas=target_iroas)
+        asked = replace(asked, ramp=ramp, ramps=ramps or {}, geos=geos or {})
         return plans.advise(self.panel, self.fitted(), self.config, asked, plans.objective_of(aim, level, goal))
 
     def flight(self, asked: "flights.Asked | None" = None, *, periods: int | None = None) -> "Flighting":

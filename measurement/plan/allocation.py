@@ -48,6 +48,7 @@ class Group:
     members: Bools
     low: float = 0.0
     high: float = np.inf
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

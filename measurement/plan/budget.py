@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from measurement.errors import Problem, did_you_mean, refuse, shown
+from measurement.errors import refuse
 from measurement.estimate import Estimate
 from measurement.mmm import Posterior, observed_range
 from measurement.panel import Panel
-from measurement.plan.allocation import Allocation, Curves, Group, Limits, Objective, allocate, best_of_each_draw
+from measurement.plan.allocation import Allocation, Curves, Limits, Objective, best_of_each_draw
+from measurement.plan.demands import allocated, problems_of, target_problems
 from measurement.plan.horizon import Horizon, business_as_usual
-from measurement.plan.items import Bound, GroupBound, Items
+from measurement.plan.items import Bound, GroupBound, Held, Items
 from measurement.provenance import Provenance, versions
 from measurement.typing import Floats, Json
 
@@ -184,7 +185,7 @@ def budget(
     periods: int | None = None,
     margin: float = 1.0,
     objective: Objective | None = None,
-    bounds: Mapping[str, Bound] | None = None,
+    bounds: Mapping[Held, Bound] | None = None,
     otherwise: Bound | None = None,
     groups: Sequence[GroupBound] = (),
     iroas: float | None = None,
@@ -205,13 +206,13 @@ def budget(
         periods: Number of periods; a quarter by default.
         margin: Share of revenue that is left after costs.
         objective: What is maximised; expected profit by default.
-        bounds: Bounds per channel.
+        bounds: Bounds per channel or (channel, geo). By geo, a channel's multiples hold in each, its money over all.
         otherwise: Bounds of all other channels: half to one and a half times business as usual by default.
-        groups: Bounds on channels together.
+        groups: Bounds on channels, or by geo on geos, together.
         iroas: Least expected incremental revenue per money of the whole plan, where one is wanted.
         target_mroas: Spend as long as the next money of a channel brings this much incremental revenue or more in
             expectation; ``total``, where given, is the most that may be spent.
-        target_iroas: Spend for as much revenue as possible while the whole plan brings this much per money or more.
+        target_iroas: Spend for as much revenue as possible while the whole plan brings this much per money.
         by_geo: Whether each geo's spend may move on its own.
         held: Channels that no advice may be given on, with the reason: they stay as they are unless ``bounds`` says
             otherwise.
@@ -223,36 +224,42 @@ def budget(
     """
     plan = horizon or business_as_usual(panel, periods or quarter(panel))
     aim = objective or Objective()
-    problems = _problems(panel, total, margin, bounds or {}, groups, iroas, aim)
-    refuse(problems + _targets(target_mroas, target_iroas, iroas, aim))
+    problems = problems_of(panel, total, margin, bounds or {}, groups, iroas, aim, by_geo)
+    refuse(problems + target_problems(target_mroas, target_iroas, iroas, aim))
     waiting = {name: why for name, why in (held or {}).items() if name not in (bounds or {})}
-    own = {name: Bound(low=1.0, high=1.0) for name in waiting} | dict(bounds or {})
+    own: dict[Held, Bound] = {name: Bound(low=1.0, high=1.0) for name in waiting}
+    own |= bounds or {}
     few = post.thinned(draws)
     items = Items.of(panel, plan, own, otherwise or Bound(), by_geo)
     most = float(items.high.sum()) if total is None else total
-    target = None if target_mroas is None else Target("mroas", target_mroas, most)
-    if target_iroas is not None:
-        target, iroas = Target("iroas", target_iroas, most), target_iroas
+    target = _target(target_mroas, target_iroas, most)
+    iroas = iroas if target_iroas is None else target_iroas
     if target is not None:
         aim = replace(aim, cost=margin * target.least if target.of == "mroas" else 0.0)
     money = float(plan.spend.sum()) if total is None and target is None else most
     limits = Limits(
         low=money if spend_all and target is None else 0.0,
         high=money,
-        groups=tuple(Group(items.of_channels(group.channels), group.low, group.high) for group in groups),
+        groups=items.groups(panel, groups, own, otherwise or Bound()),
         returns=None if iroas is None else iroas * margin,
         may_stop=tuple(np.flatnonzero(items.may_stop).tolist()),
     )
     refuse(items.cannot_spend(limits, panel))
     levels = np.linspace(0.0, 1.0, LEVELS)
     curves = items.curves(few, panel, np.tile(levels, (len(items.low), 1)), margin)
-    found = allocate(curves, limits, aim)
+    found = allocated(curves, limits, aim, panel.currency, margin)
     if not by_geo:
         curves = items.curves(few, panel, _finer(levels, items.share_of(found.spend)), margin)
-        found = allocate(curves, limits, aim)
+        found = allocated(curves, limits, aim, panel.currency, margin)
     made = _described(few, panel, plan, items, curves, found, limits, aim, margin)
     moves = tuple(replace(move, held=waiting.get(move.channel)) for move in made.moves)
     return replace(made, moves=moves, target=target)
+
+
+def _target(mroas: float | None, iroas: float | None, most: float) -> Target | None:
+    if mroas is not None:
+        return Target("mroas", mroas, most)
+    return None if iroas is None else Target("iroas", iroas, most)
 
 
 def _finer(levels: Floats, at: Floats) -> Floats:
@@ -333,65 +340,3 @@ def _described(
 def quarter(panel: Panel) -> int:
     """Periods of a quarter of a year."""
     return {"day": 91, "week": 13, "month": 3}[panel.period]
-
-
-def _problems(
-    panel: Panel,
-    total: float | None,
-    margin: float,
-    bounds: Mapping[str, Bound],
-    groups: Sequence[GroupBound],
-    iroas: float | None,
-    aim: Objective,
-) -> list[Problem]:
-    problems = [
-        Problem(f"unknown channel '{shown(name)}'{did_you_mean(name, panel.channels)}", code="unknown-channel")
-        for name in [*bounds, *(name for group in groups for name in group.channels)]
-        if name not in panel.channels
-    ]
-    if total is not None and not (np.isfinite(total) and total > 0):
-        problems.append(Problem(f"found a total of {total:g}; a budget is above 0", code="budget-total"))
-    if not 0 < margin <= 1:
-        problems.append(Problem(f"found a margin of {margin:g}; it lies above 0 and up to 1", code="margin"))
-    if iroas is not None and not iroas > 0:
-        problems.append(Problem(f"found a least iROAS of {iroas:g}; it is above 0", code="iroas"))
-    share = aim.aim == "worst"
-    if aim.aim in ("worst", "cautious") and not (0 < aim.level <= 1 if share else aim.level >= 0):
-        allowed = "a share of draws, above 0 and up to 1" if share else "a number of standard deviations, 0 or more"
-        problems.append(
-            Problem(f"found a level of {aim.level:g}; with the aim '{aim.aim}' it is {allowed}", code="aim")
-        )
-    for name, bound in bounds.items():
-        for low, high, what in ((bound.low, bound.high, "times"), (bound.least, bound.most, panel.currency)):
-            if (low or 0.0) < 0 or (high is not None and high < (low or 0.0)):
-                words = f"channel '{shown(name)}' may spend {low} to {high} {what}: 0 <= low <= high is needed"
-                problems.append(Problem(words, code="bound"))
-    problems += [
-        Problem(
-            f"the channels {', '.join(map(shown, group.channels))} may spend {group.low:g} to {group.high:g} together: "
-            "0 <= low <= high is needed",
-            code="bound",
-        )
-        for group in groups
-        if not 0 <= group.low <= group.high
-    ]
-    return problems
-
-
-def _targets(mroas: float | None, iroas: float | None, floor: float | None, aim: Objective) -> list[Problem]:
-    """What is wrong with targets, and what does not go with them."""
-    given = {"mROAS": mroas, "iROAS": iroas}
-    found = [
-        Problem(f"found a target {name} of {value:g}; it is above 0", code="target")
-        for name, value in given.items()
-        if value is not None and not (np.isfinite(value) and value > 0)
-    ]
-    if mroas is not None and iroas is not None:
-        words = "a target mROAS and a target iROAS both say how much is spent: name one of them"
-        found.append(Problem(words + ", and a least iROAS beside the target mROAS if both must hold", code="target"))
-    if iroas is not None and floor is not None:
-        found.append(Problem("a least iROAS and a target iROAS say the same: name one of them", code="target"))
-    if aim.aim != "mean" and (mroas is not None or iroas is not None):
-        words = f"a target is kept in expectation and does not go with the aim '{aim.aim}': leave one of them out"
-        found.append(Problem(words, code="target"))
-    return found

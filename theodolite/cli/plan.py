@@ -47,8 +47,17 @@ Bounds = Annotated[
     list[str] | None,
     typer.Option(
         metavar="CHANNEL=LOW:HIGH",
-        help="How far a channel may move: times business as usual (tv=0.8:1.2) or money (tv=10000EUR:50000EUR).",
+        help="How far a channel may move: times business as usual (tv=0.8:1.2) or money (tv=10000EUR:50000EUR); "
+        "with --by-geo in one geo too (tv@north=0.5:1).",
     ),
+]
+Ramps = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SHARE", help="Largest change against business as usual, of all (0.2) or one (tv=0.1)."),
+]
+GeoBounds = Annotated[
+    list[str] | None,
+    typer.Option("--geo", metavar="A,B=LOW:HIGH", help="With --by-geo: how much a geo, or several, may spend."),
 ]
 
 
@@ -71,6 +80,8 @@ def budget(
         str, typer.Option(metavar="LOW:HIGH", help="How far every channel without a bound of its own may move.")
     ] = "0.5:1.5",
     group: GroupBounds = None,
+    ramp: Ramps = None,
+    geo: GeoBounds = None,
     iroas: Annotated[
         float | None, typer.Option(help="Least expected incremental revenue per money of the whole plan.")
     ] = None,
@@ -94,15 +105,17 @@ def budget(
     study = open_study(workspace)
     currency = study.config.study.currency
     charting.refuse(chart)
+    shared, own = plans.ramps_of(ramp or ())
     found = study.budget(
         total,
         periods=periods,
         at_most=at_most,
         bounds=plans.bounds_of(bound or (), fix or (), may_stop or (), currency),
         otherwise=plans.bound_of(others, currency),
-        groups={
-            tuple(n.strip() for n in names.split(",")): span for names, span in plans.pairs(group or (), "--group")
-        },
+        groups=plans.together(group or (), "--group"),
+        geos=plans.together(geo or (), "--geo"),
+        ramp=shared,
+        ramps=own,
         iroas=iroas,
         target_mroas=target_mroas,
         target_iroas=target_iroas,
