@@ -89,7 +89,7 @@ def log_density(family: Family, kpi: Floats, mean: Floats) -> Floats:
         constant = special.gammaln(kpi + shape) - special.gammaln(shape) - special.gammaln(kpi + 1.0)
         out = constant + kpi * np.log(mean / (shape + mean)) - shape * np.log1p(mean / shape)
     else:
-        rho, scale = _persistence(family), family.scale[..., None]
+        rho, scale = persistence_of(family), family.scale[..., None]
         residual = (kpi - mean) / scale
         before = np.concatenate([np.zeros_like(residual[..., :1]), residual[..., :-1]], axis=-1)
         step = np.sqrt(1.0 - rho**2)
@@ -103,7 +103,7 @@ def draw(family: Family, mean: Floats, rng: np.random.Generator) -> Floats:
     """Draw the KPI given its mean (`Family.mean_of`), both of shape (draws, geos, periods); cells left out too."""
     if family.likelihood == "negative_binomial":
         return counted(mean, family.shape[:, None, None], rng.random(mean.shape))
-    rho, white = _persistence(family), innovations(family, mean.shape, rng)
+    rho, white = persistence_of(family), innovations(family, mean.shape, rng)
     out, state = np.empty_like(mean), np.zeros(mean.shape[:2])
     for t in range(mean.shape[-1]):
         state = rho[:, t] * state + np.sqrt(1.0 - rho[:, t] ** 2) * white[..., t]
@@ -125,7 +125,7 @@ def counted(mean: Floats, dispersion: Floats, chance: Floats) -> Floats:
     return np.asarray(stats.nbinom.ppf(chance, dispersion, dispersion / (dispersion + mean)), dtype=np.float64)
 
 
-def _persistence(family: Family) -> Floats:
+def persistence_of(family: Family) -> Floats:
     """Autocorrelation of each cell with the one before it, shape (geos, periods); a stretch starts anew after a gap."""
     linked: Bools = np.zeros(family.counts.shape, dtype=bool)
     linked[:, 1:] = (family.counts[:, 1:] > 0) & (family.counts[:, :-1] > 0)

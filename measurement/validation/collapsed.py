@@ -1,8 +1,8 @@
 """The series' normal distribution given the media parameters, in NumPy: what it says of cells left out or yet to come.
 
 Given a draw the outcome is normal with covariance ``C = sigma^2 W^-1 + A A'`` (letters as in
-`measurement.mmm.density`): linear terms and national demand are integrated out. With ``A' W A = V diag(l) V'`` and
-``B = W A V``,
+`measurement.mmm.density`): linear terms and national demand are integrated out. Under a likelihood that is not normal
+``W`` is that of the normal noise near it (`near`). With ``A' W A = V diag(l) V'`` and ``B = W A V``,
 
     C^-1 = (W - B diag(1 / (l + sigma^2)) B') / sigma^2
 
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from measurement.errors import DesignError
 from measurement.mmm.counterfactual import media_effect
 from measurement.mmm.design_matrix import Design, decompose, design_of
-from measurement.mmm.noise import Precision, precision_of
+from measurement.mmm.noise import Precision
 from measurement.mmm.posterior import Posterior
 from measurement.panel import Panel
 from measurement.typing import Floats
+from measurement.validation.near import Near, near_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,26 +92,23 @@ class Collapsed:
 
 
 def collapsed_of(
-    post: Posterior, panel: Panel, counts: Floats | None = None, design: Design | None = None
+    post: Posterior,
+    panel: Panel,
+    counts: Floats | None = None,
+    design: Design | None = None,
+    near: Near | None = None,
 ) -> Collapsed:
-    """The series' distribution under a fit.
+    """The series' distribution under a fit; of a likelihood that is not normal, under the normal one near it.
 
     Args:
         post: The fit.
         panel: Its panel.
         counts: 1 for cells that count, 0 for those left out, shape (geos, periods); those of the fit by default.
         design: Its linear terms, where they are at hand.
-
-    Raises:
-        DesignError: Where the likelihood is not normal, under which nothing integrates out.
+        near: The normal noise near its likelihood, where it is at hand.
     """
-    if post.spec.likelihood != "normal":
-        raise DesignError(
-            f"this check is worked out for the normal likelihood, and the fit has '{post.spec.likelihood}': "
-            "set likelihood to 'normal' in [model], fit again and check that"
-        )
     kept = post.counts if counts is None else counts
-    precision = precision_of(post.noise, kept)
+    precision = (near or near_of(post, panel)).precision(kept)
     terms = design or design_of(post.spec, panel, post.scales, post.noise)
     spectrum = decompose(terms, precision)
     rotated = (terms.matrix() @ spectrum.vectors).T.reshape(-1, *kept.shape)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from measurement.mmm.design_matrix import design_of
-from measurement.mmm.noise import Precision, precision_of
+from measurement.mmm.noise import Precision
 from measurement.mmm.posterior import Posterior
 from measurement.panel import Panel
 from measurement.typing import Floats
 from measurement.validation.collapsed import residuals_of
+from measurement.validation.near import Near, near_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +41,17 @@ class Filter:
     persistence: float
 
     @classmethod
-    def of(cls, post: Posterior, panel: Panel) -> "Filter":
-        """The filter of a fit."""
+    def of(cls, post: Posterior, panel: Panel, near: Near | None = None) -> "Filter":
+        """The filter of a fit, under the normal noise near its likelihood."""
+        noise = near or near_of(post, panel)
         design = design_of(post.spec, panel, post.scales, post.noise).matrix()
         return cls(
             residual=residuals_of(post, panel).mean(0),
             design=design.reshape(*post.counts.shape, -1),
-            precision=precision_of(post.noise, post.counts),
-            variance=float((post.draws["sigma"] ** 2).mean()),
-            ratio=post.noise.ratio,
-            persistence=post.noise.persistence,
+            precision=noise.precision(post.counts),
+            variance=float((noise.sigma**2).mean()),
+            ratio=noise.noise.ratio,
+            persistence=noise.noise.persistence,
         )
 
     def errors(self, series: Floats) -> Floats:

@@ -8,10 +8,11 @@ of the periods ahead are differences of exact joint densities:
     weight_d ~ p(y_<t | d) / p(y_all | d),      p(y_t..t+h | y_<t, d) = p(y_<=t+h | d) / p(y_<t | d)
 
 The further back, the larger k-hat. Where it is too high the model is fitted anew on the periods before, if a refit is
-given and the cap allows; else the study ends there and says so.
+given and the cap allows; else the study ends there and says so. Under a likelihood that is not normal there is no such
+joint density: only what is fitted anew is judged, one period ahead.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -23,11 +24,13 @@ from measurement.mmm.posterior import Posterior
 from measurement.panel import Panel
 from measurement.psis import smoothed
 from measurement.typing import Dates, Floats, Json
+from measurement.validation.backtest import as_it_came
 from measurement.validation.collapsed import Collapsed, collapsed_of, residuals_of
 from measurement.validation.loo import MOST_DRAWS, khat_limit, relative_size
 
 Refit = Callable[[int], Posterior]
 """Fits the first so many periods of the panel anew."""
+NO_WEIGHTS = "under this likelihood no weights reach back: each period takes a fit of those before it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,7 @@ class Lfo:
         horizon: Periods predicted from each origin.
         asked: Origins asked for; fewer are here where k-hat became too large.
         refits: How often the model was fitted anew.
+        why: Why nothing, or only what was fitted anew, was judged; empty where weights reach back.
     """
 
     dates: Dates
@@ -56,24 +60,27 @@ class Lfo:
     horizon: int
     asked: int
     refits: int
+    why: str = ""
 
     def coverage(self, level: float) -> float:
         """Share of origins inside the equal-tailed interval of that level, one step ahead; NaN without origins."""
         return float(np.mean(np.abs(self.below - 0.5) <= level / 2)) if self.below.size else float("nan")
 
     def to_dict(self) -> Json:
-        """The summary as plain values."""
+        """The summary as plain values; ``None`` for what was not judged."""
+        some = len(self.dates) > 0
         return {
             "origins": len(self.dates),
             "origins_asked": self.asked,
             "first": str(self.dates[0]) if len(self.dates) else None,
             "horizon": self.horizon,
-            "elpd": float(np.nansum(self.elpd)),
-            "next_elpd": float(self.next_elpd.sum()),
-            "coverage_50": self.coverage(0.5),
-            "coverage_90": self.coverage(0.9),
+            "elpd": float(np.nansum(self.elpd)) if np.isfinite(self.elpd).any() else None,
+            "next_elpd": float(self.next_elpd.sum()) if some and np.isfinite(self.next_elpd).all() else None,
+            "coverage_50": self.coverage(0.5) if some else None,
+            "coverage_90": self.coverage(0.9) if some else None,
             "khat_largest": float(self.khat.max()) if self.khat.size else None,
             "refits": self.refits,
+            "why": self.why,
         }
 
 
@@ -100,6 +107,8 @@ def lfo(
     """
     last = panel.shape[1] - 1
     wanted = [t for t in range(last, last - origins, -1) if t >= max(4, panel.shape[1] // 3)]
+    if post.spec.likelihood != "normal":
+        return _refitted(panel, wanted, refit, refits)
     found: dict[str, list[float]] = {name: [] for name in ("elpd", "next_elpd", "below", "miss", "khat")}
     reached: list[int] = []
     past, made = _Past.of(post, panel, draws, post.counts, panel.shape[1]), 0
@@ -117,7 +126,32 @@ def lfo(
         reached.append(t)
     arrays = {name: np.array(values[::-1]) for name, values in found.items()}
     dates = panel.dates[reached[::-1]]
-    return Lfo(dates, **arrays, horizon=horizon, asked=len(wanted), refits=made)
+    return Lfo(dates, horizon=horizon, asked=len(wanted), refits=made, why="", **arrays)
+
+
+def _refitted(panel: Panel, wanted: Sequence[int], refit: Refit | None, refits: int) -> Lfo:
+    """One step ahead by refits alone: the last so many periods, each from a fit of those before it."""
+    origins = sorted(wanted)[-refits:] if refit is not None and refits > 0 else []
+    below, miss = [], []
+    for t in origins:
+        known, came = panel.part(slice(0, t)), panel.part(slice(t, t + 1))
+        draws = as_it_came(refit(t), known, came).draws.sum((1, 2)) if refit else np.zeros(0)
+        seen = float(came.outcome.sum())
+        below.append(float(np.mean(draws < seen) + np.mean(draws == seen) / 2))
+        miss.append(seen - float(draws.mean()))
+    none, some = np.full(len(origins), np.nan), np.array(origins, dtype=np.int64)
+    return Lfo(
+        dates=panel.dates[some],
+        elpd=none,
+        next_elpd=none,
+        below=np.array(below),
+        miss=np.array(miss),
+        khat=np.zeros(len(origins)),
+        horizon=1,
+        asked=len(wanted),
+        refits=len(origins),
+        why=NO_WEIGHTS,
+    )
 
 
 @dataclass(frozen=True, eq=False)

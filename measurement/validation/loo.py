@@ -5,7 +5,8 @@ media parameters it is predicted from all other cells, with the linear terms and
 
     y_i | y_-i ~ N(y_i - g_i / q_i, 1 / q_i),      g = C^-1 r,  q = diag C^-1
 
-(Sundararajan & Keerthi 2001; Buerkner, Gabry & Vehtari 2021, Comput. Stat. 36). The draws are then weighted to what
+(Sundararajan & Keerthi 2001; Buerkner, Gabry & Vehtari 2021, Comput. Stat. 36); under a likelihood that is not normal
+with the demand of its own period integrated out (`explicit`). The draws are then weighted to what
 they would be without the cell (PSIS: Vehtari, Gelman & Gabry 2017). Where k-hat is too high, a cell moves the fit so
 much that its own number is not to be trusted: such cells are named.
 """
@@ -21,6 +22,7 @@ from measurement.panel import Panel
 from measurement.psis import TRUSTED, smoothed
 from measurement.typing import Bools, Floats, Json
 from measurement.validation.collapsed import collapsed_of, residuals_of
+from measurement.validation.explicit import cells_given_others, draws_for
 
 MOST_DRAWS = 1000
 
@@ -109,6 +111,8 @@ def pointwise(post: Posterior, panel: Panel) -> Pointwise:
         post: The fit.
         panel: Its panel.
     """
+    if post.spec.likelihood != "normal":
+        return Pointwise(*cells_given_others(post, panel))
     collapsed = collapsed_of(post, panel)
     sigma = post.draws["sigma"]
     counts = post.counts > 0
@@ -126,7 +130,8 @@ def loo(post: Posterior, panel: Panel, *, draws: int = MOST_DRAWS) -> Loo:
         panel: Its panel.
         draws: The most draws that are used.
     """
-    given = pointwise(post.thinned(draws), panel)
+    most = draws if post.spec.likelihood == "normal" else draws_for(post, panel, draws)
+    given = pointwise(post.thinned(most), panel)
     return weighed(given, relative_size(post))
 
 

@@ -17,10 +17,13 @@ from measurement.panel import Panel
 from measurement.typing import Bools, Floats, Json
 from measurement.validation.collapsed import Collapsed, collapsed_of, residuals_of
 from measurement.validation.innovations import Filter
+from measurement.validation.near import Near, near_of
 
 OUTLIER = 4.0
 """Standard deviations from which a period is an outlier at all; more where there are many (Bonferroni at 5 %)."""
 MOST_OUTLIERS = 12
+LITTLE_WEIGHT = 0.25
+"""What a cell counts for under Student's t from which it is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,21 @@ class Outlier:
     share: float
 
 
+@dataclass(frozen=True, slots=True)
+class Discounted:
+    """A cell that counts for little under Student's t.
+
+    Attributes:
+        date: Its first day.
+        geo: Where; empty on a national panel.
+        weight: What it counts for, 1 for an ordinary cell.
+    """
+
+    date: str
+    geo: str
+    weight: float
+
+
 @dataclass(frozen=True, eq=False)
 class Residuals:
     """Residual diagnostics.
@@ -71,6 +89,7 @@ class Residuals:
         drift: The same with time.
         missed: Terms that could be missing, the most visible first.
         outliers: The largest first.
+        discounted: Cells that a Student-t likelihood lets count for little, the least first.
         geo_sd: Standard deviation of each geo's errors, shape (geos,).
     """
 
@@ -83,6 +102,7 @@ class Residuals:
     drift: tuple[float, float]
     missed: tuple[Missed, ...]
     outliers: tuple[Outlier, ...]
+    discounted: tuple[Discounted, ...]
     geo_sd: Floats
 
     def to_dict(self) -> Json:
@@ -95,6 +115,7 @@ class Residuals:
             "size_with_time": {"correlation": self.drift[0], "p": self.drift[1]},
             "missed": [{"what": m.what, "name": m.name, "p": m.p, "share": m.share} for m in self.missed],
             "outliers": [{"date": o.date, "geo": o.geo, "z": o.z, "share": o.share} for o in self.outliers],
+            "discounted": [{"date": d.date, "geo": d.geo, "weight": d.weight} for d in self.discounted],
         }
 
 
@@ -105,7 +126,8 @@ def residuals(post: Posterior, panel: Panel) -> Residuals:
         post: The fit.
         panel: Its panel.
     """
-    filter_ = Filter.of(post, panel)
+    near = near_of(post, panel)
+    filter_ = Filter.of(post, panel, near)
     errors = filter_.errors(filter_.residual[None])[0]
     counts = post.counts > 0
     seen = counts.any(0)
@@ -124,7 +146,8 @@ def residuals(post: Posterior, panel: Panel) -> Residuals:
         uneven=_rank(size, fitted),
         drift=_rank(size, np.flatnonzero(seen).astype(np.float64)),
         missed=tuple(sorted(_missed(post, panel, filter_, errors), key=lambda m: m.p)),
-        outliers=outliers(post, panel),
+        outliers=outliers(post, panel, near),
+        discounted=discounted(post, panel, near),
         geo_sd=np.array([errors[g, counts[g]].std() if counts[g].any() else np.nan for g in range(len(errors))]),
     )
 
@@ -137,16 +160,30 @@ def ljung_box(series: Floats, lags: int) -> float:
     return float(stats.chi2.sf(statistic, lags))
 
 
-def outliers(post: Posterior, panel: Panel) -> tuple[Outlier, ...]:
+def discounted(post: Posterior, panel: Panel, near: Near) -> tuple[Discounted, ...]:
+    """Cells whose innovation counts for little under the normal noise near Student's t; none under another."""
+    if post.spec.likelihood != "student_t" or near.weights is None:
+        return ()
+    weight = np.where(post.counts > 0, near.weights, np.inf)
+    places = np.argwhere(weight < LITTLE_WEIGHT)
+    places = places[np.argsort(weight[tuple(places.T)], kind="stable")]
+    many = len(panel.geos) > 1
+    return tuple(Discounted(str(panel.dates[t]), panel.geos[g] if many else "", weight[g, t]) for g, t in places)
+
+
+def outliers(post: Posterior, panel: Panel, near: Near | None = None) -> tuple[Outlier, ...]:
     """Periods far from what every other cell lets one expect: all geos together, and single cells beside those.
 
     A period is left out with all its geos, else the others would tell of it. The farthest is taken out for good before
     the next is looked for, so that it does not make its neighbours look odd; in the end each is compared with what the
-    cells that are no outliers let one expect. Sigma and the media effects are those of the posterior mean.
+    cells that are no outliers let one expect. Sigma and the media effects are those of the posterior mean, the noise is
+    the normal one near the likelihood: under Student's t a single odd cell is no outlier, an event of all geos is.
+    Sums of counts are skewed, so their distance is read from the negative binomial of the same mean and variance.
     """
-    counts = post.counts.copy()
+    counts, noise = post.counts.copy(), near or near_of(post, panel)
     residual = residuals_of(post, panel).mean(0)[None]
-    sigma = np.sqrt((post.draws["sigma"] ** 2).mean())[None]
+    sigma = np.sqrt((noise.sigma**2).mean())[None]
+    counted = post.spec.likelihood == "negative_binomial"
     unit = (post.scales.size * post.scales.outcome)[:, None]
     far = max(OUTLIER, float(stats.norm.isf(0.025 / counts.sum())))
     taken: list[Bools] = []
@@ -155,33 +192,60 @@ def outliers(post: Posterior, panel: Panel) -> tuple[Outlier, ...]:
         """What cells of one period brought beyond expectation, in KPI units, and its standard deviation."""
         with_them = np.where(cells, 1.0, kept)
         t = int(np.flatnonzero(cells.any(0))[0])
-        found = collapsed_of(post, panel, with_them).period_total(t, residual, sigma, np.where(cells, unit, 0.0)[:, t])
-        return float(found[0][0]), float(found[1][0])
+        found = collapsed_of(post, panel, with_them, near=noise)
+        miss, sd = found.period_total(t, residual, sigma, np.where(cells, unit, 0.0)[:, t])
+        return float(miss[0]), float(sd[0])
 
     while len(taken) < MOST_OUTLIERS:
-        place = _farthest(collapsed_of(post, panel, counts), residual, sigma, np.where(counts > 0, unit, 0.0), far)
+        found = collapsed_of(post, panel, counts, near=noise)
+        seen = np.where(counts > 0, panel.outcome, 0.0) if counted else None
+        place = _farthest(found, residual, sigma, np.where(counts > 0, unit, 0.0), far, seen)
         if place is None:
             break
         taken.append(place)
         counts = np.where(place, 0.0, counts)
-    found = []
+    odd = []
     for place in taken:
         miss, sd = away(place, counts)
-        seen, geos = float(panel.outcome[place].sum()), np.flatnonzero(place.any(1))
+        total, geos = float(panel.outcome[place].sum()), np.flatnonzero(place.any(1))
+        z = float(distance(np.array(miss), np.array(sd), np.array(total) if counted else None))
         name = panel.geos[geos[0]] if len(geos) == 1 and len(panel.geos) > 1 else ""
         day = str(panel.dates[place.any(0)][0])
-        found.append(Outlier(day, name, miss / sd, miss / max(seen - miss, 1e-9 * abs(seen))))
-    return tuple(sorted(found, key=lambda o: -abs(o.z)))
+        odd.append(Outlier(day, name, z, miss / max(total - miss, 1e-9 * abs(total), 1e-9)))
+    return tuple(sorted(odd, key=lambda o: -abs(o.z)))
 
 
-def _farthest(collapsed: Collapsed, residual: Floats, sigma: Floats, weights: Floats, far: float) -> Bools | None:
+def distance(miss: Floats, sd: Floats, counted: Floats | None) -> Floats:
+    """Standard deviations from what was expected; of counts, the normal score of half of what was seen being less.
+
+    Args:
+        miss: Seen less expected.
+        sd: Its standard deviation.
+        counted: What was seen, where it was counted: then the negative binomial of this mean and variance decides.
+    """
+    if counted is None:
+        return np.asarray(miss / sd)
+    mean = np.maximum(counted - miss, 1e-3)
+    extra = np.maximum(sd**2 - mean, 1e-6 * mean)
+    noise = stats.nbinom(mean**2 / extra, mean / (mean + extra))
+    half = noise.pmf(counted) / 2
+    less, more = noise.cdf(counted) - half, noise.sf(counted) + half
+    return np.where(less < more, stats.norm.ppf(np.maximum(less, 1e-300)), stats.norm.isf(np.maximum(more, 1e-300)))
+
+
+def _farthest(
+    collapsed: Collapsed, residual: Floats, sigma: Floats, weights: Floats, far: float, counted: Floats | None
+) -> Bools | None:
     """The period, else the cell, farthest from what all others let one expect, (geos, periods); none within ``far``."""
     counts: Bools = weights > 0
     totals = [collapsed.period_total(int(t), residual, sigma, weights[:, t]) for t in np.flatnonzero(counts.any(0))]
     z = np.zeros(counts.shape[1])
-    z[counts.any(0)] = [abs(float(miss[0] / sd[0])) for miss, sd in totals]
-    precise = np.where(counts, collapsed.diagonal(sigma)[0], np.inf)
-    alone = np.abs(collapsed.weighted(residual, sigma)[0]) / np.sqrt(precise)
+    miss, sd = (np.array([float(found[0]) for found in part]) for part in zip(*totals, strict=True))
+    z[counts.any(0)] = np.abs(distance(miss, sd, None if counted is None else counted.sum(0)[counts.any(0)]))
+    precise = np.where(counts, collapsed.diagonal(sigma)[0], 1.0)
+    unit = np.where(counts, weights, 1.0)
+    apart = unit * collapsed.weighted(residual, sigma)[0] / precise
+    alone = np.where(counts, np.abs(distance(apart, unit / np.sqrt(precise), counted)), 0.0)
     if max(z.max(), alone.max()) <= far:
         return None
     # An event of all geos is told by the others, so that no cell stands out; one of a single geo stands out more alone.

@@ -27,6 +27,7 @@ from measurement.panel import Panel
 from measurement.psis import TRUSTED, smoothed
 from measurement.typing import Floats, Json
 from measurement.validation.collapsed import collapsed_of, residuals_of
+from measurement.validation.near import near_of
 
 ALPHAS = (0.99, 1.01)
 FELT = 0.05
@@ -101,7 +102,8 @@ def sensitivities(
     """
     own, rest = log_prior(post, panel, seed=seed)
     inside = [lift for lift in lifts if lift.experiment_id in post.provenance.parents]
-    series = collapsed_of(post, panel).log_density(residuals_of(post, panel), post.draws["sigma"])
+    near = near_of(post, panel)
+    series = collapsed_of(post, panel, near=near).log_density(residuals_of(post, panel), near.sigma)
     tests = density_of_tests(post, panel, inside) if inside else None
     found = []
     for c, name in enumerate(panel.channels):

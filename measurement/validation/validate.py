@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from measurement.lift import Lift
 from measurement.mmm.diagnostics import Diagnostics
+from measurement.mmm.likelihood_choice import Likelihood
 from measurement.mmm.posterior import Posterior
 from measurement.mmm.sampling import Progress, ProgressCallback
 from measurement.panel import Panel
@@ -39,6 +40,7 @@ class Validation:
     """Everything that was found about a fit.
 
     Attributes:
+        likelihood: Of the fit: what the verdict supposes of the KPI around its mean.
         verdict: ``good``, ``usable with care`` or ``do not use``.
         reasons: Why, the gravest first; notes last.
         diagnostics: The convergence gate.
@@ -55,6 +57,7 @@ class Validation:
         influential: The cells that decide most: ``geo``, ``date``, ``khat``.
     """
 
+    likelihood: Likelihood
     verdict: Verdict
     reasons: tuple[Reason, ...]
     diagnostics: Diagnostics
@@ -74,6 +77,7 @@ class Validation:
         """As plain values."""
         return {
             "verdict": self.verdict,
+            "likelihood": self.likelihood,
             "reasons": [reason.to_dict() for reason in self.reasons],
             "converged": self.diagnostics.converged,
             "fit": self.predictive.to_dict(),
@@ -148,6 +152,7 @@ def validate(
         ]
     )
     return Validation(
+        likelihood=post.spec.likelihood,
         verdict=verdict_of(reasons),
         reasons=reasons,
         diagnostics=post.diagnostics,

@@ -37,6 +37,8 @@ ODD_Z, ODD_SHARE = 6.0, 0.5
 NARROW, TOO_NARROW = 0.85, 0.75
 """Share of cells inside their leave-one-out 90 % interval below which: with care; do not use."""
 FEWEST_ORIGINS = 12
+DISCOUNTED = 0.1
+"""Share of cells that count for little under Student's t from which the model explains the rest only."""
 INFLUENTIAL = 0.02
 """Share of influential cells from which leave-one-out itself is doubtful."""
 EXTREME = 0.005
@@ -97,6 +99,7 @@ def residual_reasons(found: Residuals, panel: Panel) -> list[Reason]:
     """What the errors show: terms that are missing, errors that follow one another, odd periods."""
     reasons = [_missed(term, len(panel.channels)) for term in found.missed if _matters(term, len(panel.channels))]
     reasons += [_outlier(outlier, panel.period) for outlier in found.outliers]
+    reasons += _discounted(found, panel)
     correlation, box = found.autocorrelation, found.ljung_box
     if box < CHANCE and abs(correlation) >= CORRELATED:
         words = f"errors follow one another: {correlation:+.2f} from one {panel.period} to the next (p = {box:.1g})"
@@ -145,6 +148,18 @@ def _outlier(found: Outlier, period: str) -> Reason:
     advice = "correct the data (counted twice? missing?), or add a control that is 1 in that period and 0 elsewhere"
     grave = not found.geo and abs(found.z) >= ODD_Z and abs(found.share) >= ODD_SHARE
     return Reason("stop" if grave else "care", "outlier", words, advice, 10.0 + abs(found.z))
+
+
+def _discounted(found: Residuals, panel: Panel) -> list[Reason]:
+    if not found.discounted:
+        return []
+    count, first = len(found.discounted), found.discounted[0]
+    where = f" in '{first.geo}'" if first.geo else ""
+    words = f"the Student-t likelihood lets {count} of {panel.outcome.size} cells count for little, least the "
+    words += f"{panel.period} of {first.date}{where} ({first.weight:.0%} of an ordinary one)"
+    advice = "look at these data: counted twice? missing? An event that is known wants a control"
+    share = count / panel.outcome.size
+    return [Reason("care" if share > DISCOUNTED else "note", "discounted", words, advice, 100.0 * share)]
 
 
 def prediction_reasons(loo: Loo, lfo: Lfo, fit: Predictive, panel: Panel) -> list[Reason]:

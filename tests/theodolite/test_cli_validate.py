@@ -24,7 +24,7 @@ def test_a_fit_that_did_not_converge_is_refused_first_and_ends_with_one(run, wor
 def test_people_read_the_verdict_the_reasons_and_what_to_do(run, workspace: Path, tmp_path: Path) -> None:
     chart = tmp_path / "validation.svg"
     ended = run("mmm", "validate", "-w", workspace, "--origins", 4, "--chart", chart)
-    assert ended.out.startswith("Verdict: do not use\n  wrong: the fit did not converge")
+    assert ended.out.startswith("Verdict: do not use, under a normal likelihood\n  wrong: the fit did not converge")
     assert "→ fit again with more draws" in ended.out
     for words in ("How it predicts", "cells left out hold", "What the data taught", "tv"):
         assert words in ended.out

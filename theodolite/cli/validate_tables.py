@@ -20,7 +20,9 @@ WORD = {
 
 def validation(found: "Validation", period: str) -> None:
     """The verdict with its reasons, then how the model predicts and what it learnt of each channel."""
-    output.say(f"Verdict: {found.verdict}", STYLES[found.verdict])
+    from measurement.mmm.likelihood_choice import WORDS
+
+    output.say(f"Verdict: {found.verdict}, under a {WORDS[found.likelihood]} likelihood", STYLES[found.verdict])
     if not found.reasons:
         output.say("Nothing speaks against the model; whether it credits the right channel, only a test can tell.")
     for reason in found.reasons:
@@ -60,6 +62,9 @@ def _ahead(found: "Validation", period: str) -> list[str]:
 
 def _reach(found: "Validation", period: str) -> str:
     wanted, got = found.lfo.asked, len(found.lfo.dates)
+    if found.lfo.why:
+        judged = f"{got} of the last {period}s were judged" if got else "not judged"
+        return f"{judged}: {found.lfo.why}. `--refits {wanted}` does it, so does `theodolite mmm backtest`."
     return f"{got} of {wanted} {period}s could be predicted without fitting anew: `--refits` reaches further back."
 
 

@@ -85,6 +85,33 @@ def test_it_stops_where_the_weights_fail_unless_a_refit_is_given(panel_of, poste
     assert khat[asked[0]] == 0.0
 
 
+def test_under_students_t_only_what_is_fitted_anew_is_judged(panel_of, posterior_of):
+    panel, _ = panel_of(1, 60, 1, seed=4)
+    spec = Spec.default(panel, likelihood="student_t")
+    post = posterior_of(panel, spec, draws=100)
+    none = lfo(post, panel, origins=10)
+    assert len(none.dates) == 0
+    assert none.asked == 10
+    assert "takes a fit" in none.why
+
+    def refit(periods):
+        short = panel.part(slice(0, periods))
+        own = posterior_of(short, Spec.default(short, likelihood="normal"), draws=400)
+        design = design_of(own.spec, short, own.scales, own.noise).matrix()
+        return replace(
+            own,
+            spec=spec,
+            draws=dict(own.draws)
+            | {"linear": np.zeros((400, design.shape[1])), "demand": np.zeros((400, periods)), "nu": np.full(400, 5.0)},
+        )
+
+    some = lfo(post, panel, origins=10, refit=refit, refits=2)
+    assert some.dates.tolist() == panel.dates[-2:].tolist()
+    assert some.refits == 2
+    assert ((some.below >= 0) & (some.below <= 1)).all()
+    assert some.to_dict()["next_elpd"] is None
+
+
 def test_weights_are_those_of_the_shorter_posterior(case):
     """Draws from a known distribution of sigma: weighting equals normalising the shorter density over them."""
     panel, post = case

@@ -1,5 +1,6 @@
 """The verdict on known truths: a right model is called good, one that lacks a season, a bend or an odd week is not."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -82,6 +83,51 @@ def test_sales_counted_twice_are_dated() -> None:
     assert len(first) == 2
     assert all(reason.topic == "outlier" and any(day in reason.words for day in dates) for reason in first)
     assert {outlier.date for outlier in found.residuals.outliers} == dates
+
+
+def odd_weeks() -> Panel:
+    """Eight weeks of bookings gone wrong, by 40 to 70 %."""
+    rng = np.random.default_rng(1)
+    at, factor = rng.choice(WEEKS, 8, replace=False), np.ones(WEEKS)
+    factor[at] = rng.choice([0.6, 1.4, 1.7], 8)
+    return times(company(), factor)
+
+
+def test_odd_weeks_are_noted_under_students_t_and_spoil_the_normal() -> None:
+    panel = odd_weeks()
+    quiet = {name: {"demand_driven": "no"} for name in panel.channels}
+    robust, plain = (
+        validate(
+            mmm.fit(panel, mmm.Spec.default(panel, channels=quiet, likelihood=kind), seed=1, sampling=SHORT), panel
+        )
+        for kind in ("auto", "normal")
+    )
+    assert robust.likelihood == "student_t"
+    assert robust.verdict == "good", [reason.words for reason in robust.reasons]
+    assert plain.verdict != "good"
+    truly = {str(day) for day in panel.dates[panel.outcome[0] != company().outcome[0]]}
+    assert {cell.date for cell in robust.residuals.discounted} == truly
+    noted = next(reason for reason in robust.reasons if reason.topic == "discounted")
+    assert robust.residuals.discounted[0].date in noted.words
+    assert robust.loo.total > plain.loo.total + 50
+    assert len(robust.lfo.dates) == 0
+    assert "takes a fit" in robust.to_dict()["leave_future_out"]["why"]
+    assert robust.to_dict()["leave_future_out"]["coverage_90"] is None
+
+
+def test_small_counts_are_good_under_the_negative_binomial(panel_of: Callable[..., tuple[Panel, np.ndarray]]) -> None:
+    panel, _ = panel_of(4, 78, 2, seed=2, roi=15.0, noise=0.0)
+    rate, rng = 24.0 * panel.outcome / panel.outcome.mean(1, keepdims=True).mean(), np.random.default_rng(0)
+    orders = rng.poisson(rate * rng.gamma(15.0, 1 / 15.0, rate.shape)).astype(float)
+    truth = 15.0 * orders.sum() / panel.outcome.sum()
+    roi = {"median": truth, "low": truth / 8, "high": truth * 8}
+    channels = {name: {"demand_driven": "no", "roi": roi} for name in panel.channels}
+    panel = replace(panel, kpis={"orders": orders}, kpi="orders")
+    sampling = mmm.Sampling(chains=4, warmup=200, draws=250)
+    found = validate(mmm.fit(panel, mmm.Spec.default(panel, channels=channels), seed=1, sampling=sampling), panel)
+    assert found.likelihood == "negative_binomial"
+    assert found.verdict == "good", [reason.words for reason in found.reasons]
+    assert found.loo.coverage(0.9) == pytest.approx(0.9, abs=0.05)
 
 
 def test_a_fit_that_did_not_converge_is_stopped_whatever_else_is_true() -> None:
