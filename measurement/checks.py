@@ -54,7 +54,9 @@ def data_checks(panel: Panel) -> list[Problem]:
     return sorted(found, key=lambda problem: problem.level != "warning")
 
 
-_FLAT = "the data alone cannot tell its effect from the baseline; a lift test can"
+_FLAT = (
+    "the data alone cannot tell its effect from the baseline; a lift test can, and until then a prior (`roi`) speaks"
+)
 
 
 def flat_channels(panel: Panel) -> Iterator[Problem]:
@@ -99,12 +101,18 @@ def collinear_channels(panel: Panel) -> Iterator[Problem]:
         paired |= {int(i), int(j)}
         how = "together" if matrix[i, j] > 0 else "against each other"
         words = f"channels '{names[i]}' and '{names[j]}' move {how} (correlation {matrix[i, j]:.2f})"
-        yield _found("collinear-channels", f"{words}: the data cannot tell which of them works; a test of one can")
+        yield _found(
+            "collinear-channels",
+            f"{words}: the data cannot tell which of them works; a test of one can, and so "
+            "can what you know of them (`roi` of each in [channels.NAME] of theodolite.toml)",
+        )
     for i, factor in enumerate(series.variance_inflation(values)):
         if factor > HARD and i not in paired:
             words = f"channel '{names[i]}' moves with a mix of the others (variance inflation {factor:.0f})"
             level: Level = "warning" if factor > INFLATED else "note"
-            yield _found("inflated-channel", f"{words}: its own effect will be uncertain", level)
+            yield _found(
+                "inflated-channel", f"{words}: its own effect will be uncertain; a test or a prior (`roi`) helps", level
+            )
 
 
 def outcome_values(panel: Panel) -> Iterator[Problem]:
@@ -142,7 +150,10 @@ def outcome_outliers(panel: Panel) -> Iterator[Problem]:
     odd = (np.abs(local) > OUTLYING) & series.beyond_fences(local) & ~everywhere
     odd[:, -1] = False  # the last period has a check of its own
     what = f"the KPI '{shown(panel.kpi)}' is far from its neighbours"
-    why = "a holiday, a promotion, or a fault in the data?"
+    why = (
+        "a holiday, a promotion, or a fault in the data? `holidays`, `controls` or [treatments.NAME] explain it; if it "
+        'stays, the model takes heavy tails by itself (`likelihood = "student_t"` in [model] asks for them)'
+    )
     days = np.flatnonzero(everywhere[0, :-1])
     if days.size:
         yield _found("outlier", f"{what} on {_several([str(panel.dates[t]) for t in days])}: {why}")

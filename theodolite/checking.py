@@ -29,6 +29,7 @@ def check_study(folder: Path, config: Config, tests: Tests) -> list[Problem]:
     found += problems
     if panel is not None:
         found += _placed(records, panel, config.aliases)
+        found += _model(panel, config)
     if named.touchpoints is not None:
         known = panel.channels if panel is not None else ()
         identities = None if named.identities is None else sources.located(folder, named.identities)
@@ -106,6 +107,15 @@ def _panel(folder: Path, config: Config, found: list[Problem]) -> "Panel | None"
     found += loaded.problems
     found += data_checks(loaded.panel)
     return loaded.panel
+
+
+def _model(panel: "Panel", config: Config) -> list[Problem]:
+    """What keeps the study's model from being fitted to the panel."""
+    from measurement.mmm.spec import check_spec
+
+    found: list[Problem] = []
+    spec = _try(found, lambda: sources.spec(panel, config))
+    return found if spec is None else [*found, *check_spec(spec, panel)]
 
 
 def _placed(tests: "list[Experiment]", panel: "Panel", aliases: Mapping[str, str]) -> list[Problem]:

@@ -290,7 +290,7 @@ def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
     problems = [
         Problem(
             f"the model has settings for channel '{shown(name)}', which the panel lacks"
-            f"{did_you_mean(name, panel.channels)}",
+            f"{did_you_mean(name, panel.channels)}: change {_table(name)}",
             code="unknown-channel",
         )
         for name in spec.channels
@@ -303,7 +303,8 @@ def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
     ]
     problems += [
         Problem(
-            f"the treatment '{shown(name)}' is no control of the panel{did_you_mean(name, panel.control_names)}",
+            f"the treatment '{shown(name)}' is no control of the panel{did_you_mean(name, panel.control_names)}: "
+            f"add its column to `controls` in [study], or take [treatments.{shown(name)}] out of theodolite.toml",
             code="unknown-treatment",
         )
         for name in spec.treatments
@@ -320,8 +321,7 @@ def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
             problems.append(
                 Problem(
                     f"channel '{shown(name)}' has l_max {spec.channels[name].l_max}, but the panel has only {periods} "
-                    f"{panel.period}s: set l_max to {max(1, periods // 4)} or less ([channels.{shown(name)}] in "
-                    "theodolite.toml), or leave it out",
+                    f"{panel.period}s: set l_max to {max(1, periods // 4)} or less in {_table(name)}, or leave it out",
                     code="l-max",
                 )
             )
@@ -329,24 +329,29 @@ def check_spec(spec: Spec, panel: Panel) -> list[Problem]:
             problems.append(
                 Problem(
                     f"the effect of channel '{shown(name)}' may vary slowly, and the panel has only {periods} "
-                    f"{panel.period}s: it takes half a year of data, so leave `varies` out",
+                    f"{panel.period}s: it takes half a year of data, so take `varies` out of {_table(name)}",
                     code="too-short",
                 )
             )
     if not np.isfinite(panel.outcome).all() or not panel.outcome.mean() > 0:
-        problems.append(Problem(f"the KPI '{shown(panel.kpi)}' must be finite and positive on average", code="kpi"))
+        words = f"the KPI '{shown(panel.kpi)}' must be finite and positive on average: look at the outcome table"
+        problems.append(Problem(f"{words}, or name another column as `kpi` {_STUDY}", code="kpi"))
     elif not panel.outcome.std() > 0:
-        problems.append(Problem(f"the KPI '{shown(panel.kpi)}' never changes", code="kpi"))
+        words = f"the KPI '{shown(panel.kpi)}' never changes, so there is nothing to explain: look at the outcome table"
+        problems.append(Problem(f"{words}, or name another column as `kpi` {_STUDY}", code="kpi"))
     else:
         problems += check_likelihood(spec.likelihood, panel)
     if panel.population is not None and not (panel.population > 0).all():
-        problems.append(Problem("every geo needs a population above 0", code="population"))
+        lacking = ", ".join(shown(geo, 30) for geo in np.array(panel.geos)[~(panel.population > 0)][:5])
+        words = f"every geo needs a population above 0, and these have none: {lacking}. Mend the outcome table"
+        problems.append(Problem(f"{words}, or take `population` out {_STUDY}", code="population"))
     needed = 4 * len(panel.channels) + 2 * spec.fourier_order + 4
     if panel.outcome.size < needed:
         problems.append(
             Problem(
                 f"{panel.outcome.size} observations are too few for about {needed} parameters: "
-                "use a longer panel or merge channels",
+                "use a longer panel, join channels in the media table, or lower `fourier_order` in [model] of "
+                "theodolite.toml (two parameters each)",
                 code="too-short",
             )
         )
@@ -358,19 +363,29 @@ def _sized(own: dict[str, Any], roi: dict[str, float]) -> dict[str, Any]:
     return own if own.get("organic") or any(name in own for name in SIZES) else own | {"roi": roi}
 
 
+_STUDY = "in [study] of theodolite.toml"
+
+
+def _table(name: str) -> str:
+    """Where a channel's settings stand."""
+    return f"[channels.{shown(name)}] of theodolite.toml"
+
+
 def _off(name: str, organic: bool, spend: Floats, exposure: Floats) -> list[Problem]:
     """Why a channel cannot be fitted as it stands: it was never on, or its money contradicts its marking."""
     words = None
     if organic and spend.sum() > 0:
-        words = f"channel '{shown(name)}' is marked organic and spends money: take the mark or the money away"
+        words = f"channel '{shown(name)}' is marked organic and spends money: take `organic` out of {_table(name)}, "
+        words += "or the money away"
     elif not exposure.sum() > 0:
         words = f"channel '{shown(name)}' was never on: leave it out of the media table"
         if organic:
-            words = f"channel '{shown(name)}' is organic and was never on: name the column that holds its exposure"
+            words = f"channel '{shown(name)}' is organic and was never on: name the column of its exposure in "
+            words += _table(name)
     elif not organic and not spend.sum() > 0:
         words = (
             f"channel '{shown(name)}' spends nothing, so it has no return on money: leave it out of the media table, "
-            "or mark it organic"
+            f"or mark it organic (`organic = true` and an `exposure` in {_table(name)})"
         )
     return [] if words is None else [Problem(words, code="no-spend")]
 
