@@ -13,6 +13,7 @@ if "TheodoliteError" not in getattr(measurement, "__all__", ()):
     )
 
 if TYPE_CHECKING:
+    from attribution.auditing import Audit, audit
     from attribution.credit import Attribution, Credit
     from attribution.models import MODELS
     from attribution.path_spec import PathSpec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "auditing": ["Audit", "audit"],
         "credit": ["Attribution", "Credit"],
         "models": ["MODELS"],
         "path_spec": ["PathSpec"],
@@ -37,10 +39,12 @@ __getattr__, __dir__, _ = lazy_loader.attach(
 __all__ = [
     "MODELS",
     "Attribution",
+    "Audit",
     "Credit",
     "PathSpec",
     "Paths",
     "attribute",
+    "audit",
     "read_paths",
     "read_warehouse",
     "warehouse_sql",

@@ -154,7 +154,7 @@ class Attributed:
         if inside < 0.8 * length or not index or not attribution.credits:
             return None
         notes = () if attribution.window else ("the paths have no dates: their credit is set against the whole panel",)
-        value = {name: _money(credit, panel.kpi_value)[:, index] for name, credit in attribution.credits.items()}
+        value = {name: money_of(credit, panel.kpi_value)[:, index] for name, credit in attribution.credits.items()}
         names = tuple(attribution.channels[i] for i in index)
         return cls(names, value, max(start, first), min(end, last), attribution.provenance.sha256, notes)
 
@@ -170,7 +170,7 @@ class Attributed:
         return {model: value / np.where(spend > 0, spend, np.nan) for model, value in self.value.items()}
 
 
-def _money(credit: Credit, kpi_value: float) -> Floats:
+def money_of(credit: Credit, kpi_value: float) -> Floats:
     """Draws of credited money, shape (draws, channels); one draw where nothing was resampled."""
     if credit.value is not None:
         draws = credit.value_draws

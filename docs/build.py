@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "plan-a-test.md",
         "analyse-a-test.md",
         "plan-a-budget.md",
+        "read-attribution.md",
         "validate-a-model.md",
         "compare-models.md",
         "plan-over-weeks.md",

@@ -9,12 +9,13 @@ from measurement.provenance import canonical_json
 from measurement.typing import Json
 
 if TYPE_CHECKING:
-    from attribution import Attribution
+    from attribution import Attribution, Audit
     from calibration import Conflict, View
     from measurement.mmm import Posterior
     from measurement.store import Store
 
 FIT, ATTRIBUTION, VIEW, REPORT = "mmm.fitted", "attribution.run", "view.reconciled", "report.written"
+AUDIT = "attribution.audited"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +98,20 @@ def load_attribution(store: "Store") -> "Attribution | None":
 
     payload = last(store, ATTRIBUTION)
     return None if payload is None else Attribution.from_bytes(store.get(payload["artifacts"]["attribution"]))
+
+
+def save_audit(store: "Store", made: "Audit", actor: str) -> None:
+    """Keep an audit of the journeys."""
+    text = canonical_json(made.to_dict()).encode()
+    store.append(AUDIT, "attribution", {"artifacts": {"audit": store.put(text)}, "verdict": made.verdict}, actor)
+
+
+def load_audit(store: "Store") -> "Audit | None":
+    """The last audit, or ``None``."""
+    from attribution import Audit
+
+    payload = last(store, AUDIT)
+    return None if payload is None else Audit.from_dict(json.loads(store.get(payload["artifacts"]["audit"])))
 
 
 def save_view(store: "Store", view: "View", actor: str) -> None:

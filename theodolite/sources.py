@@ -1,6 +1,6 @@
 """From theodolite.toml to the data it points at: tables, panel, model specification, journeys."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,7 +132,10 @@ def spec(panel: "Panel", config: Config) -> "Spec":
     return Spec.default(panel, channels=channels, holidays=config.study.holidays, **fields)
 
 
-def window_spend(panel: "Panel", window: tuple[Any, Any] | None) -> Mapping[str, float]:
-    """Money per channel over a window of days, or over the whole panel."""
+def window_spend(
+    panel: "Panel", window: tuple[Any, Any] | None, geos: Sequence[str] | None = None
+) -> Mapping[str, float]:
+    """Money per channel over a window of days, or over the whole panel; of some geos, or of all."""
     part = panel.window(*window) if window else slice(None)
-    return dict(zip(panel.channels, panel.spend[:, part].sum(axis=(0, 1)).tolist(), strict=True))
+    money = panel.spend if geos is None else panel.spend[panel.geo_index(geos)]
+    return dict(zip(panel.channels, money[:, part].sum(axis=(0, 1)).tolist(), strict=True))

@@ -15,8 +15,9 @@ from theodolite import checking, config, fits, flights, journeys, results, sourc
 if TYPE_CHECKING:
     import pandas as pd
 
-    from attribution import Attribution, Paths
+    from attribution import Attribution, Audit, Paths
     from calibration import View
+    from calibration.calibrated_credit import CalibratedCredit
     from calibration.evidence import Evidence
     from experiments import Experiment, Result
     from experiments.planning.goal import Goal
@@ -521,12 +522,24 @@ class Study:
 
     def paths(self, spec: Path | None = None) -> "Paths":
         """The study's journeys as distinct paths."""
+        return journeys.read_journeys(self.touchpoints_file, spec, self.config.aliases, self.identities_file)
+
+    @property
+    def touchpoints_file(self) -> str:
+        """Where its journeys lie, seen from where the user stands.
+
+        Raises:
+            DataError: Where theodolite.toml names none.
+        """
         if self.config.data.touchpoints is None:
             raise DataError("theodolite.toml names no touchpoints, so there are no journeys to read")
-        source = sources.located(self.folder, self.config.data.touchpoints)
+        return sources.located(self.folder, self.config.data.touchpoints)
+
+    @property
+    def identities_file(self) -> str | None:
+        """Where its identity map lies; ``None`` where theodolite.toml names none."""
         named = self.config.data.identities
-        identities = None if named is None else sources.located(self.folder, named)
-        return journeys.read_journeys(source, spec, self.config.aliases, identities)
+        return None if named is None else sources.located(self.folder, named)
 
     def attribute(
         self, *, models: Sequence[str] | None = None, spec: Path | None = None, seed: int = 0
@@ -539,6 +552,52 @@ class Study:
     def attribution(self) -> "Attribution | None":
         """The last attribution, or ``None``."""
         return results.load_attribution(self.store) if Store.exists(self.folder) else None
+
+    def audit_journeys(self, *, spec: Path | None = None, seed: int = 0) -> "Audit":
+        """Audit the journeys, with other lookbacks and with users split; keep the result."""
+        from attribution import PathSpec, audit
+
+        choices = PathSpec.read(spec) if spec else PathSpec()
+        window = self.paths(spec).window
+        spend = sources.window_spend(self.panel, window)
+        made = audit(
+            self.touchpoints_file,
+            choices,
+            self.config.aliases,
+            spend=spend,
+            identities=self.identities_file,
+            seed=seed,
+        )
+        results.save_audit(self.store, made, self.actor)
+        return made
+
+    def journeys_audit(self) -> "Audit | None":
+        """The last audit of the journeys, or ``None``."""
+        return results.load_audit(self.store) if Store.exists(self.folder) else None
+
+    def calibrated_credit(self, *, spec: Path | None = None, seed: int = 0) -> "CalibratedCredit":
+        """The last attribution calibrated by the study's tests; what is left is baseline.
+
+        Args:
+            spec: The path specification of that run.
+            seed: Seed of the draws.
+
+        Raises:
+            StoreError: Where there is no attribution.
+            DataError: Where there is no test that could calibrate it, or ``spec`` is another than that run's.
+        """
+        from attribution import PathSpec
+        from theodolite.calibrating import Log, calibrated
+
+        made = self.attribution()
+        if made is None:
+            raise StoreError("there is no attribution yet: run `theodolite attribution run` first")
+        choices = (PathSpec.read(spec) if spec else PathSpec()).with_aliases(self.config.aliases)
+        if choices.sha256 != made.spec_hash:
+            raise DataError("the last attribution was run with another path specification: give the same --spec")
+        kinds = {name: str(channel.demand_driven) for name, channel in self.spec.channels.items()}
+        log = Log(self.touchpoints_file, choices, self.identities_file)
+        return calibrated(made, self.evidence()[0], self.panel, kinds, log, seed=seed)
 
     def reconcile(self, *, start: str | None = None, end: str | None = None, seed: int = 0) -> "View":
         """Bring the fit without tests, the raw tests and attribution together, each once; keep the view.

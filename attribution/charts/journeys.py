@@ -8,7 +8,7 @@ from attribution.path_table import NO_TOUCH
 from attribution.views import CONVERSION, MORE, OTHER
 from measurement.charts import ACCENT, CHANNELS, FIT, MUTED, SOURCES, Layers
 
-WIN = SOURCES["mmm_calibrated"].colour
+WIN = SOURCES["truth"].colour
 GAP = 0.025
 """Between the nodes of one step of the flows, as a share of the height."""
 DARK = 0.3
@@ -104,6 +104,37 @@ def time_lags(frame: pd.DataFrame) -> Layers:
     whiskers = base.mark_rule(strokeWidth=1.6).encode(x="share_low:Q", x2="share_high:Q")
     step = alt.Step(13, **{"for": "offset"})
     return alt.layer(bars, whiskers, autosize=FIT).properties(width="container", height=step)
+
+
+def windows(frame: pd.DataFrame, top: int = 8) -> Layers:
+    """What each channel is credited with, by lookback; dashed where the lookback is the one in use.
+
+    Args:
+        frame: `attribution.sweeps.windows`.
+        top: Channels with most credit that are drawn.
+    """
+    seen = frame[frame["channel"] != NO_TOUCH]
+    largest = seen.groupby("channel")["share"].max().sort_values(ascending=False, kind="stable").index[:top].to_list()
+    drawn = seen[seen["channel"].isin(largest)]
+    colours = alt.Scale(domain=largest, range=[CHANNELS[i % len(CHANNELS)] for i in range(len(largest))])
+    x = alt.X("days:O", title="Lookback in days", axis=alt.Axis(labelAngle=0))
+    lines = (
+        alt.Chart(drawn)
+        .mark_line(point=alt.OverlayMarkDef(size=40), strokeWidth=2)
+        .encode(
+            x=x,
+            y=alt.Y("share:Q", title="Share of all conversions", axis=alt.Axis(format="~%", tickCount=6)),
+            color=alt.Color("channel:N", scale=colours, legend=alt.Legend(title=None, orient="right", labelLimit=160)),
+            tooltip=[
+                alt.Tooltip("channel:N", title="Channel"),
+                alt.Tooltip("days:O", title="Lookback, days"),
+                alt.Tooltip("share:Q", title="Share of all conversions", format=".1%"),
+            ],
+        )
+    )
+    used = pd.DataFrame({"days": sorted(set(frame.loc[frame["current"], "days"]))})
+    rule = alt.Chart(used).mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x=x)
+    return alt.layer(rule, lines, autosize=FIT).properties(width="container", height=260)
 
 
 def transitions(frame: pd.DataFrame) -> Layers:

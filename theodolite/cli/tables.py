@@ -63,37 +63,6 @@ def fit_summary(found: Plain) -> None:
         output.say("NOT converged: " + "; ".join(found["why_not_converged"]), "bold red")
 
 
-def credit(found: Plain) -> None:
-    """Credit by model, one column each."""
-    models = found["models"]
-    names: list[str] = []
-    for model in models.values():
-        names += [c["channel"] for c in model["channels"] if c["channel"] not in names]
-    for quantity in ("conversions", "value"):
-        rows = []
-        for name in names:
-            cells = [next((c[quantity] for c in m["channels"] if c["channel"] == name), None) for m in models.values()]
-            rows.append([name, *(_plus_minus(c) for c in cells)])
-        output.table(f"Credited {quantity} (± half the width of the 90 % interval)", ["channel", *models], rows)
-    output.say(
-        f"{found['conversions']:,.0f} conversions worth {found['value']:,.0f}. Attribution shows presence, not cause."
-    )
-
-
-def _plus_minus(quantity: Plain | None) -> str:
-    if quantity is None:
-        return "–"
-    return f"{quantity['estimate']:,.0f} ± {(quantity['high'] - quantity['low']) / 2:,.0f}"
-
-
-def paths(found: Plain) -> None:
-    """The commonest paths and what was found on the way."""
-    rows = [[p["path"], f"{p['conversions']:,.0f}", f"{p['value']:,.0f}", f"{p['nulls']:,.0f}"] for p in found["paths"]]
-    output.table("Commonest paths", ["path", "conversions", "value", "without conversion"], rows)
-    for name, count in found["counts"].items():
-        output.say(f"{count:>12,}  {name}")
-
-
 def effect_over_time(found: Plain) -> None:
     """By quarter, what the same spend of each channel that varies brought against its average over the data."""
     moving = [channel for channel in found["channels"] if channel["varies"]]

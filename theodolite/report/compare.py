@@ -12,6 +12,7 @@ from calibration.view import Quantity
 from experiments.records import Experiment
 from measurement.typing import Json
 from theodolite.report.cells import joined, names, quantity
+from theodolite.report.journeys import calibrated_table
 from theodolite.report.material import Material
 from theodolite.report.page import Cell, ChartBlock, Column, Fold, Section, TableBlock, Text
 from theodolite.report.words import NOTHING, count, money, number, percent, ratio
@@ -147,7 +148,13 @@ def _attribution(m: Material) -> Section:
         height=90 + 30 * sum(bool(c.attribution) for c in m.view.channels),
         file="attribution.csv",
     )
-    return Section("attribution", title, "understand", lead=lead, blocks=(chart, _factors(m), _credits(m)))
+    return Section(
+        "attribution",
+        title,
+        "understand",
+        lead=lead,
+        blocks=(chart, _factors(m), *calibrated_table(m.journeys), _credits(m)),
+    )
 
 
 def _factors(m: Material) -> TableBlock:
@@ -198,7 +205,7 @@ def _credits(m: Material) -> Fold:
         rows.append((Cell(channel), *cells))
     caption = "Each model's shares add up to all conversions, those without any touch included."
     chart = ChartBlock(
-        credit_charts.models(frame).to_dict(validate=False),
+        credit_charts.models(frame if m.journeys is None else m.journeys.leading).to_dict(validate=False),
         title="Conversions that each model credits",
         caption="Where the models differ much, the credit hangs on a convention and not on the journeys.",
         height=360,

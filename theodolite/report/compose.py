@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from theodolite.report import check, decide, understand
+from theodolite.report import check, decide, journeys, understand
 from theodolite.report import truth as known
 from theodolite.report.material import Material, Reportable, gather
 from theodolite.report.page import Name, Page
@@ -18,7 +18,13 @@ def compose(material: Material) -> Page:
     return Page(
         title=(Name(m.name),),
         subtitle=f"What advertising brings, {first} to {last} · {every} · {m.markets} · {m.currency}",
-        sections=(*decide.sections(m), *known.sections(m), *understand.sections(m), *check.sections(m)),
+        sections=(
+            *decide.sections(m),
+            *known.sections(m),
+            *understand.sections(m),
+            *check.sections(m),
+            *journeys.checks(m.journeys),
+        ),
         notice="" if m.converged else _notice(m),
         meta={
             "Data": m.diagnosis.data,

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pandas as pd
 
-from measurement.errors import Problem
+from measurement.errors import DataError, Problem
 from measurement.typing import Json
 
 if TYPE_CHECKING:
-    from attribution import Attribution
+    from attribution import Attribution, Audit, Paths
     from calibration import Conflict, View
+    from calibration.calibrated_credit import CalibratedCredit
     from experiments import Experiment
     from measurement.model_frames import ModelFrames
     from measurement.panel import Panel
     from theodolite.config import Config
+    from theodolite.report.journeys import Journeys
     from theodolite.results import Fitted
 
 
@@ -42,6 +44,15 @@ class Reportable(Protocol):
 
     def attribution(self) -> "Attribution | None":
         """Its last attribution."""
+
+    def paths(self) -> "Paths":
+        """Its journeys as distinct paths."""
+
+    def journeys_audit(self) -> "Audit | None":
+        """The last audit of its journeys."""
+
+    def calibrated_credit(self) -> "CalibratedCredit":
+        """Its last attribution calibrated by its tests."""
 
     def experiments(self) -> "list[Experiment]":
         """Its tests."""
@@ -131,6 +142,7 @@ class Material:
         conflicts: The judgement on each test.
         credit: Attribution as a frame (`Attribution.to_frame`); ``None`` without journeys.
         credit_window: First and last day of the journeys, in words.
+        journeys: What the journeys are like; ``None`` without journeys, or where they have changed since the run.
         problems: Remarks on the data, journeys included.
         head: Hash of the newest event in the store.
         truth: True iROAS per channel, where known.
@@ -154,6 +166,7 @@ class Material:
     conflicts: "Sequence[Conflict]" = ()
     credit: pd.DataFrame | None = None
     credit_window: str = ""
+    journeys: "Journeys | None" = None
     problems: Sequence[Problem] = ()
     head: str | None = None
     truth: Mapping[str, float] = field(default_factory=dict)
@@ -220,10 +233,24 @@ def gather(study: Reportable, truth: Mapping[str, float] | None = None) -> Mater
         conflicts=fitted.conflicts,
         credit=None if attribution is None else attribution.to_frame(),
         credit_window=_window(attribution),
+        journeys=None if attribution is None else _journeys(study, attribution),
         problems=study.check(),
         head=study.head,
         truth=dict(truth or {}),
     )
+
+
+def _journeys(study: Reportable, attribution: "Attribution") -> "Journeys | None":
+    from theodolite.report.journeys import Journeys
+
+    paths = study.paths()
+    if paths.sha256 != attribution.provenance.data:
+        return None
+    try:
+        calibrated = study.calibrated_credit()
+    except DataError:  # no test that speaks of a channel of the journeys
+        calibrated = None
+    return Journeys.of(paths, attribution, study.journeys_audit(), calibrated)
 
 
 def _window(attribution: "Attribution | None") -> str:

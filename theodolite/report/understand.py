@@ -3,7 +3,7 @@
 from calibration import charts
 from calibration.view import State
 from measurement import charts as drawn
-from theodolite.report import compare
+from theodolite.report import compare, journeys
 from theodolite.report.material import Material
 from theodolite.report.page import (
     Block,
@@ -20,7 +20,13 @@ from theodolite.report.words import count, listed, percent, ratio, span
 
 def sections(material: Material) -> tuple[Section, ...]:
     """The sections for those who want to understand."""
-    return (_sources(material), *compare.sections(material), _curves(material), _where(material))
+    return (
+        _sources(material),
+        *compare.sections(material),
+        *journeys.sections(material.journeys),
+        _curves(material),
+        _where(material),
+    )
 
 
 # -- every source -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,166 @@
+"""Attribution from the command line: bare files and a workspace, for people and for machines."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+
+@pytest.fixture
+def paths_file(tmp_path: Path) -> Path:
+    file = tmp_path / "paths.csv"
+    file.write_text("path,conversions,value,nulls\nc1 > c2 > c3,40,400,0\nc1,0,0,40\nc2 > c3,0,0,40\n")
+    return file
+
+
+def test_return_and_cost_per_conversion_of_a_bare_file(run, paths_file, tmp_path):
+    spend = tmp_path / "spend.csv"
+    spend.write_text("channel,spend\nc1,20\nc1,20\nradio,7\n")
+    asked = ("attribution", "run", "--paths", paths_file, "--models", "linear,markov:1", "--spend", spend)
+    ended = run(*asked, "--json")
+    assert ended.code == 0
+    rows = json.loads(ended.out)["models"]["linear"]["channels"]
+    c1 = next(row for row in rows if row["channel"] == "c1")
+    assert c1["roas"] == pytest.approx(400 / 3 / 40)
+    assert c1["cpa"] == pytest.approx(40 / (40 / 3))
+    assert c1["roas_interval"]["low"] < c1["roas"] < c1["roas_interval"]["high"]
+    told = run(*asked)
+    assert told.code == 0
+    for words in ("ROAS", "Removal effect", "3.33 [", "40 conversions worth 400", "'radio'", "Spec "):
+        assert words in told.out
+
+
+def test_without_value_money_per_conversion_is_shown(run, tmp_path):
+    (tmp_path / "paths.csv").write_text("path,conversions,nulls\na > b,40,10\nb,20,60\n")
+    (tmp_path / "spend.csv").write_text("channel,spend\na,40\n")
+    files = ("--paths", tmp_path / "paths.csv", "--spend", tmp_path / "spend.csv")
+    ended = run("attribution", "run", *files, "--models", "linear")
+    assert ended.code == 0
+    assert "2.00 [" in ended.out
+    assert "ROAS" not in ended.out
+
+
+def test_the_summary_is_the_run_again(run, workspace, tmp_path):
+    nothing = run("attribution", "summary", "-w", workspace)
+    assert nothing.code == 2
+    assert "theodolite attribution run" in nothing.err
+    made = run("attribution", "run", "-w", workspace, "--models", "linear,markov:1", "--json")
+    again = run("attribution", "summary", "-w", workspace, "--json")
+    assert json.loads(again.out) == json.loads(made.out)
+    chart = tmp_path / "credit.svg"
+    drawn = run("attribution", "summary", "-w", workspace, "--chart", chart)
+    assert drawn.code == 0
+    assert "brand_search" in chart.read_text()
+    refused = run("attribution", "summary", "-w", workspace, "--chart", chart)
+    assert refused.code == 2
+
+
+def test_paths_with_lengths_lags_and_a_picture(run, workspace, paths_file, tmp_path):
+    chart = tmp_path / "paths.svg"
+    ended = run("attribution", "paths", "-w", workspace, "--chart", chart)
+    assert ended.code == 0
+    for words in ("Commonest paths", "By number of touches", "From touch to conversion", "Wrote the chart"):
+        assert words in ended.out
+    assert "touch by touch" in chart.read_text()
+    plain = json.loads(run("attribution", "paths", "--paths", paths_file, "--json").out)
+    assert plain["lags"] is None
+    assert [row["length"] for row in plain["lengths"]] == ["1", "2", "3"]
+
+
+def test_the_audit_of_a_workspace_is_kept(run, workspace):
+    ended = run("attribution", "audit", "-w", workspace)
+    assert ended.code == 0
+    for words in ("by lookback", "of users split", "no journey shows", "'tv'"):
+        assert words in ended.out
+    from theodolite import Study
+
+    kept = Study.open(workspace).journeys_audit()
+    assert kept is not None
+    found = json.loads(run("attribution", "audit", "-w", workspace, "--json").out)
+    assert kept.to_dict()["findings"] == found["findings"]
+
+
+def test_the_audit_of_a_bare_file(run, paths_file):
+    found = json.loads(run("attribution", "audit", "--paths", paths_file, "--json").out)
+    assert {"verdict", "findings", "windows", "identity_loss", "models", "spec_hash"} <= set(found)
+    assert found["windows"] is None
+
+
+@pytest.mark.parametrize("command", ["run", "audit"])
+def test_what_cannot_be_is_refused(run, paths_file, tmp_path, command):
+    both = run("attribution", command, "--paths", paths_file, "--touchpoints", paths_file)
+    assert both.code == 2
+    assert "either" in both.err
+    alone = run("attribution", command, "-w", tmp_path, "--spend", paths_file)
+    assert alone.code == 2
+    assert "--spend goes with" in alone.err
+    bad = tmp_path / "spend.csv"
+    bad.write_text("channel,spend\nc1,-4\n")
+    wrong = run("attribution", command, "--paths", paths_file, "--spend", bad)
+    assert wrong.code == 2
+    assert "spend.csv:2" in wrong.err
+
+
+def test_spend_outside_the_journeys_does_not_count(run, tmp_path):
+    when = ["2025-01-01T10:00:00", "2025-01-02T10:00:00", "2025-01-03T10:00:00", "2025-03-20T10:00:00"]
+    events = ["click", "conversion", "click", "click"]
+    log = {"user_id": ["u", "u", "v", "w"], "timestamp": when, "channel": ["a", None, "a", "a"], "event": events}
+    pd.DataFrame(log).to_csv(tmp_path / "log.csv", index=False)
+    (tmp_path / "spend.csv").write_text("date,channel,spend\n2024-12-31,a,99\n2025-01-01,a,3\n2025-03-20,a,4\n")
+    files = ("--touchpoints", tmp_path / "log.csv", "--spend", tmp_path / "spend.csv")
+    ended = run("attribution", "run", *files, "--models", "linear", "--json")
+    assert json.loads(ended.out)["models"]["linear"]["channels"][0]["spend"] == 7.0
+
+
+def test_credit_calibrated_by_the_tests_of_a_workspace(run, workspace, tables):
+    made = run("attribution", "run", "-w", workspace, "--models", "linear,markov:1", "--calibrated", "--json")
+    assert made.code == 0
+    found = json.loads(made.out)["calibrated"]
+    tested = {test["channel"] for test in found["tests"]}
+    assert tested
+    rows = {row["channel"]: row for row in found["channels"]}
+    credited = json.loads(made.out)["conversions"]
+    assert sum(row["credited"] for row in rows.values()) == pytest.approx(credited)
+    told = run("attribution", "summary", "-w", workspace, "--calibrated")
+    assert told.code == 0
+    assert "calibrated by lift tests" in told.out
+    assert "(baseline and what leaves no touch)" in told.out
+    wrong = run("attribution", "run", "--touchpoints", tables / "touchpoints.parquet", "--calibrated")
+    assert wrong.code == 2
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory):
+    """A company with geos whose tests lie within its journeys, and what really caused its orders."""
+    from measurement.simulate import geo, simulate
+    from theodolite.study import Study
+    from theodolite.workspace import Settings, initialise
+
+    folder = tmp_path_factory.mktemp("geos")
+    channels = ("social", "brand_search", "video", "generic_search")
+    world = simulate(geo(n_geos=10, weeks=90, channels=channels, seed=4, n_tests=4, journey_weeks=60))
+    world.write(folder / "tables")
+    files = {name: str(folder / "tables" / f"{name}.{end}") for name, end in FILES}
+    others = {"touchpoints": files["touchpoints"]}
+    initialise(folder / "study", files["media"], files["outcome"], None, others, Settings(name="g", kpi="revenue"))
+    study = Study.open(folder / "study")
+    study.import_experiments(folder / "tables" / "experiments.json")
+    return study, world.truth.orders
+
+
+FILES = (("media", "csv"), ("outcome", "csv"), ("touchpoints", "parquet"))
+
+
+def test_calibrated_credit_holds_the_truth_and_raw_credit_does_not(company):
+    study, orders = company
+    raw = study.attribute(models=["markov:1"])["markov:1"]
+    found = study.calibrated_credit(seed=1)
+    assert {test.where for test in found.factors.tested} == {"untreated geos in its own window"}
+    truth = [orders[name] for name in found.channels]
+    low, high = (found.to_frame()[f"conversions_{end}"].to_numpy()[:-1] for end in ("low", "high"))
+    held = (low <= truth) & (truth <= high)
+    ends = pd.DataFrame(raw.conversions_draws).quantile([0.05, 0.95]).to_numpy()
+    raw_held = (ends[0] <= truth) & (truth <= ends[1])
+    assert held.sum() >= 3, (found.to_frame(), truth)
+    assert raw_held.sum() <= 1

@@ -1,0 +1,89 @@
+"""Calibrate a study's attribution by its tests, each against the credit of geos that it left alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from measurement.errors import DataError
+from theodolite import sources
+
+if TYPE_CHECKING:
+    from attribution import Attribution, PathSpec
+    from calibration.calibrated_credit import CalibratedCredit
+    from calibration.evidence import Evidence
+    from measurement import Panel
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A study's journeys: the file, the choices of the run, and the identity map."""
+
+    file: str
+    spec: "PathSpec"
+    identities: str | None = None
+
+
+def calibrated(
+    attribution: "Attribution",
+    evidence: "Sequence[Evidence]",
+    panel: "Panel",
+    kinds: Mapping[str, str],
+    log: Log,
+    *,
+    seed: int = 0,
+) -> "CalibratedCredit":
+    """Credit × what a credited unit really brought, by the tests.
+
+    Args:
+        attribution: The run to calibrate.
+        evidence: The tests.
+        panel: Media and outcome.
+        kinds: Per channel how far its spend follows demand; ``no`` for those not named.
+        log: The journeys.
+        seed: Seed of the draws.
+
+    Raises:
+        DataError: Where no test can be set against any credit.
+    """
+    from calibration.calibrated_credit import CalibratedCredit, credit_of_tests, primary
+    from calibration.credit_factors import factors
+
+    model = primary(attribution)
+    local = _local(attribution, evidence, panel, log, model)
+    tested, notes = credit_of_tests(evidence, attribution, panel, model, local)
+    if not tested:
+        raise DataError("; ".join(["attribution cannot be calibrated: no test speaks of a channel of it", *notes]))
+    found = factors(tested, {name: kinds.get(name, "no") for name in attribution.channels}, seed=seed)
+    return CalibratedCredit.of(attribution, found, model, notes, seed)
+
+
+def _local(
+    attribution: "Attribution", evidence: "Sequence[Evidence]", panel: "Panel", log: Log, model: str
+) -> "dict[str, Attribution]":
+    """Per test within the journeys' window, the credit of the geos it left alone, with their spend."""
+    from attribution import attribute, read_paths
+
+    found = {}
+    for item in evidence:
+        lift = item.lift
+        alone = [name for name in panel.geos if name not in lift.geos]
+        if (
+            lift.off_panel
+            or not lift.geos
+            or not alone
+            or not _covers(attribution.window, lift.start, lift.cooldown_end)
+        ):
+            continue
+        part = {"start": lift.start, "end": lift.cooldown_end, "geos": tuple(alone)}
+        try:
+            paths = read_paths(log.file, log.spec.model_copy(update=part), identities=log.identities)
+            spend = sources.window_spend(panel, (lift.start, lift.cooldown_end), alone)
+            found[item.id] = attribute(paths, [model], spend=spend)
+        except DataError:  # journeys without geos, or of other geos, or no conversion there: the whole run speaks
+            continue
+    return found
+
+
+def _covers(window: "tuple[date, date] | None", start: date, end: date) -> bool:
+    return window is not None and window[0] <= start and end <= window[1]
