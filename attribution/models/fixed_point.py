@@ -7,6 +7,7 @@ residual: a poor extrapolation costs time and no accuracy; where even that fails
 channels most never meet: their columns are kept sparse.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -27,6 +28,8 @@ NEGLIGIBLE = 1e-17
 DEPTH = 6
 """Steps between two extrapolations."""
 CYCLES = 30
+LOOKED_AT = 4_096
+"""Most states by which residuals are weighed against each other."""
 TOLERANCE = 1e-13
 """Largest residual, as a share of the largest number of its column."""
 
@@ -54,12 +57,30 @@ def through(matrix: sparse.csr_matrix, last: Ints, weight: Floats, channels: int
 
 def solve(matrix: sparse.csr_matrix, constant: Floats) -> Floats:
     """``X = constant + matrix X``, shape (states, columns)."""
-    return _iterated(matrix, np.ones(constant.shape, dtype=np.bool_), constant)
+
+    def step(guess: Floats) -> Floats:
+        found: Floats = matrix @ guess
+        found += constant
+        return found
+
+    found = _iterated(step, constant)
+    return _direct(matrix, np.ones(constant.shape, dtype=np.bool_), constant) if found is None else found
 
 
 def _dense(matrix: sparse.csr_matrix, last: Ints, weight: Floats, channels: Ints) -> Floats:
     own = last[:, None] == channels
-    return _iterated(matrix, ~own, own * weight[:, None])
+    row, column = np.nonzero(own)
+    given = weight[row]
+    start = np.zeros(own.shape)
+    start[row, column] = given
+
+    def step(guess: Floats) -> Floats:
+        found: Floats = matrix @ guess
+        found[row, column] = given
+        return found
+
+    found = _iterated(step, start)
+    return _direct(matrix, ~own, start) if found is None else found
 
 
 def _sparse(matrix: sparse.csr_matrix, last: Ints, weight: Floats, channels: int) -> sparse.csr_matrix | None:
@@ -82,28 +103,22 @@ def _sparse(matrix: sparse.csr_matrix, last: Ints, weight: Floats, channels: int
     return None
 
 
-def _iterated(matrix: sparse.csr_matrix, keep: Bools, constant: Floats) -> Floats:
-    guess = constant
+def _iterated(step: Callable[[Floats], Floats], guess: Floats) -> Floats | None:
+    """The fixed point of a step; ``None`` where it does not come near within the cycles."""
     for _ in range(CYCLES):
         ahead = [guess]
         for _ in range(DEPTH):
-            ahead.append(_step(matrix, keep, constant, ahead[-1]))
+            ahead.append(step(ahead[-1]))
         rest = np.abs(ahead[-1] - ahead[-2]).max(axis=0, initial=0.0)
         if (rest <= TOLERANCE * np.abs(ahead[-1]).max(axis=0, initial=0.0)).all():
             return ahead[-1]
         guess = _extrapolated(ahead)
-    return _direct(matrix, keep, constant)
-
-
-def _step(matrix: sparse.csr_matrix, keep: Bools, constant: Floats, guess: Floats) -> Floats:
-    found: Floats = matrix @ guess
-    found *= keep
-    found += constant
-    return found
+    return None
 
 
 def _extrapolated(ahead: list[Floats]) -> Floats:
-    residuals = [after - before for before, after in pairwise(ahead)]
+    every = -(-len(ahead[0]) // LOOKED_AT)
+    residuals = [after[::every] - before[::every] for before, after in pairwise(ahead)]
     size, columns = len(residuals), ahead[0].shape[1]
     gram = np.empty((columns, size, size))
     for i in range(size):
@@ -117,7 +132,10 @@ def _extrapolated(ahead: list[Floats]) -> Floats:
     sums = weights.sum(axis=1, keepdims=True)
     weights = np.divide(weights, sums, out=np.zeros_like(weights), where=np.isfinite(sums) & (sums != 0))
     weights[still | ~np.isfinite(weights).all(axis=1)] = np.eye(size)[-1]
-    return np.asarray(sum(weights[:, i] * ahead[i + 1] for i in range(size)))
+    found = weights[:, 0] * ahead[1]
+    for i in range(1, size):
+        found += weights[:, i] * ahead[i + 1]
+    return np.asarray(found)
 
 
 def _direct(matrix: sparse.csr_matrix, keep: Bools, constant: Floats) -> Floats:
