@@ -213,10 +213,12 @@ def _sql(name: str) -> str:
 
 
 def _profile(connection: "DuckDBPyConnection") -> Profile:
+    asked = {name: connection.execute(_sql(name)).fetchall() for name in ("profile", "without_user", "days")}
+    nobody = {(channel, event): rows for channel, event, rows in asked["without_user"]}
     groups = {
-        (channel, event): tuple(counts) for channel, event, *counts in connection.execute(_sql("profile")).fetchall()
+        (channel, event): (*counts, nobody.get((channel, event), 0)) for channel, event, *counts in asked["profile"]
     }
-    return Profile(groups, connection.execute(_sql("days")).fetchall())
+    return Profile(groups, asked["days"])
 
 
 def _broken(loaded: Loaded, profile: Profile, spec: PathSpec) -> list[Problem]:

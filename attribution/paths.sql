@@ -19,12 +19,16 @@ SELECT count(*) FROM touchpoints WHERE geo IS NULL OR geo NOT IN (SELECT geo FRO
 SELECT DISTINCT geo FROM touchpoints WHERE geo IS NOT NULL ORDER BY 1 LIMIT 10000;
 
 -- name: profile
--- Per channel and event: rows, rows with a value, with one other than 0, without a user.
--- A blank is below '!'; comparing first spares the trimming of every id.
-SELECT
-    channel, event, count(*), count(value), count(*) FILTER (WHERE value <> 0),
-    count(*) FILTER (WHERE user_id IS NULL OR CASE WHEN user_id < '!' THEN trim(user_id) = '' ELSE false END)
+-- Per channel and event: rows, rows with a value, with one other than 0.
+SELECT channel, event, count(*), count(value), count(*) FILTER (WHERE value <> 0)
 FROM events GROUP BY channel, event ORDER BY channel, event;
+
+-- name: without_user
+-- Per channel and event: rows without a user. A blank is below '!', so that a parquet file's own statistics mostly tell
+-- that there is none without reading an id; comparing every id costs twice the rest of the profile.
+SELECT channel, event, count(*) FROM events
+WHERE (user_id IS NULL OR user_id < '!') AND (user_id IS NULL OR trim(user_id) = '')
+GROUP BY channel, event;
 
 -- name: days
 SELECT moment // 86400000000, count(*), min(moment), max(moment) FROM events GROUP BY 1 ORDER BY 1;
