@@ -123,8 +123,10 @@ def _sound(paths: Paths, draws: int, spend: Mapping[str, float]) -> None:
 def _rare(paths: Paths) -> list[Problem]:
     """Channels whose credit rests on few conversions."""
     channels = len(paths.channels)
-    converting = paths.conversions[paths.owner] > 0
-    met = np.unique(paths.owner[converting] * channels + paths.touches[converting])
+    # channels that come first on enough of them are not rare; only the others' paths have to be told apart
+    open_ = np.bincount(paths.touches[paths.offsets[:-1]], paths.conversions, channels) < FEW
+    looked_at = np.flatnonzero(open_[paths.touches])
+    met = np.unique(paths.owner[looked_at] * channels + paths.touches[looked_at])
     sold = np.bincount(met % channels, paths.conversions[met // channels], channels)
     few = [i for i in range(channels) if 0 < sold[i] < FEW]
     if not few:
