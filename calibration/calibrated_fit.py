@@ -75,6 +75,7 @@ def calibrate(
     sampling: Sampling | None = None,
     progress: Callable[[Progress], None] | None = None,
     refit: bool = False,
+    begin_from: tuple[Posterior, Posterior] | None = None,
 ) -> Calibration:
     """Fit the model without tests and, where there are any, with them; judge every test.
 
@@ -87,17 +88,30 @@ def calibrate(
         progress: Told how far both fits together have come; raising in it stops the work.
         refit: Whether to refit without a test whose leave-one-out weights cannot be trusted; without it such a test is
             judged by the sibling.
+        begin_from: An earlier sibling and calibrated fit of the same model, where the sampler begins.
 
     Raises:
         DataError: With every reason why spec, panel and tests do not go together.
     """
+    alone, both = begin_from or (None, None)
     chosen = spec or Spec.default(panel)
     runs = 2 if lifts else 1
     # The sibling must know nothing of the tests, or model and tests would share sales and each would count twice.
-    sibling = fit(panel, chosen, (), held_back=lifts, seed=seed, sampling=sampling, progress=_part(progress, 0, runs))
+    sibling = fit(
+        panel,
+        chosen,
+        (),
+        held_back=lifts,
+        seed=seed,
+        sampling=sampling,
+        progress=_part(progress, 0, runs),
+        begin_from=alone,
+    )
     if not lifts:
         return Calibration(sibling, None, ())
-    calibrated = fit(panel, chosen, lifts, seed=seed, sampling=sampling, progress=_part(progress, 1, runs))
+    calibrated = fit(
+        panel, chosen, lifts, seed=seed, sampling=sampling, progress=_part(progress, 1, runs), begin_from=both
+    )
 
     def without(e: int) -> Floats:
         others = [lift for i, lift in enumerate(lifts) if i != e]

@@ -237,22 +237,39 @@ class Study:
         *,
         seed: int = 0,
         chains: int = 4,
-        warmup: int = 300,
+        warmup: int | None = None,
         draws: int = 500,
+        warm: bool = False,
         progress: ProgressCallback | None = None,
     ) -> results.Fitted:
-        """Fit the model with the tests inside, and its sibling without them; keep both."""
+        """Fit the model with the tests inside, and its sibling without them; keep both.
+
+        Args:
+            seed: Seed of both fits.
+            chains: Independent chains.
+            warmup: Warm-up draws per chain; 300, or 100 for a warm fit, where ``None``.
+            draws: Draws per chain that are kept.
+            warm: Begin where the study's last fit found its posterior, as next month's fit of the same model does.
+            progress: Told how far both fits have come; raising in it stops the work, and nothing is kept.
+
+        Raises:
+            StoreError: Where a warm fit is asked for and there is no fit yet.
+            DataError: With every reason why spec, panel and tests do not go together, or the last fit is of another
+                model.
+        """
         from calibration import calibrate
         from measurement.mmm import Sampling
 
+        earlier = self._last_fit() if warm else None
         gathered, _ = self.evidence()
         made = calibrate(
             self.panel,
             self.spec,
             [item.lift for item in gathered],
             seed=seed,
-            sampling=Sampling(chains=chains, warmup=warmup, draws=draws),
+            sampling=Sampling(chains=chains, warmup=warmup or (100 if warm else 300), draws=draws),
             progress=progress,
+            begin_from=None if earlier is None else (earlier.sibling, earlier.best),
         )
         plain = tuple(item.to_dict() for item in gathered)
         fitted = results.Fitted(made.sibling, made.calibrated, made.conflicts, plain)
@@ -265,11 +282,15 @@ class Study:
         Raises:
             StoreError: Where there is none, or the data have changed since.
         """
+        found = self._last_fit()
+        if found.sibling.provenance.data != self.panel.sha256:
+            raise StoreError("media or outcome have changed since the last fit: run `theodolite mmm fit` again")
+        return found
+
+    def _last_fit(self) -> results.Fitted:
         found = results.load_fit(self.store) if Store.exists(self.folder) else None
         if found is None:
             raise StoreError("there is no fit yet: run `theodolite mmm fit` first")
-        if found.sibling.provenance.data != self.panel.sha256:
-            raise StoreError("media or outcome have changed since the last fit: run `theodolite mmm fit` again")
         return found
 
     def fit_summary(self, fitted: results.Fitted | None = None) -> Json:

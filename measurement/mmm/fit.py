@@ -1,10 +1,12 @@
 """Fit a marketing mix model: panel, spec and lift tests in, posterior out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from measurement.errors import DataError
 from measurement.lift import Lift
 from measurement.mmm.diagnostics import diagnose
 from measurement.mmm.effect_size import money_per_share
@@ -14,6 +16,7 @@ from measurement.mmm.prepare import Prepared, prepare
 from measurement.mmm.priors import unpack
 from measurement.mmm.sampling import Progress, ProgressCallback, Sampling
 from measurement.mmm.spec import Spec
+from measurement.mmm.starting import shape_of
 from measurement.mmm.variation import knots_of
 from measurement.panel import Panel
 from measurement.provenance import Provenance, sha256_of, versions
@@ -21,6 +24,8 @@ from measurement.typing import Floats
 
 NOT_KEPT = ("geo_effect", "log_contribution", "drift_step", "linear_coordinate", "demand_coordinate")
 """Parameters of the sampler that a posterior holds in another form."""
+WARM = Sampling(warmup=100)
+"""How long to sample from where an earlier fit found its posterior."""
 
 
 def fit(
@@ -33,6 +38,7 @@ def fit(
     sampling: Sampling | None = None,
     progress: ProgressCallback | None = None,
     room: int = 0,
+    begin_from: Posterior | None = None,
 ) -> Posterior:
     """Fit the model.
 
@@ -46,20 +52,34 @@ def fit(
         sampling: How long to sample.
         progress: Told how far it has come, from this thread; raising in it (Ctrl-C does) stops the fit.
         room: Periods that the compiled program is to have room for; fits of up to so many then share one program.
+        begin_from: An earlier fit of the same model, last month's say: the sampler begins where that one found its
+            posterior, so that a shorter warm-up (`WARM`) suffices. It changes where the draws begin, not what they are
+            drawn from; as it does change the draws, the provenance names it.
 
     Returns:
         The posterior. It says in ``diagnostics`` whether it converged; it is returned either way.
 
     Raises:
-        DataError: With every reason why the spec, the panel and the tests do not go together.
+        DataError: With every reason why the spec, the panel and the tests do not go together, or where ``begin_from``
+            is a fit of other channels, geos or parameters.
     """
     chosen = spec or Spec.default(panel)
-    length = sampling or Sampling()
+    length = sampling or (Sampling() if begin_from is None else WARM)
+    if begin_from is not None:
+        begin_from.check(panel)
+        if begin_from.shape is None:
+            raise DataError(
+                "a fit can begin from an earlier fit only, not from draws of the prior or an older version's"
+            )
     if progress is not None:
         progress(Progress("prepare", 0, length.chains * (length.warmup + length.draws), None))
     ready = prepare(panel, chosen, lifts, held_back, room=room)
-    drawn = sample(ready.layout, ready.data, length, seed, progress)
-    return _posterior(panel, chosen, lifts, held_back, seed, length, ready, drawn)
+    drawn = sample(ready.layout, ready.data, length, seed, progress, None if begin_from is None else begin_from.shape)
+    made = _posterior(panel, chosen, lifts, held_back, seed, length, ready, drawn)
+    if begin_from is None:
+        return made
+    parent = {"begun_from": begin_from.provenance.sha256}
+    return replace(made, provenance=replace(made.provenance, settings={**made.provenance.settings, **parent}))
 
 
 def _posterior(
@@ -85,6 +105,7 @@ def _posterior(
         draws=flat,
         chains=sampling.chains,
         start=panel.dates[0] if ready.layout.varying else None,
+        shape=shape_of(ready.layout, ready.data.forms.code, ready.data.prior_mean, ready.data.prior_sd, drawn.z),
         channels=panel.channels,
         geos=panel.geos,
         spec=spec,

@@ -7,7 +7,6 @@ cut changes nothing in the draws. The data are arguments, so the compiled progra
 shape and is kept in JAX's persistent cache.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -19,19 +18,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from numpyro.infer.hmc import hmc
 
 from measurement.cache import cache_folder
 from measurement.mmm.density import ModelData, kept, log_density_fn
 from measurement.mmm.priors import Layout, standardised, unpack
 from measurement.mmm.sampling import Progress, ProgressCallback, Sampling
+from measurement.mmm.shape import Shape
+from measurement.mmm.starting import by_prior, by_shape
+from measurement.parallel import cores
 from measurement.typing import Bools, Floats, Ints
 
 STRETCH = 25
 STRETCH_SECONDS = 0.3
 TREE_DEPTH = (8, 10)
-JITTER = 0.2
 FIRST_STEP = 0.1
 
 
@@ -79,19 +79,10 @@ def use_cache() -> None:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """The two compiled functions of a layout: ``start(key, z, data)`` and ``stretch(state, data, count)``."""
+    """The compiled functions of a layout: ``start(key, z, width, data)`` and ``stretch(state, data, count)``."""
 
     start: Callable[..., Any]
     stretch: Callable[..., Any]
-
-
-def first_mass(layout: Layout, data: ModelData) -> Array:
-    """Squared posterior scales to begin the warm-up with: those of the prior, and for sigma what n cells leave open."""
-    at = layout.start("sigma")
-    if layout.likelihood == "negative_binomial":
-        return jnp.ones(layout.dimension)  # sigma is the demand's there, which is less known
-    known = 1.0 / (2.0 * data.count * data.prior_sd[at] ** 2)
-    return jnp.ones(layout.dimension).at[at].set(jnp.minimum(known, 1.0))
 
 
 @lru_cache(maxsize=16)
@@ -100,12 +91,12 @@ def program(layout: Layout, warmup: int, target_accept: float) -> Program:
     log_density = log_density_fn(layout)
     init, step = hmc(potential_fn_gen=lambda data: lambda z: -log_density(z, data), algo="NUTS")
 
-    def start(key: Any, z: Any, data: ModelData) -> Any:
+    def start(key: Any, z: Any, width: Any, data: ModelData) -> Any:
         return init(
             z,
             warmup,
             step_size=FIRST_STEP,
-            inverse_mass_matrix=first_mass(layout, data),
+            inverse_mass_matrix=width**2,
             target_accept_prob=target_accept,
             max_tree_depth=TREE_DEPTH,
             model_args=(data,),
@@ -146,7 +137,12 @@ class _Run:
 
 
 def sample(
-    layout: Layout, data: ModelData, sampling: Sampling, seed: int, progress: ProgressCallback | None = None
+    layout: Layout,
+    data: ModelData,
+    sampling: Sampling,
+    seed: int,
+    progress: ProgressCallback | None = None,
+    earlier: Shape | None = None,
 ) -> Draws:
     """Draw from the posterior.
 
@@ -157,6 +153,10 @@ def sample(
         seed: Seed of all randomness; the same seed gives the same draws on the same machine.
         progress: Called from the calling thread a few times a second. An exception raised in it, ``KeyboardInterrupt``
             included, stops all chains and is passed on.
+        earlier: The shape of an earlier fit's posterior, to begin with.
+
+    Raises:
+        DataError: Where the earlier fit had other parameters.
     """
     began = time.perf_counter()
     if progress is not None:
@@ -166,11 +166,11 @@ def sample(
         arrays = jax.tree.map(jnp.asarray, data)
         made = program(layout, sampling.warmup, sampling.target_accept)
         keys = jax.random.split(jax.random.key(seed), (sampling.chains, 2))
-        states = [_begin(made, key, layout, arrays) for key in keys]
+        states = first_states(made, layout, arrays, keys, earlier)
         made.stretch(states[0], arrays, 0)  # compile once, before the chains need it
     run = _Run(sampling.chains * (sampling.warmup + sampling.draws), [0] * sampling.chains)
     compiled = run.began - began
-    workers = min(sampling.chains, _cores())
+    workers = min(sampling.chains, cores())
     with ThreadPoolExecutor(workers, thread_name_prefix="chain") as pool:
         futures = [pool.submit(_chain, made, state, arrays, sampling, run, i) for i, state in enumerate(states)]
         try:
@@ -190,14 +190,11 @@ def sample(
     return Draws(z, coefficient, share, linear, demand, divergent, steps.astype(np.int64), spent, compiled)
 
 
-def _cores() -> int:
-    """Cores that this process may use; a container often gives fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _begin(made: Program, key: Any, layout: Layout, data: ModelData) -> Any:
-    z = JITTER * jax.random.normal(key[0], (layout.dimension,))
-    return made.start(key[1], z, data)
+def first_states(made: Program, layout: Layout, data: ModelData, keys: Any, earlier: Shape | None = None) -> list[Any]:
+    """The chains' states before their first step, one for each pair of keys."""
+    start = by_prior(layout, data) if earlier is None else by_shape(layout, earlier, data)
+    first = [start.centre + start.sd * jax.random.normal(key[0], (layout.dimension,)) for key in keys]
+    return [made.start(key[1], z, start.width, data) for key, z in zip(keys, first, strict=True)]
 
 
 def _chain(made: Program, state: Any, data: ModelData, sampling: Sampling, run: _Run, index: int) -> list[Any]:

@@ -13,6 +13,7 @@ from measurement.errors import DataError, StoreError, shown
 from measurement.mmm.diagnostics import Diagnostics
 from measurement.mmm.noise import Noise
 from measurement.mmm.scaling import Scales
+from measurement.mmm.shape import Shape
 from measurement.mmm.spec import Spec
 from measurement.panel import Panel
 from measurement.provenance import Provenance
@@ -43,6 +44,7 @@ class Posterior:
         diagnostics: Convergence, and what it cost.
         provenance: Data, settings, seed, versions and tests.
         start: First day of the fitted panel, from which the knots are counted; ``None`` where no effect varies.
+        shape: Where the sampler found the posterior, for a later fit to begin with; ``None`` for draws of the prior.
     """
 
     draws: Mapping[str, Floats]
@@ -56,6 +58,7 @@ class Posterior:
     diagnostics: Diagnostics
     provenance: Provenance
     start: np.datetime64 | None = None
+    shape: Shape | None = None
 
     @property
     def size(self) -> int:
@@ -98,10 +101,13 @@ class Posterior:
             "diagnostics": asdict(self.diagnostics),
             "provenance": self.provenance.to_dict(),
             **({} if self.start is None else {"start": str(self.start)}),
+            **({} if self.shape is None else {"blocks": self.shape.blocks}),
         }
         arrays: dict[str, Any] = {f"draws/{name}": values for name, values in self.draws.items()}
         arrays |= {f"scales/{name}": value for name, value in asdict(self.scales).items() if name != "outcome"}
         arrays |= {"counts": self.counts, "noise/relative": self.noise.relative}
+        if self.shape is not None:
+            arrays |= {f"shape/{name}": values for name, values in self.shape.arrays().items()}
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(_entry(META), json.dumps(meta, sort_keys=True))
@@ -141,6 +147,7 @@ class Posterior:
                 diagnostics=Diagnostics.from_dict(meta["diagnostics"]),
                 provenance=Provenance.from_dict(meta["provenance"]),
                 start=np.datetime64(meta["start"], "D") if "start" in meta else None,
+                shape=Shape.read(meta["blocks"], _below(arrays, "shape/")) if "blocks" in meta else None,
             )
         except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, DataError) as error:
             raise StoreError(f"the stored posterior is damaged: {shown(error, 200)}") from None

@@ -175,12 +175,21 @@ def standardised(layout: Layout, code: Any, mean: Any, sd: Any, z: Any) -> Any:
     saturation's parameters. So the sampler moves ``log_contribution + log elasticity`` at the mean exposure in place of
     ``log_contribution``: a shift by a function of other coordinates, whose Jacobian is 1. It halves the leapfrog steps.
     """
+    return _shifted(layout, code, mean, sd, z, -1.0)
+
+
+def sampled(layout: Layout, code: Any, mean: Any, sd: Any, standard: Any) -> Any:
+    """The inverse of `standardised`."""
+    return _shifted(layout, code, mean, sd, standard, 1.0)
+
+
+def _shifted(layout: Layout, code: Any, mean: Any, sd: Any, z: Any, sign: float) -> Any:
     xp = z.__array_namespace__()
     values = unpack(layout, mean + sd * z)
     shift = log_elasticity(layout.kinds.saturations, code, values["half_saturation"], values["slope"])
     at = layout.start("log_contribution")
     mine = slice(at, at + layout.channels)
-    return xp.concat([z[..., :at], z[..., mine] - shift / sd[mine], z[..., mine.stop :]], axis=-1)
+    return xp.concat([z[..., :at], z[..., mine] + sign * shift / sd[mine], z[..., mine.stop :]], axis=-1)
 
 
 def unpack(layout: Layout, raw: Any) -> dict[str, Any]:

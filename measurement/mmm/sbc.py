@@ -24,7 +24,7 @@ from measurement.mmm.design_matrix import Design, design_of
 from measurement.mmm.diagnostics import Diagnostics
 from measurement.mmm.forwards import Drawn, forwards
 from measurement.mmm.linear_terms import linear_draws
-from measurement.mmm.numpyro_engine import JITTER, STRETCH, program, use_cache
+from measurement.mmm.numpyro_engine import STRETCH, first_states, program, use_cache
 from measurement.mmm.posterior import Posterior
 from measurement.mmm.prepare import Prepared
 from measurement.mmm.priors import Layout, unpack
@@ -174,7 +174,7 @@ def chain(layout: Layout, data: ModelData, length: Length, seed: int) -> Fit:
     """One chain of the compiled sampler, thinned."""
     made = program(layout, length.warmup, length.target_accept)
     keys = jax.random.split(jax.random.key(seed))
-    state = made.start(keys[1], JITTER * jax.random.normal(keys[0], (layout.dimension,)), data)
+    state = first_states(made, layout, data, [keys])[0]
     kept: list[list[Floats]] = []
     left = length.warmup + length.draws * length.thin
     while left > 0:

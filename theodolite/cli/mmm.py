@@ -38,8 +38,14 @@ def fit(
     workspace: Workspace = HERE,
     seed: Seed = 0,
     chains: Annotated[int, typer.Option(min=2, max=16, help="Independent chains.")] = 4,
-    warmup: Annotated[int, typer.Option(min=100, max=10_000, help="Warm-up steps per chain.")] = 300,
+    warmup: Annotated[
+        int | None,
+        typer.Option(min=50, max=10_000, show_default=False, help="Warm-up steps per chain [300, or 100 with --warm]."),
+    ] = None,
     draws: Annotated[int, typer.Option(min=100, max=20_000, help="Draws per chain.")] = 500,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Begin where the last fit of the same model ended: quicker with new weeks.")
+    ] = False,
     allow_unconverged: Annotated[
         bool, typer.Option("--allow-unconverged", help="Exit with 0 even where it did not converge.")
     ] = False,
@@ -51,7 +57,7 @@ def fit(
 
     study = open_study(workspace)
     with output.progress(quiet or json) as progress:
-        fitted = study.fit(seed=seed, chains=chains, warmup=warmup, draws=draws, progress=progress)
+        fitted = study.fit(seed=seed, chains=chains, warmup=warmup, draws=draws, warm=warm, progress=progress)
     summary = study.fit_summary(fitted)
     if json:
         output.as_json(summary)
