@@ -10,8 +10,7 @@ from measurement.errors import DataError
 from measurement.lift import Lift
 from measurement.mmm import Progress, Sampling, Spec
 from measurement.panel import Panel
-from measurement.validation import backtest as module
-from measurement.validation.backtest import backtest, origins_of
+from measurement.validation.backtest import backtest, fold_of, origins_of
 from measurement.validation.backtested import Backtest
 from measurement.validation.naive import naives
 
@@ -145,7 +144,7 @@ def test_an_origin_knows_the_tests_that_had_ended(monkeypatch: pytest.MonkeyPatc
         end: date = (panel.dates[89] + np.timedelta64(days, "D")).tolist()
         lift = Lift("t", ("tv",), ("geo 0",), panel.dates[80].tolist(), end, end, 1.0, 1.0, 0.1, np.ones((1, 11, 1)))
         with pytest.raises(InterruptedError):
-            module.fold_of(panel, spec_of(panel), (lift,), 13, QUICK, (90, 0))
+            fold_of(panel, spec_of(panel), (lift,), 13, QUICK, (90, 0))
         assert seen.pop() == (90, names), end
 
 
