@@ -1,11 +1,15 @@
 """How often the mix model's 90 % intervals hold the true iROAS, in simulated worlds.
 
-``python benchmarks/study_mmm.py [national geo] [--runs 60] [--seed 21]`` writes ``results/mmm_coverage.csv`` and
-``.md``. A world's demand, seasons, controls, spend and noise are the simulator's own, not the model's equations.
+``python benchmarks/study_mmm.py [national geo] [--runs N] [--seed 21] [--keep FOLDER]`` writes
+``results/mmm_coverage.csv`` and ``.md``. A world's demand, seasons, controls, spend and noise are the simulator's own,
+not the model's equations. With ``--keep`` each world's result is written down as soon as it is there, and a later run
+goes on from them.
 """
 
 import argparse
+import csv
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +22,7 @@ from measurement.simulate.settings import ChannelTruth, WorldSettings
 
 QUICK = mmm.Sampling(chains=2, warmup=250, draws=300)
 WEEKS = {"national": 104, "geo": 78}
+RUNS = {"national": 100, "geo": 50}
 CHANNELS, GEOS, HISTORY = 4, 5, 12
 ABOUT = """90 % intervals of channel iROAS in simulated worlds (`python benchmarks/study_mmm.py`): 4 channels that spend
 11 % of revenue, national (104 weeks) or 5 geos (78 weeks), 12 weeks of spend before the first row that the model does
@@ -27,6 +32,7 @@ with `yes`, the spend of brand search (strong) and generic search (some) follows
 channel with what it is, `no` marks none (no confounding term, s = 0). *covered* is the share of intervals that hold the
 truth, *error* its standard error over worlds, *width* the mean log of high / low, *bias* and *rmse* those of the log of
 the median over the truth."""
+Found = list[tuple[str, float, float, float]]
 CONDITIONS = (
     ("priors", False, "as it is"),
     ("presets", False, "as it is"),
@@ -67,7 +73,7 @@ def settings_of(size: str, seed: int, truths: str, follows: bool) -> WorldSettin
     return replace(made, channels=tuple(channels), history=HISTORY)
 
 
-def one(size: str, seed: int, truths: str, follows: bool, told: str) -> list[tuple[str, float, float, float]]:
+def one(size: str, seed: int, truths: str, follows: bool, told: str) -> Found:
     """Of each channel: what it is, whether its interval holds the truth, log width and log error."""
     world = simulate(settings_of(size, seed, truths, follows))
     panel, known = world.panel(), {channel.name: channel.demand_driven for channel in world.truth.settings}
@@ -79,31 +85,62 @@ def one(size: str, seed: int, truths: str, follows: bool, told: str) -> list[tup
     return [(known[name], float(held[c]), width[c], error[c]) for c, name in enumerate(panel.channels)]
 
 
-def study(sizes: list[str], runs: int, seed: int) -> None:
+def worlds_of(condition: tuple[str, str, bool, str], seeds: range, keep: Path | None) -> list[Found]:
+    """`one` for each seed; what ``keep`` holds already is not made again."""
+    size, truths, follows, told = condition
+    known: dict[int, Found] = {}
+    file = None if keep is None else keep / f"{size}-{truths}-{'follows' if follows else 'free'}-{told}.csv"
+    if file is not None and file.exists():
+        with file.open(newline="", encoding="utf-8") as lines:
+            for seed, driven, *numbers in csv.reader(lines):
+                held, width, error = map(float, numbers)
+                known.setdefault(int(seed), []).append((driven, held, width, error))
+    for seed in seeds:
+        if len(known.get(seed, [])) == CHANNELS:
+            continue
+        known[seed] = one(size, seed, truths, follows, told)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("w", newline="", encoding="utf-8") as lines:
+                csv.writer(lines).writerows([s, *row] for s, rows in known.items() for row in rows)
+    return [known[seed] for seed in seeds]
+
+
+def rows_of(condition: tuple[str, str, bool, str], found: list[Found]) -> list[dict[str, object]]:
+    """The table's lines of one condition, one for each kind of channel."""
+    size, truths, follows, told = condition
+    rows: list[dict[str, object]] = []
+    for driven in sorted({channel[0] for channel in found[0]}, reverse=True):
+        worlds = [np.array([row[1:] for row in each if row[0] == driven]) for each in found]
+        held, width, error = np.concatenate(worlds).T
+        covered = np.array([world[:, 0].mean() for world in worlds])
+        row = {"world": size, "truths": truths, "follows": "yes" if follows else "no", "told": told}
+        row |= {"channels": driven, "worlds": len(found), "intervals": len(held), "covered": float(held.mean())}
+        row |= {"error": float(covered.std(ddof=1) / np.sqrt(len(found))), "width": float(width.mean())}
+        rows.append(row | {"bias": float(error.mean()), "rmse": float(np.sqrt((error**2).mean()))})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def study(sizes: list[str], runs: int | None, seed: int, keep: Path | None) -> None:
     rows: list[dict[str, object]] = []
     for size in sizes:
-        for truths, follows, told in CONDITIONS:
-            found = [one(size, seed + run, truths, follows, told) for run in range(runs)]
-            for driven in sorted({channel[0] for channel in found[0]}, reverse=True):
-                worlds = [np.array([row[1:] for row in each if row[0] == driven]) for each in found]
-                held, width, error = np.concatenate(worlds).T
-                covered = np.array([world[:, 0].mean() for world in worlds])
-                row = {"world": size, "truths": truths, "follows": "yes" if follows else "no", "told": told}
-                row |= {"channels": driven, "worlds": runs, "intervals": len(held), "covered": float(held.mean())}
-                row |= {"error": float(covered.std(ddof=1) / np.sqrt(runs)), "width": float(width.mean())}
-                rows.append(row | {"bias": float(error.mean()), "rmse": float(np.sqrt((error**2).mean()))})
-                print(rows[-1], flush=True)
-            text = tables.write("mmm_coverage", ABOUT, rows, runs=runs, seed=seed)
+        number = runs or RUNS[size]
+        for condition in CONDITIONS:
+            case = (size, *condition)
+            rows += rows_of(case, worlds_of(case, range(seed, seed + number), keep))
+            text = tables.write("mmm_coverage", ABOUT, rows, runs=number, seed=seed)
     print(text)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", default=["national", "geo"])
-    parser.add_argument("--runs", type=int, default=60)
+    parser.add_argument("--runs", type=int, help=f"worlds of each condition; {RUNS} by default")
     parser.add_argument("--seed", type=int, default=21)
+    parser.add_argument("--keep", type=Path, help="folder of single worlds' results")
     asked = parser.parse_args()
-    study(asked.sizes, asked.runs, asked.seed)
+    study(asked.sizes, asked.runs, asked.seed, asked.keep)
 
 
 if __name__ == "__main__":

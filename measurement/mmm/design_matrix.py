@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from measurement.mmm.calendar import holiday_columns
+from measurement.mmm.carry_in import carry_in_columns
 from measurement.mmm.noise import Noise, Precision
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import Spec
 from measurement.panel import Panel, Period
-from measurement.typing import Dates, Floats
+from measurement.typing import Bools, Dates, Floats
 
 # Prior standard deviations, in means of the KPI.
 INTERCEPT, TREND, BEND, FOURIER, CONTROL = 1.0, 0.5, 0.2, 0.15, 0.15
@@ -79,14 +80,27 @@ class Spectrum:
     values: Floats
 
 
-def design_of(spec: Spec, panel: Panel, scales: Scales, noise: Noise | None = None) -> Design:
-    """The linear terms of a spec for a panel; without ``noise``, those before confounding."""
+def design_of(
+    spec: Spec, panel: Panel, scales: Scales, noise: Noise | None = None, counts: Floats | None = None
+) -> Design:
+    """The linear terms of a spec for a panel.
+
+    Args:
+        spec: The model.
+        panel: The data.
+        scales: Scales of the fit.
+        noise: What was fixed about the residual beforehand; without it, the terms before confounding.
+        counts: 0 for the cells that a test leaves out, shape (geos, periods); all count where not given.
+    """
     geos, periods, _ = panel.shape
     national: list[Column] = [(np.full(periods, INTERCEPT), ("baseline", "intercept"))]
     national += trend_columns(spec, periods, np.linspace(-1.0, 1.0, periods))
     national += fourier_columns(spec, panel.dates, panel.period, FOURIER)
     days = holiday_columns(spec.holidays, panel.geos, panel.dates, panel.period)
     national += [(column, label) for column, label in days if column.ndim == 1]
+    national += [
+        (column, ("baseline", f"carry-in {k + 1}")) for k, column in enumerate(carry_in_columns(spec, panel).T)
+    ]
     local: list[Column] = []
     if geos > 1:
         local.append((np.full(periods, LOCAL_INTERCEPT), ("baseline", "geo intercept")))
@@ -96,7 +110,8 @@ def design_of(spec: Spec, panel: Panel, scales: Scales, noise: Noise | None = No
     cells = [(column, label) for column, label in days if column.ndim == 2]
     cells += control_columns(spec, panel, scales, panel.controls)
     if noise is not None:
-        shared, own = _confounding(spec, panel, scales, noise)
+        counted = np.ones((geos, periods), dtype=np.bool_) if counts is None else counts > 0
+        shared, own = _confounding(spec, panel, scales, noise, counted)
         national += shared
         cells += own
     return Design(
@@ -166,34 +181,52 @@ def control_columns(spec: Spec, panel: Panel, scales: Scales, values: Floats) ->
     return columns
 
 
-def _confounding(spec: Spec, panel: Panel, scales: Scales, noise: Noise) -> tuple[list[Column], list[Column]]:
+def _confounding(
+    spec: Spec, panel: Panel, scales: Scales, noise: Noise, counted: Bools
+) -> tuple[list[Column], list[Column]]:
     """The confounding term: the channel's own spend, nationally and (less suspect) as local deviations.
 
-    The shape is the logarithm of spend per head. Demand moves budgets and sales by percentages, so what it adds to
-    both is linear in log spend; against raw spend, a saturating effect would fit the confounded part better than this
-    term does, and take it.
+    The shape is the logarithm of spend per head, less its mean in each geo. Demand moves budgets and sales by
+    percentages, so what it adds to both is linear in log spend; against raw spend, a saturating effect would fit the
+    confounded part better than this term does, and take it. What a test spent follows no demand: the cells that it
+    leaves out stand at their geo's mean, and no mean or standard deviation is taken over them.
     """
     shared: list[Column] = []
     own: list[Column] = []
-    share = scales.size / scales.size.sum()
+    weight = scales.size[:, None] * counted
+    share = weight / np.maximum(weight.sum(0), np.finfo(np.float64).tiny)
     for c, name in enumerate(panel.channels):
         scale = CONFOUNDING[spec.channels[name].demand_driven]
         if scale == 0.0:
             continue
         seen = panel.spend if panel.spend[..., c].any() else panel.exposure
         spend = seen[..., c] / scales.size[:, None]
-        shape = np.log(spend / spend[spend > 0].mean() + LOG_FLOOR)
-        country = share @ shape
-        if country.std() > 0:
-            shared.append((scale * noise.swing * _standard(country), ("confounding", name)))
-        deviation = shape - shape.mean(1, keepdims=True) - (country - country.mean())
-        if len(panel.geos) > 1 and deviation.std() > 0:
-            own.append((LOCAL_CONFOUNDING * scale * noise.local_swing * _standard(deviation), ("confounding", name)))
+        usual = spend[(spend > 0) & counted]
+        if not usual.size:
+            continue
+        shape = _about_mean(np.log(spend / usual.mean() + LOG_FLOOR), counted)
+        country = (share * shape).sum(0)
+        national = _about_mean(country, counted.any(0))
+        if national.std() > 1e-9:
+            shared.append((scale * noise.swing * _standard(national, counted.any(0)), ("confounding", name)))
+        deviation = np.where(counted, shape - country, 0.0)
+        if len(panel.geos) > 1 and deviation.std() > 1e-9:
+            own.append(
+                (LOCAL_CONFOUNDING * scale * noise.local_swing * _standard(deviation, counted), ("confounding", name))
+            )
     return shared, own
 
 
-def _standard(x: Floats) -> Floats:
-    return np.asarray((x - x.mean()) / x.std(), dtype=np.float64)
+def _about_mean(x: Floats, counted: Bools) -> Floats:
+    """Less the mean over the last axis of what counts, and 0 where nothing does."""
+    number = np.maximum(counted.sum(-1, keepdims=True), 1)
+    mean = np.where(counted, x, 0.0).sum(-1, keepdims=True) / number
+    return np.where(counted, x - mean, 0.0)
+
+
+def _standard(x: Floats, counted: Bools) -> Floats:
+    """Of standard deviation 1 over what counts, about which ``x`` has mean 0."""
+    return np.asarray(x / x[counted].std(), dtype=np.float64)
 
 
 def _middle(period: Period) -> float:

@@ -46,7 +46,7 @@ def linear_draws(post: Posterior, panel: Panel, *, seed: int = 0) -> LinearDraws
         seed: Seed of what is drawn here: nothing, where the posterior holds them.
     """
     post.check(panel)
-    design = design_of(post.spec, panel, post.scales, post.noise)
+    design = design_of(post.spec, panel, post.scales, post.noise, post.counts)
     if "linear" in post.draws:
         return LinearDraws(design, post.draws["linear"], post.draws["demand"])
     rng = np.random.default_rng(seed)

@@ -88,7 +88,7 @@ def prepare(
     typical = _typical_media(layout, spec, panel, scales, exposure, forms)
     noise = _noise_of(spec.likelihood, outcome, plain, typical)
     precision = precision_of(noise, counts)
-    design = design_of(spec, panel, scales, noise)
+    design = design_of(spec, panel, scales, noise, counts)
     places, columns = places_of(design, pad=pad)
     periods = bucket_of_periods(max(panel.shape[1], room)) if pad else panel.shape[1]
     if spec.likelihood != "normal":

@@ -123,7 +123,7 @@ def calibrate(
     if spec.likelihood != "normal":
         raise DesignError("simulation-based calibration draws normal noise: set the model's likelihood to 'normal'")
     chosen, used = length or Length(), fitted or ready
-    design = design_of(spec, panel, ready.scales, ready.noise)
+    design = design_of(spec, panel, ready.scales, ready.noise, ready.counts)
     with jax.enable_x64(True):
         use_cache()
         arrays = jax.tree.map(jnp.asarray, used.data)

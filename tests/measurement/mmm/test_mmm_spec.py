@@ -178,6 +178,30 @@ def test_confounding_columns_follow_the_setting(panel_of, posterior_of):
     assert own[1][0] < national[1][0]
 
 
+def test_what_a_test_spent_leaves_the_confounding_columns_alone(panel_of, posterior_of):
+    panel, _ = panel_of(4, 60, 1)
+    spec = Spec.default(panel, channels={"channel 0": {"demand_driven": "strong"}})
+    scales, noise = Scales.of(panel), posterior_of(panel, spec).noise
+    counts = np.ones(panel.shape[:2])
+    counts[1:3, 20:28] = 0.0
+    columns = []
+    for level in (1.0, 0.0, 5.0):
+        spend = np.where(counts[..., None] > 0, panel.spend, level * panel.spend)
+        changed = replace(panel, spend=spend, exposure=spend)
+        design = design_of(spec, changed, scales, noise, counts)
+        shared = design.national[:, design.national_labels.index(("confounding", "channel 0"))]
+        own = design.cells[design.cells_labels.index(("confounding", "channel 0"))]
+        columns.append((shared, own))
+        assert not own[counts == 0].any()
+        assert shared.std() == pytest.approx(noise.swing)
+    for shared, own in columns[1:]:
+        np.testing.assert_allclose(shared, columns[0][0])
+        np.testing.assert_allclose(own, columns[0][1])
+    dark = replace(panel, spend=changed.spend * counts[..., None], exposure=changed.spend * counts[..., None])
+    naive = design_of(spec, dark, scales, noise)
+    assert np.abs(naive.cells[-1][counts == 0]).min() > 0
+
+
 def test_piecewise_trend_is_continuous_and_bends(panel_of):
     panel, _ = panel_of(1, 104, 1)
     design = design_of(Spec.default(panel, trend="piecewise", fourier_order=0), panel, Scales.of(panel))

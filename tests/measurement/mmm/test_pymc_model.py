@@ -60,7 +60,7 @@ def saturations(panel_of):
     orders = ("adstock_first", "saturation_first")
     own = {f"channel {c}": {"saturation": kind, "order": orders[c % 2], "mroi": PRIOR} for c, kind in enumerate(kinds)}
     lifts = (lift_of(panel, "a", "channel 0", 10, 3), lift_of(panel, "b", "channel 5", 20, 3))
-    return panel, Spec.default(panel, channels=own, fourier_order=0), lifts
+    return panel, Spec.default(panel, channels=own, fourier_order=0, likelihood="normal"), lifts
 
 
 def four_kinds_of_prior(panel_of):
@@ -164,7 +164,7 @@ def test_log_density_is_that_of_the_fast_engine(build: Callable[..., Any], panel
     """With linear terms and demand integrated out of the PyMC model, by its own value and gradient at zero."""
     panel, spec, lifts = build(panel_of)
     ready = prepare(panel, spec, lifts, pad=False)
-    design = design_of(spec, panel, ready.scales, ready.noise)
+    design = design_of(spec, panel, ready.scales, ready.noise, ready.counts)
     model = to_pymc(panel, spec, lifts)
     linear = [model[name] for name in LINEAR if name in model.named_vars]
     run = model.compile_fn([model.logp(), model.dlogp(vars=linear)], inputs=model.value_vars, mode=PLAIN, point_fn=True)
@@ -210,7 +210,7 @@ def test_log_density_of_the_full_form_is_that_of_the_fast_engine(geos: int, like
     model = to_pymc(panel, spec, lifts)
     run = model.compile_fn(model.logp(), inputs=model.value_vars, mode=PLAIN, point_fn=True)
     layout, data = ready.layout, ready.data
-    design = design_of(spec, panel, ready.scales, ready.noise)
+    design = design_of(spec, panel, ready.scales, ready.noise, ready.counts)
     unit = ready.scales.size[:, None] * ready.scales.outcome
     with jax.enable_x64(True):
 

@@ -1,0 +1,59 @@
+"""What the spend before the panel still brings in its first periods, which no table shows: columns of the baseline.
+
+A channel that ran before the panel starts with a carry-over whose spend is not known. Were it taken as none, the first
+periods would sell more than the model allows the channels, which reads as small effects: every iROAS would come out
+too low, and its interval with it. Of a channel that always spent its mean, a share ``1 - w[0] - ... - w[t]`` of its
+effect is still missing in period t (``w`` its carry-over weights). The missing total is a random function of t, whose
+second moment follows from the priors of size and carry-over; its leading components are columns of the design, about
+zero, as a channel may have begun with the panel.
+"""
+
+import numpy as np
+from scipy.special import expit, ndtri
+
+from measurement.mmm.effect_size import typical_share
+from measurement.mmm.priors import forms_of, kinds_of
+from measurement.mmm.spec import Spec
+from measurement.mmm.transforms import adstock_weights
+from measurement.panel import Panel
+from measurement.typing import Floats
+
+COMPONENTS = 3
+QUANTILES = 40
+
+
+def carry_in_columns(spec: Spec, panel: Panel) -> Floats:
+    """Prior-scaled columns of what the spend before the panel may bring, shape (periods, columns).
+
+    There are at most `COMPONENTS` columns, and none where no channel carries over.
+    """
+    tails = _tails(spec, panel.channels)[..., : panel.shape[1]]
+    sd = np.array([spec.channels[name].size_prior[1].normal[1] for name in panel.channels])
+    mean = typical_share(spec, panel) * np.exp(sd**2 / 2)  # the effect's size is lognormal
+    each = mean[:, None] * tails.mean(1)
+    own = np.einsum("c,cqt,cqs->ts", (mean * np.exp(sd**2 / 2)) ** 2, tails, tails) / QUANTILES
+    moment = own + np.outer(each.sum(0), each.sum(0)) - each.T @ each
+    values, vectors = np.linalg.eigh(moment)
+    kept = [k for k in range(len(values))[::-1][:COMPONENTS] if values[k] > 1e-9 * values[-1]]
+    columns = np.zeros((panel.shape[1], len(kept)))
+    columns[: len(moment)] = vectors[:, kept] * np.sqrt(values[kept])
+    return columns
+
+
+def _tails(spec: Spec, channels: tuple[str, ...]) -> Floats:
+    """Share of an effect that lands later than t periods after its spend, shape (channels, quantiles, lags - 1)."""
+    z = ndtri((np.arange(QUANTILES) + 0.5) / QUANTILES)[:, None]
+    own = [spec.channels[name] for name in channels]
+
+    def at_quantiles(priors: list[tuple[float, float]]) -> Floats:
+        mean, sd = np.array(priors).T
+        return np.asarray(mean + sd * z)
+
+    values = {
+        "decay": expit(at_quantiles([channel.decay.normal for channel in own])),
+        "delay": expit(at_quantiles([channel.delay.normal for channel in own])),
+        "weibull_shape": np.exp(at_quantiles([channel.weibull_shape.normal for channel in own])),
+        "weibull_scale": np.exp(at_quantiles([channel.weibull_scale.normal for channel in own])),
+    }
+    weights = adstock_weights(kinds_of(spec, channels), forms_of(spec, channels), values)
+    return np.maximum(1.0 - np.cumsum(np.moveaxis(weights, 1, 0), axis=-1), 0.0)[..., :-1]
