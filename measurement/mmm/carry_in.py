@@ -56,4 +56,4 @@ def _tails(spec: Spec, channels: tuple[str, ...]) -> Floats:
         "weibull_scale": np.exp(at_quantiles([channel.weibull_scale.normal for channel in own])),
     }
     weights = adstock_weights(kinds_of(spec, channels), forms_of(spec, channels), values)
-    return np.maximum(1.0 - np.cumsum(np.moveaxis(weights, 1, 0), axis=-1), 0.0)[..., :-1]
+    return np.asarray(np.maximum(1.0 - np.cumsum(np.moveaxis(weights, 1, 0), axis=-1), 0.0)[..., :-1])
