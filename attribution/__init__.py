@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from attribution.credit import Attribution, Credit
     from attribution.models import MODELS
     from attribution.path_spec import PathSpec
+    from attribution.path_store import PathStore
     from attribution.path_table import Paths
     from attribution.paths import read_paths
     from attribution.run import attribute
@@ -29,6 +30,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "credit": ["Attribution", "Credit"],
         "models": ["MODELS"],
         "path_spec": ["PathSpec"],
+        "path_store": ["PathStore"],
         "path_table": ["Paths"],
         "paths": ["read_paths"],
         "run": ["attribute"],
@@ -42,6 +44,7 @@ __all__ = [
     "Audit",
     "Credit",
     "PathSpec",
+    "PathStore",
     "Paths",
     "attribute",
     "audit",

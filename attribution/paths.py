@@ -7,6 +7,7 @@ each into one integer, and sorts by user and that. Numpy cuts the sorted stream 
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -113,12 +114,9 @@ def _read(
         if persons is not None:
             raise DataError("aggregated paths have no users, so an identity map cannot be applied to them")
         return aggregated.read(log, spec, channels)
-    import duckdb
-
     with source.connect() as connection:
-        connection.execute(f"SET temp_directory = {_quoted(folder / 'spill')}")
-        connection.execute(f"SET memory_limit = {_quoted(memory)}")
-        try:
+        limit(connection, folder, memory)
+        with worked_through(log):
             extra: dict[str, int] = {}
             if ga4.is_export(header):
                 place = folder / "ga4.parquet"
@@ -126,11 +124,26 @@ def _read(
             if persons is not None:
                 identity_map.load(connection, persons)
             return _from_log(connection, log, spec, channels, persons is not None, extra)
-        except (duckdb.BinderException, duckdb.CatalogException, duckdb.InternalException, duckdb.ParserException):
-            raise  # ours to mend
-        except duckdb.Error as error:  # a full disk, too little memory, damaged pages
-            first = shown(str(error).partition("\n")[0], 300)
-            raise DataError([Problem(f"could not be worked through: {first}", str(log), code="unreadable")]) from None
+
+
+def limit(connection: "DuckDBPyConnection", folder: Path, memory: str) -> None:
+    """Let a connection hold so much, and spill the rest to a folder."""
+    connection.execute(f"SET temp_directory = {_quoted(folder / 'spill')}")
+    connection.execute(f"SET memory_limit = {_quoted(memory)}")
+
+
+@contextmanager
+def worked_through(log: str | Path) -> Iterator[None]:
+    """Turn a full disk, too little memory and damaged pages into a `DataError` about the log."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.InternalException, duckdb.ParserException):
+        raise  # ours to mend
+    except duckdb.Error as error:
+        first = shown(str(error).partition("\n")[0], 300)
+        raise DataError([Problem(f"could not be worked through: {first}", str(log), code="unreadable")]) from None
 
 
 def _quoted(text: object) -> str:
@@ -145,12 +158,7 @@ def _from_log(
     mapped: bool,
     extra: Mapping[str, int],
 ) -> Paths:
-    loaded = source.load(connection, TOUCHPOINTS, log, "touchpoints")
-    if not loaded.complete:
-        refuse(source.ordered(loaded.problems))
-    chosen = _choose(loaded, spec, mapped)
-    profile = replace(_profile(connection), extra={**extra, **chosen})
-    refuse(source.ordered([*loaded.problems, *_broken(loaded, profile, spec)]))
+    loaded, profile = looked_through(connection, log, spec, mapped, extra)
     codes = codes_of(profile, spec)
     clock = clock_of(profile, spec, codes.bits)
     tally, no_touch, parts = Tally(), np.zeros(2), []
@@ -161,6 +169,27 @@ def _from_log(
     found = distinct.merge(parts or [distinct.of(nothing(tally))])
     said = findings.of_log(profile, tally, float(no_touch[0]), spec, channels)
     return table_of(found, codes.names, no_touch, profile, spec, tally, [*_mild(loaded), *said])
+
+
+def looked_through(
+    connection: "DuckDBPyConnection",
+    log: str | Path,
+    spec: PathSpec,
+    mapped: bool = False,
+    extra: Mapping[str, int] | None = None,
+) -> tuple[Loaded, Profile]:
+    """Load a log, make the view ``events`` of what ``spec`` asks for, and count what is in it.
+
+    Raises:
+        DataError: With everything that breaks the contract.
+    """
+    loaded = source.load(connection, TOUCHPOINTS, log, "touchpoints")
+    if not loaded.complete:
+        refuse(source.ordered(loaded.problems))
+    chosen = _choose(loaded, spec, mapped)
+    profile = replace(_profile(connection), extra={**(extra or {}), **chosen})
+    refuse(source.ordered([*loaded.problems, *_broken(loaded, profile, spec)]))
+    return loaded, profile
 
 
 def _choose(loaded: Loaded, spec: PathSpec, mapped: bool) -> dict[str, int]:
@@ -243,7 +272,7 @@ def _at(loaded: Loaded, statement: str, words: str, code: str, column: str) -> l
     return loaded.at(rows, words, code, column)
 
 
-def _code_table(codes: Codes) -> pa.Table:
+def code_table(codes: Codes) -> pa.Table:
     """One row per channel and event, as the statement ``sorted`` joins it."""
     rows = [{"channel": channel, "event": event, "code": code} for (channel, event), code in codes.of.items()]
     schema = pa.schema([("channel", pa.string()), ("event", pa.string()), ("code", pa.int64())])
@@ -251,7 +280,7 @@ def _code_table(codes: Codes) -> pa.Table:
 
 
 def _events(connection: "DuckDBPyConnection", codes: Codes, clock: Clock, all_known: bool) -> Iterator[Events]:
-    connection.register("codes", _code_table(codes))
+    connection.register("codes", code_table(codes))
     for name, number in (("origin", clock.origin), ("tick", clock.tick), ("bits", codes.bits)):
         connection.execute(f"SET VARIABLE {name} = {number:d}::BIGINT")
     connection.execute(f"SET VARIABLE all_known = {'true' if all_known else 'false'}")
