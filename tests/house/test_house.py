@@ -37,6 +37,7 @@ OWNERS = {
         "measurement/tables.py",
         "measurement/store/*.py",
         "attribution/paths*.py",
+        "attribution/path_store.py",
     ),
     "typer": ("theodolite/cli/*",),
     "rich": ("theodolite/cli/*",),
