@@ -94,15 +94,16 @@ def test_calibration_prints_both_fits_and_one_judgement_per_test(calibration, ev
     assert set(calibration.calibrated.provenance.parents) == {item.id for item in evidence}
 
 
-def test_tests_move_the_fit_towards_the_truth(world, calibration, evidence):
+def test_tests_sharpen_what_they_tested_and_keep_its_truth(world, calibration, evidence):
     tested = sorted({name for item in evidence for name in item.lift.channels})
     at = [calibration.sibling.channels.index(name) for name in tested]
-    truth = np.log([world.truth.iroas[name] for name in tested])
+    truth = np.array([world.truth.iroas[name] for name in tested])
     without, with_tests = (
-        np.abs(np.log(np.median(fit.draws["iroas"], axis=0))[at] - truth).mean()
+        np.quantile(fit.draws["iroas"][:, at], [0.05, 0.95], axis=0)
         for fit in (calibration.sibling, calibration.calibrated)
     )
-    assert with_tests < without
+    assert (np.log(with_tests[1] / with_tests[0]) < np.log(without[1] / without[0])).all()
+    assert ((with_tests[0] < truth) & (truth < with_tests[1])).all()
 
 
 def test_no_test_is_judged_where_there_is_none(panel, calibration):

@@ -350,7 +350,7 @@ def test_the_priors_are_told_in_money_before_any_fit(run, workspace: Path, tmp_p
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ("[channels.tv]\nl_max = 300\n", "set l_max to 20 or less ([channels.tv] in theodolite.toml)"),
+        ("[channels.tv]\nl_max = 300\n", "or less in [channels.tv] of theodolite.toml"),
         ("[channels.tvv]\n", "did you mean 'tv'"),
         ("[channels.tv]\nroi = { median = 2.0, low = 3.0, high = 1.0 }\n", "low < median < high"),
         (
@@ -358,7 +358,7 @@ def test_the_priors_are_told_in_money_before_any_fit(run, workspace: Path, tmp_p
             "high = 2.0 }\n",
             "an effect has one size",
         ),
-        ("[channels.tv]\norganic = true\n", "take the mark or the money away"),
+        ("[channels.tv]\norganic = true\n", "take `organic` out of [channels.tv] of theodolite.toml"),
         ("[channels.tv]\nadstok = 'none'\n", "did you mean 'adstock'"),
         ("[treatments.price]\n", "price"),
     ],

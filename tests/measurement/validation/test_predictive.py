@@ -44,7 +44,8 @@ def test_cells_that_the_fit_left_out_are_predicted_but_not_scored(case):
     kpi[0, 5:9] *= 5.0
     masked = replace(post, counts=counts)
     plain, odd = (predictive(masked, replace(panel, kpis={panel.kpi: values})) for values in (panel.outcome, kpi))
-    assert odd.cells.wmape == pytest.approx(plain.cells.wmape, rel=1e-9)
+    # the KPI's total enters the carry-in's prior, by far less than five times four cells would be seen in the score
+    assert odd.cells.wmape == pytest.approx(plain.cells.wmape, rel=0.01)
     assert odd.periods.wmape > 2 * plain.periods.wmape
 
 
