@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from tests import postgres_server
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -48,3 +50,12 @@ def study_table() -> Callable[[str], list[dict[str, str]]]:
             return list(csv.DictReader(file))
 
     return lines
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """How to reach a PostgreSQL server of the tests' own; they skip where its programs are absent."""
+    if postgres_server.programs() is None:
+        pytest.skip("PostgreSQL's server is not installed (Debian: postgresql)")
+    with postgres_server.running() as conninfo:
+        yield conninfo

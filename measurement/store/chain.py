@@ -176,11 +176,10 @@ def wrong_end(tail: Row | None, count: int, head: Head, coming: Head | None) -> 
         head: The head kept outside.
         coming: The head that a writer was about to reach when it last stood there.
     """
+    wrong = wrong_tail(tail, count)
+    if wrong:
+        return wrong
     end = tail.head if tail else Head()
-    if count != end.sequence:
-        return _broken(f"it holds {count} events, but the last one is number {end.sequence}")
-    if tail and tail.hash != tail.fingerprint:
-        return _broken(f"event {tail.sequence} is not what was recorded: its content and hash differ")
     if end == head or (coming is not None and end == coming and coming.sequence > head.sequence):
         return None
     if end.sequence < head.sequence:
@@ -189,6 +188,16 @@ def wrong_end(tail: Row | None, count: int, head: Head, coming: Head | None) -> 
     if end.sequence == head.sequence:
         return _broken(f"event {end.sequence} is not the one that the head file names")
     return _broken(f"it ends at event {end.sequence}, but the head file knows of {head.sequence} only")
+
+
+def wrong_tail(tail: Row | None, count: int) -> Problem | None:
+    """Compare the last row with how many rows there are, and with its own hash."""
+    end = tail.head if tail else Head()
+    if count != end.sequence:
+        return _broken(f"it holds {count} events, but the last one is number {end.sequence}")
+    if tail and tail.hash != tail.fingerprint:
+        return _broken(f"event {tail.sequence} is not what was recorded: its content and hash differ")
+    return None
 
 
 def _broken(message: str) -> Problem:

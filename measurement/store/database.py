@@ -1,7 +1,7 @@
-"""The store's tables in DuckDB: opened for one operation at a time, moved between versions by plain SQL files.
+"""The store's tables in DuckDB: opened for one operation at a time.
 
-Every statement is portable SQL with ``$1`` placeholders. DuckDB lets one process write or several read, so a connection
-lives as long as one operation does, and opening is tried again while another process holds the file.
+DuckDB lets one process write or several read, so a connection lives as long as one operation does, and opening is tried
+again while another process holds the file.
 """
 
 import random
@@ -9,21 +9,17 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from pathlib import Path
 
 import duckdb
 
 from measurement.errors import StoreError, shown
+from measurement.store import statements
 from measurement.store.chain import Row
 from measurement.store.files import named
 
 type Connection = duckdb.DuckDBPyConnection
 
-COLUMNS = ", ".join(Row._fields)
-PLACES = ", ".join(f"${place}" for place in range(1, len(Row._fields) + 1))
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
     "autoinstall_known_extensions": False,
@@ -31,30 +27,6 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 HELD = ("Could not set lock", "Conflicting lock", "being used by another process", "different configuration")
 NO_ROOM = ("No space left", "Disk quota", "File too large", "disk is full")
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One step from a version of the tables to the next.
-
-    Attributes:
-        version: The version that it leads to.
-        sql: Its statements.
-    """
-
-    version: int
-    sql: str
-
-
-@cache
-def migrations() -> tuple[Migration, ...]:
-    """The steps that ship with this version, first to last."""
-    folder = resources.files("measurement.store") / "migrations"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    steps = tuple(Migration(int(file.name.split("_")[0]), file.read_text("utf-8")) for file in files)
-    if [step.version for step in steps] != list(range(1, len(steps) + 1)):
-        raise StoreError("the installation is incomplete: the store's migrations are not numbered from 1 without a gap")
-    return steps
 
 
 @contextmanager
@@ -96,45 +68,21 @@ def _opened(path: Path, *, read_only: bool, wait: float) -> Connection:
             time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 (jitter, no secret)
 
 
-def version(connection: Connection) -> int:
-    """Return the version of the tables."""
-    found = connection.execute("select max(version) from schema_version").fetchone()
-    if found is None or found[0] is None:
-        raise StoreError("the store's database does not say which version its tables have")
-    return int(found[0])
-
-
-def rows(connection: Connection) -> list[Row]:
-    """Return all events in order."""
-    found = connection.execute(f"select {COLUMNS} from events order by sequence").fetchall()  # noqa: S608 (constants)
-    return [Row(*values) for values in found]
-
-
-def tail(connection: Connection) -> tuple[Row | None, int]:
-    """Return the last event (``None`` when there is none) and how many there are."""
-    counted = connection.execute("select count(*) from events").fetchone()
-    last = connection.execute(
-        f"select {COLUMNS} from events order by sequence desc limit 1"  # noqa: S608 (constants)
-    ).fetchone()
-    return (Row(*last) if last else None), int(counted[0]) if counted else 0
-
-
 def add(connection: Connection, new: Sequence[Row]) -> None:
     """Add events, all or none, and move them from the log into the file.
 
     A flipped byte in DuckDB's log silently drops what follows, while the file's blocks carry checksums.
     """
     connection.execute("begin transaction")
-    connection.executemany(f"insert into events ({COLUMNS}) values ({PLACES})", [list(row) for row in new])  # noqa: S608
+    statements.insert(connection, new)
     connection.execute("commit")
     connection.execute("checkpoint")
 
 
-def migrate(connection: Connection, step: Migration, applied_at: str) -> None:
+def migrate(connection: Connection, step: statements.Migration, applied_at: str) -> None:
     """Take one step, all of it or nothing."""
     connection.execute("begin transaction")
-    connection.execute(step.sql)
-    connection.execute("insert into schema_version (version, applied_at) values ($1, $2)", [step.version, applied_at])
+    statements.apply(connection, step, applied_at)
     connection.execute("commit")
     connection.execute("checkpoint")
 

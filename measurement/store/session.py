@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from measurement.errors import Problem, StoreError
-from measurement.store import database
-from measurement.store.chain import Event, Head, Row, broken_links, event, wrong_end
+from measurement.store import database, statements
+from measurement.store.chain import Head, Row, broken_links, wrong_end
 from measurement.store.files import HeadFile, locked, named
 
 
@@ -37,17 +37,10 @@ class Session:
         """The head file."""
         return HeadFile(self.home)
 
-    def version(self) -> int:
-        """Return the version of the tables.
-
-        Raises:
-            StoreError: When it is newer than this program.
-        """
-        found, known = database.version(self.connection), len(database.migrations())
-        if found > known:
-            message = f"the store {named(self.home)} has version {found}; this Theodolite knows up to version {known}"
-            raise StoreError(f"{message}: install the newer one that wrote it")
-        return found
+    @property
+    def last(self) -> Row | None:
+        """The last event; ``None`` when there is none."""
+        return statements.tail(self.connection)[0]
 
     def end(self) -> Head:
         """Return where the chain ends.
@@ -55,7 +48,7 @@ class Session:
         Raises:
             StoreError: When it is neither the head nor the head to come.
         """
-        last, count = database.tail(self.connection)
+        last, count = statements.tail(self.connection)
         wrong = wrong_end(last, count, self.heads.read(), self.heads.coming())
         if wrong:
             raise self._damaged(wrong)
@@ -70,17 +63,17 @@ class Session:
             self.heads.withdraw()
         return end
 
-    def events(self) -> list[Event]:
+    def rows(self) -> list[Row]:
         """Return all events.
 
         Raises:
             StoreError: When the chain is broken anywhere.
         """
-        found = database.rows(self.connection)
+        found = statements.rows(self.connection)
         broken = broken_links(found)
         if broken:
             raise self._damaged(broken[0])
-        return [event(row) for row in found]
+        return found
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add rows that follow from the end."""
@@ -104,7 +97,7 @@ def opened(home: Path, *, read_only: bool, wait: float) -> Iterator[Session]:
         raise StoreError(f"the store's database {named(path)} is missing")
     with database.connected(path, read_only=read_only, wait=wait) as connection:
         session = Session(home, connection)
-        session.version()
+        statements.known_version(connection, named(home))
         yield session
 
 
@@ -132,7 +125,7 @@ def writing(home: Path, wait: float) -> Iterator[Session]:
 def landed(home: Path, coming: Head, wait: float) -> bool:
     """Find out whether a write that failed was committed all the same; then confirm it, else forget it."""
     with suppress(StoreError), opened(home, read_only=True, wait=wait) as session:
-        last, _ = database.tail(session.connection)
+        last, _ = statements.tail(session.connection)
         if last is not None and last.head == coming:
             session.heads.promote()
             return True

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from measurement.errors import StoreError
-from measurement.store import database
+from measurement.store import database, statements
 from measurement.store.chain import Head
 from measurement.store.files import HeadFile, copy_durably, file_errors, locked, named, sync_folder
 from measurement.store.session import database_path, opened, reading
@@ -44,7 +44,7 @@ def build(home: Path, now: Callable[[], str], wait: float) -> None:
             for left in (draft, draft.with_name(draft.name + ".wal")):
                 left.unlink(missing_ok=True)
         with database.connected(draft, read_only=False, wait=wait) as connection:
-            for step in database.migrations():
+            for step in statements.migrations():
                 database.migrate(connection, step, now())
         with file_errors(f"write {named(path)}"):
             draft.replace(path)
@@ -53,23 +53,23 @@ def build(home: Path, now: Callable[[], str], wait: float) -> None:
 
 def upgrade(home: Path, now: Callable[[], str], wait: float) -> None:
     """Bring older tables to this version, one step after the other, each after a backup of the checked store."""
-    newest = len(database.migrations())
+    newest = len(statements.migrations())
     with reading(home, wait) as session:
-        if session.version() == newest:
+        if statements.version(session.connection) == newest:
             return
     with locked(home / "lock", exclusive=True, wait=wait):
         while (version := _backed_up(home, wait)) < newest:
             with opened(home, read_only=False, wait=wait) as session:
-                database.migrate(session.connection, database.migrations()[version], now())
+                database.migrate(session.connection, statements.migrations()[version], now())
 
 
 def _backed_up(home: Path, wait: float) -> int:
     """Copy database and head as they are, if a migration is to come; return the version."""
     with opened(home, read_only=False, wait=wait) as session:
-        version, head = session.version(), session.settle()
-        session.events()
+        version, head = statements.version(session.connection), session.settle()
+        session.rows()
         session.connection.execute("checkpoint")  # so that the file is all there is to copy
-    if version < len(database.migrations()):
+    if version < len(statements.migrations()):
         folder = home / "backups" / f"version-{version}-events-{head.sequence}"
         with file_errors(f"back the store up to {named(folder)}"):
             folder.mkdir(parents=True, exist_ok=True)

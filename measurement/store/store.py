@@ -1,7 +1,7 @@
-"""The store: what a workspace remembers, under its ``.theodolite/`` folder.
+"""The store: what a workspace remembers, under its ``.theodolite/`` folder or on a team's PostgreSQL.
 
 Events are appended and never changed; each carries the hash of the one before it, and the head of that chain is kept in
-a file of its own. Artifacts (fitted models, panels, reports) lie beside it as files named by their content's hash. ::
+a file of its own. Artifacts (fitted models, panels, reports) are kept under their content's hash. In a workspace::
 
     .theodolite/
         store.duckdb            the events
@@ -14,7 +14,8 @@ a file of its own. Artifacts (fitted models, panels, reports) lie beside it as f
 head; put the coming head on the disk; commit; checkpoint; rename the coming head over the head. A process that dies in
 between leaves the chain at the head or at the coming head; both are whole, and the next one to come settles which.
 Every other state is damage, and is reported and not served. Where the system has no ``fcntl`` lock (Windows), DuckDB's
-own lock on the file keeps two processes apart.
+own lock on the file keeps two processes apart. How PostgreSQL keeps the same events is told in
+`measurement.store.postgres`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +25,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from measurement.errors import Problem, StoreError, shown
-from measurement.store import database, setup
-from measurement.store.artifacts import Artifacts
-from measurement.store.chain import Entry, Event, Head, Row, broken_links, event, link
-from measurement.store.files import locked, named
-from measurement.store.session import Session, landed, opened, reading
+from measurement.store.chain import Entry, Event, Head, Row, event, link
+from measurement.store.keeper import MOVED, Keeper, Server, Turn, end_of, refuse_foreign, refuse_moved
+from measurement.store.local import LocalKeeper
 
 __all__ = ["Entry", "Event", "Head", "Store", "utc_now"]
 
@@ -48,53 +47,66 @@ class Store:
         home: The ``.theodolite`` folder.
         clock: Gives the time of an event; must know its time zone.
         wait: Seconds to wait for other processes before giving up.
+        server: The PostgreSQL that keeps it; ``None`` for the workspace itself.
     """
 
     home: Path
     clock: Callable[[], datetime] = utc_now
     wait: float = 30.0
+    server: Server | None = None
 
     @classmethod
-    def exists(cls, folder: Path | str) -> bool:
+    def exists(cls, folder: Path | str, *, server: Server | None = None, wait: float = 30.0) -> bool:
         """Whether a workspace has a store, damaged or not."""
-        return setup.exists(cls.home_of(folder))
+        return cls(cls.home_of(folder), wait=wait, server=server)._keeper.exists()
 
     @classmethod
-    def create(cls, folder: Path | str, *, clock: Callable[[], datetime] = utc_now, wait: float = 30.0) -> Self:
+    def create(
+        cls,
+        folder: Path | str,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        wait: float = 30.0,
+        server: Server | None = None,
+    ) -> Self:
         """Make a workspace's store; one that is already there is opened.
 
         Args:
             folder: The workspace, or its ``.theodolite`` folder. Missing folders are made.
             clock: Gives the time of an event.
             wait: Seconds to wait for other processes before giving up.
+            server: The PostgreSQL that is to keep it; ``None`` for the workspace itself.
 
         Raises:
             StoreError: When it cannot be written there, or the one that is there is damaged or newer.
         """
-        store = cls(cls.home_of(folder), clock, wait)
-        setup.begin(store.home, wait)
-        return cls.open(folder, clock=clock, wait=wait)
+        store = cls(cls.home_of(folder), clock, wait, server)
+        store._keeper.create(store._now)
+        return cls.open(folder, clock=clock, wait=wait, server=server)
 
     @classmethod
-    def open(cls, folder: Path | str, *, clock: Callable[[], datetime] = utc_now, wait: float = 30.0) -> Self:
+    def open(
+        cls,
+        folder: Path | str,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        wait: float = 30.0,
+        server: Server | None = None,
+    ) -> Self:
         """Open a workspace's store: settle what a dead writer left, and bring older tables to this version.
 
         Args:
             folder: The workspace, or its ``.theodolite`` folder.
             clock: Gives the time of an event.
             wait: Seconds to wait for other processes before giving up.
+            server: The PostgreSQL that keeps it; ``None`` for the workspace itself.
 
         Raises:
             StoreError: When there is none, or it is damaged, newer than this program, busy, or must be written and
                 cannot be.
         """
-        store = cls(cls.home_of(folder), clock, wait)
-        if not cls.exists(store.home):
-            raise StoreError(f"there is no store in {named(store.home)}")
-        setup.build(store.home, store._now, wait)
-        setup.upgrade(store.home, store._now, wait)
-        store.head()
-        store._artifacts.sweep()
+        store = cls(cls.home_of(folder), clock, wait, server)
+        store._keeper.prepare(store._now)
         return store
 
     @staticmethod
@@ -122,7 +134,7 @@ class Store:
         Args:
             decide: Takes all events, returns the new entries (none is fine), or raises to record nothing.
         """
-        return self._write(lambda session: decide(session.events()))
+        return self._write(lambda turn: decide([event(row) for row in turn.rows()]))
 
     def events(self, kind: str | None = None, subject: str | None = None) -> list[Event]:
         """Return the events, oldest first, after checking the whole chain.
@@ -134,19 +146,20 @@ class Store:
         Raises:
             StoreError: When the chain is broken anywhere, or not whole.
         """
-        with reading(self.home, self.wait) as session:
-            session.end()
-            found = session.events()
+        found = [event(row) for row in self.rows()]
         return [e for e in found if kind in (None, e.kind) and subject in (None, e.subject)]
+
+    def rows(self) -> list[Row]:
+        """Return the events as they are kept, oldest first, after checking the whole chain."""
+        return self._keeper.rows()
 
     def head(self) -> Head:
         """Return where the chain ends, after comparing it with the head file."""
-        with reading(self.home, self.wait) as session:
-            return session.end()
+        return self._keeper.head()
 
     def put(self, data: bytes) -> str:
         """Keep an artifact; return its SHA-256 once it is on the disk."""
-        return self._artifacts.put(data)
+        return self._keeper.put(data)
 
     def get(self, digest: str) -> bytes:
         """Return an artifact.
@@ -154,11 +167,11 @@ class Store:
         Raises:
             StoreError: When there is none of that hash, or it is no longer what was kept.
         """
-        return self._artifacts.get(digest)
+        return self._keeper.get(digest)
 
     def artifacts(self) -> list[str]:
         """Hashes of all artifacts, sorted."""
-        return self._artifacts.names()
+        return self._keeper.names()
 
     def verify(self) -> list[Problem]:
         """Check everything: the chain link by link, its head, every artifact, and that none is missing.
@@ -169,18 +182,61 @@ class Store:
         problems: list[Problem] = []
         found: list[Event] = []
         try:
-            with reading(self.home, self.wait) as session:
-                problems += broken_links(database.rows(session.connection))
-                if not problems:
-                    session.end()
-                    found = session.events()
+            problems += self._keeper.broken()
+            if not problems:
+                found = self.events()
         except StoreError as error:
             problems.append(Problem(str(error), code="store.database"))
-        return problems + self._artifacts.damaged() + self._missing_artifacts(found)
+        try:
+            return problems + self._keeper.damaged() + self._missing_artifacts(found)
+        except StoreError as error:
+            return [*problems, Problem(str(error), code="store.artifact")]
+
+    def move(self, to: Self, actor: str) -> Event:
+        """Move the store to another place, where it goes on: every event and artifact, byte by byte.
+
+        What this store holds stays as it is, with one more event that says where it went; from then on it refuses
+        writes. A move that was interrupted is finished by doing it again.
+
+        Args:
+            to: An empty store, or one that holds the beginning of this one's events: a move's rest, or the place that
+                it once came from.
+            actor: Who moves it.
+
+        Returns:
+            The event of the move, the last one in both places.
+
+        Raises:
+            DataError: When ``to`` holds other events.
+            StoreError: When either is damaged or cannot be written.
+        """
+        address = to.address
+        for digest in sorted({*self.artifacts()} - {*to.artifacts()}):
+            to.put(self.get(digest))
+        to._continue(self.rows())
+        last = self.rows()[-1:]
+        if not last or last[0].kind != MOVED or event(last[0]).payload.get("to") != address:
+            self.append(MOVED, "store", {"from": self.address, "to": address}, actor)
+        for digest in sorted({*self.artifacts()} - {*to.artifacts()}):
+            to.put(self.get(digest))
+        to._continue(self.rows())
+        wrong = to.verify()
+        if wrong or to.head() != self.head():
+            raise StoreError(f"the store did not arrive whole: {wrong[0].message if wrong else 'another head'}")
+        return event(to.rows()[-1])
 
     @property
-    def _artifacts(self) -> Artifacts:
-        return Artifacts(self.home / "artifacts")
+    def address(self) -> str:
+        """The place that keeps it, in words; it tells the stores of one workspace apart."""
+        return self._keeper.address
+
+    @property
+    def _keeper(self) -> Keeper:
+        if self.server is None:
+            return LocalKeeper(self.home, self.wait)
+        from measurement.store.postgres import PostgresKeeper
+
+        return PostgresKeeper(self.home, self.wait, self.server)
 
     def _now(self) -> str:
         now = self.clock()
@@ -188,19 +244,22 @@ class Store:
             raise ValueError("the store's clock must know its time zone")
         return now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
-    def _write(self, entries: Callable[[Session], Sequence[Entry]]) -> list[Event]:
-        rows: list[Row] = []
-        with locked(self.home / "lock", exclusive=True, wait=self.wait):
-            try:
-                with opened(self.home, read_only=False, wait=self.wait) as session:
-                    head = session.settle()
-                    rows = link(entries(session), head, self._now())
-                    if rows:
-                        session.append(rows)
-            except StoreError:
-                if not rows or not landed(self.home, rows[-1].head, self.wait):
-                    raise
-        return [event(row) for row in rows]
+    def _write(self, entries: Callable[[Turn], Sequence[Entry]]) -> list[Event]:
+        def rows(turn: Turn) -> list[Row]:
+            refuse_moved(turn.last, self.address)
+            return link(entries(turn), end_of(turn.last), self._now())
+
+        return [event(row) for row in self._keeper.write(rows)]
+
+    def _continue(self, rows: Sequence[Row]) -> None:
+        """Add the events that another store of the same chain has beyond this one's."""
+
+        def missing(turn: Turn) -> list[Row]:
+            ours = turn.rows()
+            refuse_foreign(rows, ours)
+            return list(rows[len(ours) :])
+
+        self._keeper.write(missing)
 
     def _missing_artifacts(self, events: Sequence[Event]) -> list[Problem]:
         present = set(self.artifacts())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from measurement.errors import StoreError
-from measurement.store import Entry, Store, database
+from measurement.store import Entry, Store, database, statements
 
 
 def entry(token: str) -> Entry:
@@ -150,23 +150,23 @@ def steps(folder: str, action: str) -> list[dict[str, Any]]:
             }
         )
         if action == "migrate":
-            database.migrations = SHIPPED
+            statements.migrations = SHIPPED
         if not seen[-1]["killed"]:
             return seen
     raise AssertionError("the action never ends")
 
 
-SHIPPED = database.migrations
+SHIPPED = statements.migrations
 
 
 def version(store: Store) -> int:
     with database.connected(store.home / "store.duckdb", read_only=True, wait=1) as connection:
-        return database.version(connection)
+        return statements.version(connection)
 
 
 def add_migration() -> None:
-    step = database.Migration(2, "alter table events add column note varchar; update events set note = 'kept';")
-    database.migrations = lambda: (*SHIPPED(), step)  # type: ignore[assignment]
+    step = statements.Migration(2, "alter table events add column note varchar; update events set note = 'kept';")
+    statements.migrations = lambda: (*SHIPPED(), step)  # type: ignore[assignment]
 
 
 def act(folder: str, action: str, steps: Steps) -> None:

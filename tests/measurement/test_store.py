@@ -1,11 +1,10 @@
-"""The store: events under a hash chain, artifacts by content hash, versions of the tables."""
+"""The store in a workspace: its files, its head and its versions; the chain itself. The rest: test_store_contract."""
 
 import hashlib
 import json
 import os
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from measurement.errors import DataError, StoreError
-from measurement.store import Entry, Head, Store, database
+from measurement.errors import StoreError
+from measurement.store import Entry, Head, Store, database, statements
 from measurement.store.chain import GENESIS, Row, broken_links, link, wrong_end
 from measurement.store.files import locked
 
@@ -42,22 +41,6 @@ def sql(store: Store, *statements: str) -> None:
 # -- events -----------------------------------------------------------------------------------------------------------
 
 
-def test_an_event_comes_back_as_it_was_recorded(store: Store) -> None:
-    payload = {
-        "text": "Zürich — 東京 \0 '; drop table events; --",
-        "number": 0.1,
-        "list": [1, None, True],
-        "big": 10**30,
-    }
-    written = store.append("study.noted", "id-1", payload, "Ada")
-    (read,) = Store.open(store.home.parent).events()
-    assert read == written
-    assert read.payload == payload
-    assert (read.sequence, read.actor, read.kind, read.subject) == (1, "Ada", "study.noted", "id-1")
-    assert read.previous == GENESIS
-    assert store.head() == Head(1, read.hash)
-
-
 def test_times_are_utc_text_from_the_clock_that_was_given(tmp_path: Path) -> None:
     summer = timezone(timedelta(hours=2))
     store = Store.create(tmp_path, clock=clock(datetime(2026, 7, 1, 1, 30, tzinfo=summer)))
@@ -67,82 +50,6 @@ def test_times_are_utc_text_from_the_clock_that_was_given(tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="time zone"):
         Store(store.home, clock=lambda: datetime(2026, 7, 1)).append("study.noted", "id", {}, "me")
     assert len(store.events()) == 1
-
-
-def test_every_hash_covers_every_field_and_the_hash_before(store: Store) -> None:
-    first, second = store.append_many([Entry("a.b", "x", {"n": 1}, "me"), Entry("a.b", "y", {"n": 2}, "me")])
-    assert second.previous == first.hash
-    content = {
-        "sequence": 2,
-        "recorded_at": second.at,
-        "actor": "me",
-        "kind": "a.b",
-        "subject": "y",
-        "payload": '{"n":2}',
-        "previous": first.hash,
-        "hash": "",
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    assert second.hash == hashlib.sha256(text.encode()).hexdigest()
-
-
-def test_events_are_found_by_kind_and_subject(store: Store) -> None:
-    store.append_many([Entry(kind, subject, {}, "me") for kind in ("a.b", "c.d") for subject in ("x", "y")])
-    assert [e.sequence for e in store.events()] == [1, 2, 3, 4]
-    assert [e.sequence for e in store.events(kind="c.d")] == [3, 4]
-    assert [e.sequence for e in store.events(subject="x")] == [1, 3]
-    assert [e.sequence for e in store.events(kind="a.b", subject="y")] == [2]
-    assert store.events(kind="a.b' or '1'='1") == []
-
-
-def test_several_events_are_recorded_together_or_not_at_all(store: Store) -> None:
-    good = Entry("a.b", "x", {}, "me")
-    bad = [Entry("a.b", "x", {"n": float("nan")}, "me"), Entry("", "x", {}, "me"), Entry("a.b", "x\ud800", {}, "me")]
-    with pytest.raises(DataError) as caught:
-        store.append_many([good, *bad, good])
-    assert len(caught.value.problems) == 3
-    assert store.events() == []
-    assert store.append_many([]) == []
-    assert [e.sequence for e in store.append_many([good] * 300)] == list(range(1, 301))
-    assert store.verify() == []
-
-
-def nested(depth: int) -> dict[str, Any]:
-    value: dict[str, Any] = {}
-    for _ in range(depth):
-        value = {"in": value}
-    return value
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        {"n": float("inf")},
-        {"when": datetime(2026, 1, 1, tzinfo=UTC)},
-        {"raw": b"bytes"},
-        {"set": {1, 2}},
-        {1: "one", "1": "another"},
-        {"half": "\udc00"},
-        {"\ud800": 1},
-        {"n": 10**5_000},
-        nested(100_000),
-    ],
-    ids=["inf", "datetime", "bytes", "set", "same keys", "surrogate", "surrogate key", "huge", "deep"],
-)
-def test_a_payload_that_would_not_come_back_is_refused(store: Store, payload: dict[Any, Any]) -> None:
-    with pytest.raises(DataError) as caught:
-        store.append("a.b", "x", payload, "me")
-    assert len(str(caught.value)) < 4_000
-    assert store.events() == []
-
-
-@pytest.mark.parametrize("name", ["", "   ", "a\0b", "x" * 501, 7, None])
-@pytest.mark.parametrize("field", ["kind", "subject", "actor"])
-def test_names_of_an_event_are_checked(store: Store, field: str, name: Any) -> None:
-    names = {"kind": "a.b", "subject": "x", "actor": "me", field: name}
-    with pytest.raises(DataError, match=field):
-        store.append_many([Entry(payload={}, **names)])
-    assert store.head() == Head()
 
 
 json_values = st.recursive(
@@ -182,30 +89,6 @@ def test_only_the_head_and_the_head_to_come_are_legal_ends(written: int, announc
     assert (wrong_end(tail, committed, heads[written], heads[announced]) is None) == legal
 
 
-@pytest.mark.parametrize(
-    ("tampering", "word"),
-    [
-        ("update events set payload = '{\"n\":9}' where sequence = 2", "event 2 is not what was recorded"),
-        ("update events set actor = 'someone else' where sequence = 3", "event 3 is not what was recorded"),
-        ("delete from events where sequence = 2", "event 2 is missing"),
-        ("delete from events where sequence = 4", "the last 1 of 4 events are lost"),
-        ("delete from events", "the last 4 of 4 events are lost"),
-        ("insert into events select 5, recorded_at, actor, kind, subject, payload, hash, hash from events "
-         "where sequence = 4", "event 5 is not what was recorded"),
-        ("update events set hash = previous where sequence = 1", "event 1 is not what was recorded"),
-        ("drop table events", "events"),
-    ],
-)  # fmt: skip
-def test_tampering_is_found_and_named_and_nothing_is_served(store: Store, tampering: str, word: str) -> None:
-    for number in range(1, 5):
-        store.append("a.b", "x", {"n": number}, "me")
-    assert store.verify() == []
-    sql(store, tampering)
-    assert word in store.verify()[0].message
-    with pytest.raises(StoreError):
-        store.events(subject="nothing of this name")
-
-
 def test_a_whole_forged_chain_does_not_fit_the_head_file(store: Store) -> None:
     store.append("a.b", "x", {"n": 1}, "me")
     (forged,) = link([Entry("a.b", "x", {"n": 2}, "me")], Head(), "2026-01-01T00:00:00.000000Z")
@@ -236,13 +119,9 @@ def test_what_a_dead_writer_committed_is_finished_and_what_it_did_not_is_forgott
         assert not (store.home / "head.next.json").exists()
 
 
-COUNT_UP = """
-import sys
-from measurement.store import Entry, Store
-store = Store.open(sys.argv[1])
-for _ in range(10):
-    store.append_decided(lambda events: [Entry("a.b", "x", {"count": len(events)}, "me")])
-"""
+def run(code: str, store: Store) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", code, str(store.home)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
 
 TRY_ONCE = """
 import sys
@@ -256,28 +135,6 @@ except StoreError as error:
 """
 
 
-def run(code: str, store: Store) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", code, str(store.home)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-
-
-def test_a_rule_decides_on_what_nobody_else_can_change_meanwhile(store: Store) -> None:
-    workers = [run(COUNT_UP, store) for _ in range(2)]
-    assert [worker.communicate() for worker in workers] == [("", None)] * 2
-    assert [worker.returncode for worker in workers] == [0, 0]
-    assert [event.payload["count"] for event in store.events()] == list(range(20))
-
-
-def test_a_rule_that_raises_records_nothing(store: Store) -> None:
-    def refuse(events: Any) -> Any:
-        raise DataError("not this one")
-
-    store.append("a.b", "x", {}, "me")
-    with pytest.raises(DataError, match="not this one"):
-        store.append_decided(refuse)
-    assert len(store.events()) == 1
-    assert store.append_decided(lambda events: []) == []
-
-
 def test_a_store_that_others_hold_is_waited_for_and_then_said_to_be_busy(store: Store) -> None:
     store.append("a.b", "x", {}, "me")
     with duckdb.connect(str(store.home / "store.duckdb")):  # another program
@@ -285,13 +142,6 @@ def test_a_store_that_others_hold_is_waited_for_and_then_said_to_be_busy(store: 
     with locked(store.home / "lock", exclusive=True, wait=1):  # another Theodolite
         assert "busy" in run(TRY_ONCE, store).communicate()[0]
     assert len(store.events()) == 1
-
-
-def test_an_append_takes_tens_of_milliseconds(store: Store) -> None:
-    started = time.perf_counter()
-    for number in range(20):
-        store.append("a.b", "x", {"n": number}, "me")
-    assert (time.perf_counter() - started) / 20 < 0.5
 
 
 # -- artifacts --------------------------------------------------------------------------------------------------------
@@ -307,38 +157,6 @@ def test_artifacts_are_kept_once_under_their_hash(store: Store) -> None:
     assert store.get(other) == b""
     assert store.artifacts() == sorted([name, other])
     assert sorted(path.name for path in (store.home / "artifacts").rglob("*") if path.is_file()) == store.artifacts()
-
-
-def test_a_damaged_artifact_is_not_served_and_can_be_put_again(store: Store) -> None:
-    name = store.put(b"the model")
-    path = store.home / "artifacts" / name[:2] / name
-    path.write_bytes(b"the mode1")
-    with pytest.raises(StoreError, match="damaged"):
-        store.get(name)
-    assert [problem.code for problem in store.verify()] == ["store.artifact"]
-    assert store.put(b"the model") == name
-    assert store.get(name) == b"the model"
-    assert store.verify() == []
-
-
-def test_an_artifact_that_an_event_needs_is_missed(store: Store) -> None:
-    named = [store.put(text) for text in (b"one", b"two", b"three")]
-    store.append("a.b", "x", {"artifact": named[0]}, "me")
-    store.append("a.b", "x", {"artifacts": {"curve": named[1]}}, "me")
-    store.append("a.b", "x", {"artifacts": [named[2], 7], "artifact": None}, "me")
-    store.append("a.b", "x", {"artifacts": 7}, "me")
-    assert store.verify() == []
-    for name in named:
-        (store.home / "artifacts" / name[:2] / name).unlink()
-    assert [problem.message[:7] for problem in store.verify()] == ["event 1", "event 2", "event 3"]
-
-
-@pytest.mark.parametrize("name", ["", "../../head.json", "/etc/passwd", "A" * 64, "0" * 63, "0" * 64 + "\n", None])
-def test_only_a_hash_names_an_artifact(store: Store, name: Any) -> None:
-    with pytest.raises(StoreError, match="not an artifact's name"):
-        store.get(name)
-    with pytest.raises(StoreError, match="no artifact"):
-        store.get("0" * 64)
 
 
 def test_drafts_of_killed_writers_are_swept_a_day_later(store: Store) -> None:
@@ -387,7 +205,7 @@ def test_a_workspace_whose_name_the_database_cannot_take_is_refused(tmp_path: Pa
         Store.create(tmp_path / "what?")
 
 
-STEP = database.Migration(
+STEP = statements.Migration(
     2,
     "create table notes (event bigint not null, note varchar); insert into notes select sequence, 'kept' from events;",
 )
@@ -395,14 +213,14 @@ STEP = database.Migration(
 
 def versions(store: Store) -> int:
     with duckdb.connect(str(store.home / "store.duckdb"), read_only=True) as connection:
-        return database.version(connection)
+        return statements.version(connection)
 
 
 def test_an_older_store_is_backed_up_and_brought_to_this_version(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     events = [store.append("a.b", "x", {"n": number}, "me") for number in range(3)]
-    shipped = database.migrations()
+    shipped = statements.migrations()
     assert versions(store) == len(shipped)
-    monkeypatch.setattr(database, "migrations", lambda: (*shipped, STEP))
+    monkeypatch.setattr(statements, "migrations", lambda: (*shipped, STEP))
     assert store.events() == events, "older tables can still be read"
     assert versions(store) == 1
 
@@ -415,7 +233,7 @@ def test_an_older_store_is_backed_up_and_brought_to_this_version(store: Store, m
     (backup,) = (store.home / "backups").iterdir()
     assert backup.name == "version-1-events-3"
 
-    monkeypatch.setattr(database, "migrations", lambda: shipped)
+    monkeypatch.setattr(statements, "migrations", lambda: shipped)
     for question in (lambda: Store.open(store.home), newer.events, lambda: newer.append("a.b", "x", {}, "me")):
         with pytest.raises(StoreError, match=r"has version 2; this Theodolite knows up to version 1"):
             question()
@@ -427,17 +245,17 @@ def test_an_older_store_is_backed_up_and_brought_to_this_version(store: Store, m
 
 def test_a_migration_that_fails_or_meets_damage_changes_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.append_many([Entry("a.b", "x", {}, "me")] * 2)
-    shipped = database.migrations()
-    broken = database.Migration(2, "create table notes (note varchar); insert into notes values (1, 2, 3);")
-    monkeypatch.setattr(database, "migrations", lambda: (*shipped, broken))
+    shipped = statements.migrations()
+    broken = statements.Migration(2, "create table notes (note varchar); insert into notes values (1, 2, 3);")
+    monkeypatch.setattr(statements, "migrations", lambda: (*shipped, broken))
     with pytest.raises(StoreError):
         Store.open(store.home)
-    monkeypatch.setattr(database, "migrations", lambda: shipped)
+    monkeypatch.setattr(statements, "migrations", lambda: shipped)
     assert len(Store.open(store.home).events()) == 2
     with duckdb.connect(str(store.home / "store.duckdb"), read_only=True) as connection:
         assert ("notes",) not in connection.execute("select table_name from information_schema.tables").fetchall()
     sql(store, "update events set actor = 'you' where sequence = 1")
-    monkeypatch.setattr(database, "migrations", lambda: (*shipped, STEP))
+    monkeypatch.setattr(statements, "migrations", lambda: (*shipped, STEP))
     with pytest.raises(StoreError, match="event 1 is not what was recorded"):
         Store.open(store.home)
     assert versions(store) == 1
@@ -452,5 +270,5 @@ def test_a_database_of_another_program_is_refused(store: Store) -> None:
 
 
 def test_migrations_ship_numbered_from_one() -> None:
-    assert [step.version for step in database.migrations()] == list(range(1, len(database.migrations()) + 1))
-    assert all("create table" in step.sql for step in database.migrations()[:1])
+    assert [step.version for step in statements.migrations()] == list(range(1, len(statements.migrations()) + 1))
+    assert all("create table" in step.sql for step in statements.migrations()[:1])
