@@ -1,7 +1,7 @@
 """The store of a team: events and artifacts on PostgreSQL, in a schema of their own.
 
-The events are the same rows that a workspace keeps in DuckDB, written by the same statements. A write keeps other writers
-out, looks where the chain ends, adds its rows and commits, with the server told to have them on its disk first.
+The events are the same rows that a workspace keeps in DuckDB, written by the same statements. A write keeps other
+writers out, looks where the chain ends, adds its rows and commits, with the server told to have them on its disk first.
 
 PostgreSQL can be changed by whoever administers it, so every workspace that uses the store keeps the last head that it
 saw in its own ``.theodolite/head.json``: a chain that no longer holds that event was changed or cut, and is not served.
