@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from attribution import archive
 from attribution.path_table import NO_TOUCH
+from measurement import archive
 from measurement.errors import DataError, Problem, did_you_mean, shown
 from measurement.estimate import LEVEL
 from measurement.provenance import Provenance
@@ -161,7 +161,7 @@ class Attribution:
         Raises:
             DataError: Where it is anything else.
         """
-        header, arrays = archive.unpack(data)
+        header, arrays = archive.unpack(data, "attribution")
         channels = tuple(header["channels"])
         found = {}
         for i, (name, probability, about) in enumerate(header["models"]):

@@ -34,6 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "validate-a-model.md",
         "compare-models.md",
         "plan-over-weeks.md",
+        "plan-of-record.md",
         "paths.md",
         "warehouse.md",
         "pymc.md",

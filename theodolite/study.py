@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from measurement.validation.compared import Comparison
     from measurement.validation.validate import Validation
     from theodolite.analysis import Asked
+    from theodolite.plan_records import Plans
     from theodolite.report.experiment import About, Dossier
 
 ProgressCallback = Callable[[Any], None]
@@ -93,6 +94,13 @@ class Study:
     def head(self) -> str | None:
         """Hash of the newest event of the store; ``None`` where nothing was ever written."""
         return self.store.head().hash if Store.exists(self.folder) else None
+
+    @property
+    def plans(self) -> "Plans":
+        """Its plans of record: `record` a forecast or a scenario, and hold what came `against` it."""
+        from theodolite.plan_records import Plans
+
+        return Plans(self)
 
     def experiments(self) -> "list[Experiment]":
         """Every test of the study: those of the file that theodolite.toml names, and those imported.

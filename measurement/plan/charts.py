@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from measurement.charts import ACCENT, DATES, MUTED, Layers
+from measurement.charts import ACCENT, DATES, MUTED, SOURCES, Layers
 
 NOW, ADVISED = "Now", "Advised"
 
@@ -129,6 +129,51 @@ def forecast_band(frame: pd.DataFrame, past: pd.DataFrame | None, kpi: str) -> L
     if past is not None:
         layers.append(alt.Chart(past).mark_line(color=MUTED, strokeWidth=1.4).encode(x=DATES, y="actual:Q"))
     return alt.layer(*layers)
+
+
+def against_plan(frame: pd.DataFrame, money: pd.DataFrame, kpi: str, currency: str) -> alt.VConcatChart:
+    """What a plan promised, with its 90 % interval, and what came; below, each channel's money beside its plan.
+
+    Args:
+        frame: ``date, low, median, high`` of every period, and ``actual, outside`` of those that have come.
+        money: ``channel, planned, actual`` in the periods that have come.
+        kpi: Name of the KPI.
+        currency: Unit of money.
+    """
+    kinds = ["Promised", "Came"]
+    came_colour = SOURCES["experiments"].colour
+    colours = alt.Scale(domain=kinds, range=[ACCENT, came_colour])
+    legend = alt.Legend(orient="top")
+    names = {"median": "Promised", "low": "Low", "high": "High", "actual": "Came"}
+    tips = [alt.Tooltip("date:T", title="Period"), *_tips({}, names)]
+    days = alt.X("date:T", title=None, axis=alt.Axis(format="%-d %b %Y", labelOverlap=True, tickCount=7))
+    base = alt.Chart(frame, width=680, height=240).encode(x=days)
+    y = alt.Y("low:Q", title=_one_line(kpi), axis=alt.Axis(format="~s"), scale=alt.Scale(zero=False))
+    came = frame[frame["actual"].notna()]
+    told = pd.concat(
+        [frame.assign(what=kinds[0], value=frame["median"]), came.assign(what=kinds[1], value=came["actual"])]
+    )
+    colour = alt.Color("what:N", title=None, scale=colours, legend=legend)
+    lines = alt.Chart(told).encode(x=days, y="value:Q", color=colour)
+    odd = came[came["outside"]]
+    top = alt.layer(
+        base.mark_area(color=ACCENT, opacity=0.2).encode(y=y, y2="high:Q"),
+        lines.mark_line(strokeWidth=2),
+        lines.mark_point(filled=True, size=30, opacity=1).encode(tooltip=tips),
+        alt.Chart(odd).mark_point(size=160, strokeWidth=2, color=came_colour).encode(x=days, y="actual:Q"),
+    ).properties(title=_literal("What the plan promised (90 % interval) and what came; a ring: outside the interval"))
+    both = pd.concat(
+        [money.assign(what=what, spend=money[column]) for what, column in ((kinds[0], "planned"), (kinds[1], "actual"))]
+    )
+    rows = alt.Y("channel:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=220))
+    x = alt.X("spend:Q", title=f"Spend in the periods that have come ({currency})", axis=alt.Axis(format="~s"))
+    tips = _tips({"channel": "Channel", "what": "What"}, {"spend": f"Spend ({currency})"})
+    bottom = alt.layer(
+        alt.Chart(money).mark_rule(color=MUTED).encode(y=rows, x=alt.X("planned:Q"), x2="actual:Q"),
+        alt.Chart(both).mark_point(filled=True, size=80, opacity=1).encode(y=rows, x=x, color=colour, tooltip=tips),
+    ).properties(width=680, height=alt.Step(26), title=_literal("What was planned to be spent, and what was spent"))
+    stacked: alt.VConcatChart = alt.vconcat(top, bottom)
+    return stacked
 
 
 def change_band(frame: pd.DataFrame, kpi: str) -> Layers:

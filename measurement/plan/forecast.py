@@ -36,6 +36,7 @@ class Forecast:
         draws: Predictive draws of the KPI, shape (draws, geos, periods).
         terms: What it is made of, summed over geos, each of shape (draws, periods): ``baseline``, ``seasonality`` and
             so on, ``media: <channel>``; without the cells' own noise.
+        controls: The controls of these periods, shape (geos, periods, controls).
         year_ago: The KPI of the same periods a year ago, summed over geos; ``None`` where the data are shorter.
         converged: Whether the fit behind it may be used.
         provenance: Data, settings, seed and versions.
@@ -46,6 +47,7 @@ class Forecast:
     kpi: str
     draws: Floats
     terms: dict[str, Floats]
+    controls: Floats
     year_ago: Floats | None
     converged: bool
     provenance: Provenance
@@ -180,7 +182,8 @@ def forecast(
         DataError: Where the controls do not fit the periods.
     """
     few, periods = post.thinned(draws), len(plan.dates)
-    later = ahead(few, panel, plan.dates, planned_controls(panel, controls, plan.dates), seed=seed)
+    given = planned_controls(panel, controls, plan.dates)
+    later = ahead(few, panel, plan.dates, given, seed=seed)
     media = media_ahead(few, panel, planned_exposure(few, panel, plan), seed=seed)
     mean = later.mean(media.sum(axis=1))
     year = {"day": 364, "week": 52, "month": 12}[panel.period]
@@ -195,6 +198,7 @@ def forecast(
         kpi=panel.kpi,
         draws=later.kpi(mean),
         terms=terms,
+        controls=given,
         year_ago=panel.outcome[:, same_periods(panel, periods)].sum(axis=0) if known else None,
         converged=post.converged,
         provenance=Provenance(
@@ -202,7 +206,7 @@ def forecast(
             settings={"periods": periods, "spend": plan.like},
             seed=seed,
             versions=versions("numpy"),
-            parents=post.provenance.parents,
+            parents=(post.provenance.sha256, *post.provenance.parents),
         ),
     )
 

@@ -9,8 +9,8 @@ import pytest
 
 from attribution import Attribution, PathSpec, attribute, read_paths
 from attribution.aggregated import from_frame
-from attribution.archive import pack, unpack
 from measurement import DataError
+from measurement.archive import pack, unpack
 
 
 @pytest.fixture(scope="module")
@@ -151,11 +151,11 @@ def test_damaged_bytes_are_refused(result, spoil):
 
 
 def test_another_format_is_refused(monkeypatch, result):
-    monkeypatch.setattr("attribution.archive.FORMAT", 99)
+    monkeypatch.setattr("measurement.archive.FORMAT", 99)
     foreign = result.to_bytes()
     monkeypatch.undo()
     with pytest.raises(DataError, match="another format"):
-        unpack(foreign)
+        unpack(foreign, "attribution")
 
 
 def test_unknown_models_are_told_with_the_nearest(paths):

@@ -1,11 +1,14 @@
 """theodolite budget, flight, forecast, scenario: what to spend and when, what will come; from the last fit."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from theodolite.cli.options import HERE, AsJson, Seed, Workspace, open_study
+
+if TYPE_CHECKING:
+    from theodolite.study import Study
 
 Periods = Annotated[
     int | None, typer.Option("--periods", min=1, help="How many periods ahead; a quarter of a year otherwise.")
@@ -24,6 +27,10 @@ PlanFile = Annotated[
 ]
 PlanChart = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Draw the plan to a new .png, .svg or .html file.")
+]
+Record = Annotated[
+    str | None,
+    typer.Option("--record", metavar="NAME", help="Freeze it in the store as the plan of record of this name."),
 ]
 TargetMroas = Annotated[
     float | None,
@@ -226,24 +233,55 @@ def forecast(
     ] = None,
     controls: Controls = None,
     seed: Seed = 0,
+    record: Record = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="NAME",
+            help="Hold what came in today's data against the plan of record of this name; predicts nothing new.",
+        ),
+    ] = None,
     chart: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the forecast to a new .png, .svg or .html file.")
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Predict the KPI of the periods ahead, with business as usual or with a plan of spend."""
+    """Predict the KPI of the periods ahead, with business as usual or with a plan; or hold a plan against what came."""
     from theodolite import charting
-    from theodolite.cli import output, plan_tables
+    from theodolite.cli import output, plan_tables, record_tables
 
     charting.refuse(chart)
     study = open_study(workspace)
+    if against is not None:
+        if any(option is not None for option in (periods, plan, controls, record)) or seed:
+            raise output.refused("--against reads a recorded plan: no other option of a forecast goes with it")
+        raise typer.Exit(_against(study, against, chart, json))
+    if record is not None:
+        study.plans.refuse(record)
     found = study.forecast(periods, plan=plan, controls=controls, seed=seed)
+    kept = None if record is None else study.plans.record(record, found)
     if json:
-        output.as_json(found.to_dict())
+        output.as_json(found.to_dict() | ({} if kept is None else {"recorded": kept.to_dict()}))
     else:
         plan_tables.forecast(found, study.config.study.period, study.config.study.currency)
+        record_tables.recorded(kept)
     charting.save(lambda: found.chart(study.panel), chart)
     raise typer.Exit(0 if found.converged else 1)
+
+
+def _against(study: "Study", name: str, chart: Path | None, json: bool) -> int:
+    """Print what came against a plan of record; the exit code."""
+    from theodolite import charting
+    from theodolite.cli import output, record_tables
+
+    plan, found = study.plans.find(name), study.plans.against(name)
+    if json:
+        output.as_json({"plan": plan.to_dict()} | found.to_dict())
+    else:
+        record_tables.against(plan, found, study.config.study.period)
+    charting.save(found.chart, chart)
+    return 1 if found.alert or not found.converged else 0
 
 
 def scenario(
@@ -258,6 +296,7 @@ def scenario(
     workspace: Workspace = HERE,
     controls: Controls = None,
     seed: Seed = 0,
+    record: Record = None,
     chart: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the change to a new .png, .svg or .html file.")
     ] = None,
@@ -265,15 +304,19 @@ def scenario(
 ) -> None:
     """Say what a plan of spend would change against business as usual, and how sure that is."""
     from theodolite import charting
-    from theodolite.cli import output, plan_tables
+    from theodolite.cli import output, plan_tables, record_tables
 
     charting.refuse(chart)
     study = open_study(workspace)
+    if record is not None:
+        study.plans.refuse(record)
     found = study.scenario(plan, controls=controls, seed=seed)
+    kept = None if record is None else study.plans.record(record, found)
     if json:
-        output.as_json(found.to_dict())
+        output.as_json(found.to_dict() | ({} if kept is None else {"recorded": kept.to_dict()}))
     else:
         names = study.panel.channels
         plan_tables.scenario(found, names, study.config.study.period, study.config.study.margin is not None)
+        record_tables.recorded(kept)
     charting.save(found.chart, chart)
     raise typer.Exit(0 if found.plan.converged else 1)

@@ -25,8 +25,12 @@ def pack(header: Json, arrays: Mapping[str, Floats]) -> bytes:
     return stream.getvalue()
 
 
-def unpack(data: bytes) -> tuple[Json, dict[str, Floats]]:
+def unpack(data: bytes, what: str) -> tuple[Json, dict[str, Floats]]:
     """Read what `pack` wrote.
+
+    Args:
+        data: The bytes.
+        what: What they should be, for the error ("attribution").
 
     Raises:
         DataError: Where the bytes are damaged, of another format, or would unpack to more than 2 GB.
@@ -34,12 +38,12 @@ def unpack(data: bytes) -> tuple[Json, dict[str, Floats]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as names:
             if sum(item.file_size for item in names.infolist()) > LARGEST:
-                raise DataError("a stored attribution unpacks to more than 2 GB: it is refused")
+                raise DataError(f"a stored {what} unpacks to more than 2 GB: it is refused")
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         header = json.loads(arrays.pop("header").tobytes().decode("utf-8", "surrogatepass"))
     except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, OSError, EOFError):
-        raise DataError("these bytes are no stored attribution, or a damaged one") from None
+        raise DataError(f"these bytes are no stored {what}, or a damaged one") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise DataError("this stored attribution has another format than this version reads")
+        raise DataError(f"this stored {what} has another format than this version reads")
     return header, arrays
