@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from calibration.evidence import Evidence, gather, to_evidence, to_lift
     from calibration.evidence_model import MethodPriors
     from calibration.reconciliation import reconcile
+    from calibration.second_reading import readings
     from calibration.view import ChannelView, Quantity, View
 
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -28,6 +29,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "evidence": ["Evidence", "gather", "to_evidence", "to_lift"],
         "evidence_model": ["MethodPriors"],
         "reconciliation": ["reconcile"],
+        "second_reading": ["readings"],
         "view": ["ChannelView", "Quantity", "View"],
     },
 )
@@ -42,6 +44,7 @@ __all__ = [
     "View",
     "calibrate",
     "gather",
+    "readings",
     "reconcile",
     "to_evidence",
     "to_lift",

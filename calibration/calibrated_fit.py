@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.conflict import Conflict, judge
+from calibration.second_reading import Reading
 from measurement.lift import Lift
 from measurement.mmm import Posterior, Progress, Sampling, Spec, fit, lift_delta
 from measurement.mmm.effect_size import typical_roi
@@ -76,6 +77,7 @@ def calibrate(
     progress: Callable[[Progress], None] | None = None,
     refit: bool = False,
     begin_from: tuple[Posterior, Posterior] | None = None,
+    readings: Sequence[Reading | None] | None = None,
 ) -> Calibration:
     """Fit the model without tests and, where there are any, with them; judge every test.
 
@@ -89,6 +91,7 @@ def calibrate(
         refit: Whether to refit without a test whose leave-one-out weights cannot be trusted; without it such a test is
             judged by the sibling.
         begin_from: An earlier sibling and calibrated fit of the same model, where the sampler begins.
+        readings: Per test, what the panel's own sales say of it (`calibration.second_reading.readings`).
 
     Raises:
         DataError: With every reason why spec, panel and tests do not go together.
@@ -126,6 +129,7 @@ def calibrate(
         panel.channels,
         spread=between_tests(calibrated, panel, lifts),
         refit=without if refit else None,
+        readings=readings,
     )
     return Calibration(sibling, calibrated, conflicts)
 

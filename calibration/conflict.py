@@ -6,19 +6,22 @@ For each test: the two-sided predictive p-value of its result under the model fi
 
 averaged over the posterior draws. A lone test is judged by the sibling fit, one of several by Pareto-smoothed
 leave-one-out from the calibrated fit (k-hat < 0.7), else by a refit without it where one is allowed, else by the
-sibling. p < .01 is a conflict. Two tests of one channel disagree where what they say of the channel's iROAS differs
-with p < .01, their widened errors and a spread between tests allowed for.
+sibling. A geo test inside the panel is judged a second time by the sibling's draws weighted by what the panel's own
+sales say of it (`calibration.second_reading`): where spend follows demand the model alone allows nearly everything.
+Either p < .01 is a conflict. Two tests of one channel disagree where what they say of the channel's iROAS differs with
+p < .01, their widened errors and a spread between tests allowed for.
 """
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
 
+from calibration.second_reading import Reading
 from measurement.lift import Lift
 from measurement.psis import TRUSTED, smoothed
 from measurement.typing import Floats, Json
@@ -43,6 +46,12 @@ class Conflict:
         method: How the model without it was had: ``sibling``, ``psis`` or ``refit``.
         khat: Pareto k of the leave-one-out weights; NaN where they were not needed.
         against: The tests that it disagrees with.
+        panel_p: The same p-value once the panel's own sales have been read again; ``None`` where they cannot be, or
+            where model and reading lie too far apart to be weighed together.
+        panel_change: What these sales say of the test, KPI units.
+        panel_se: Standard error of that.
+        keep: What somebody decided to believe (`calibration.resolution`); ``None`` as long as nobody has.
+        decision: Who decided, and why, in words.
     """
 
     experiment_id: str
@@ -52,11 +61,21 @@ class Conflict:
     method: Literal["sibling", "psis", "refit"] = "sibling"
     khat: float = math.nan
     against: tuple[str, ...] = ()
+    panel_p: float | None = None
+    panel_change: float | None = None
+    panel_se: float | None = None
+    keep: Literal["test", "model", "neither"] | None = None
+    decision: str | None = None
 
     @property
     def withholds(self) -> bool:
-        """Whether the channels' recommended numbers wait for a resolution."""
-        return self.verdict != "agrees"
+        """Whether the channels' recommended numbers wait for a resolution, or one believes neither side."""
+        return self.verdict != "agrees" and self.keep != "test"
+
+    @property
+    def least_p(self) -> float:
+        """The smaller of both p-values."""
+        return self.p if self.panel_p is None else min(self.p, self.panel_p)
 
     def to_dict(self) -> Json:
         """As in ``mmm fit --json``; a test of several channels lists them."""
@@ -68,6 +87,11 @@ class Conflict:
             "method": self.method,
             "khat": None if math.isnan(self.khat) else self.khat,
             "against": list(self.against),
+            "panel_p": self.panel_p,
+            "panel_change": self.panel_change,
+            "panel_se": self.panel_se,
+            "keep": self.keep,
+            "decision": self.decision,
         }
 
     @classmethod
@@ -82,6 +106,11 @@ class Conflict:
             method=raw["method"],
             khat=math.nan if khat is None else khat,
             against=tuple(raw["against"]),
+            panel_p=raw.get("panel_p"),
+            panel_change=raw.get("panel_change"),
+            panel_se=raw.get("panel_se"),
+            keep=raw.get("keep"),
+            decision=raw.get("decision"),
         )
 
     def in_words(self) -> str:
@@ -89,6 +118,11 @@ class Conflict:
         if self.verdict == "tests disagree":
             others = ", ".join(f"'{name}'" for name in self.against)
             return f"test '{self.experiment_id}' and {others} contradict each other"
+        if self.p >= LIMIT and self.panel_p is not None and self.panel_change is not None:
+            return (
+                f"test '{self.experiment_id}' does not fit the sales of its own markets: read again they say "
+                f"{self.panel_change:,.0f} ± {self.panel_se:,.0f} (p = {self.panel_p:.2g})"
+            )
         return f"test '{self.experiment_id}' contradicts the model fitted without it (p = {self.p:.2g})"
 
 
@@ -120,6 +154,7 @@ def judge(
     *,
     spread: Sequence[Floats | float] | None = None,
     refit: Callable[[int], Floats] | None = None,
+    readings: Sequence[Reading | None] | None = None,
 ) -> tuple[Conflict, ...]:
     """Judge every test.
 
@@ -131,6 +166,7 @@ def judge(
         channels: Names of these channels.
         spread: Per test, the calibrated fit's sd between tests of a channel, KPI units.
         refit: Fits without the test at a position and returns its simulated change; ``None`` falls back on the sibling.
+        readings: Per test, what the panel's own sales say of it, where they were read again.
     """
     against = disagreements(lifts, sibling, iroas, channels)
     found = []
@@ -138,9 +174,31 @@ def judge(
         own = 0.0 if spread is None else spread[e]
         fitted = None if calibrated is None or len(lifts) == 1 else calibrated[e]
         p, method, khat = _without(e, lift, sibling[e], fitted, own, refit)
-        verdict: Judge = "tests disagree" if against[e] else "conflict" if p < LIMIT else "agrees"
-        found.append(Conflict(lift.experiment_id, lift.channels, p, verdict, method, khat, against[e]))
+        reading = None if readings is None else readings[e]
+        again = None if reading is None else panel_p(lift, sibling[e], reading)
+        judged = Conflict(lift.experiment_id, lift.channels, p, "agrees", method, khat, against[e], again)
+        verdict: Judge = "tests disagree" if against[e] else "conflict" if judged.least_p < LIMIT else "agrees"
+        judged = replace(judged, verdict=verdict)
+        if reading is not None:
+            judged = replace(judged, panel_change=reading.outcome_change, panel_se=reading.std_error)
+        found.append(judged)
     return tuple(found)
+
+
+def panel_p(lift: Lift, sibling: Floats, reading: Reading) -> float | None:
+    """Predictive p-value of a test by the sibling's draws, weighted by what the panel's own sales say of the test.
+
+    Args:
+        lift: The test.
+        sibling: Its outcome change simulated by the fit without any test, shape (draws,).
+        reading: The panel's own reading of it, taken as Normal.
+
+    Returns:
+        ``None`` where the weights cannot be trusted: then model and reading contradict each other, and the model's own
+        p-value speaks.
+    """
+    weight, khat = smoothed(-0.5 * ((reading.outcome_change - sibling) / reading.std_error) ** 2)
+    return predictive_p(lift, sibling, weight) if khat < TRUSTED else None
 
 
 def _without(
@@ -193,8 +251,9 @@ def withheld(conflicts: Sequence[Conflict], resolved: Collection[str] = ()) -> d
     found: dict[str, str] = {}
     for conflict in conflicts:
         if conflict.withholds and conflict.experiment_id not in resolved:
+            words = conflict.in_words()
             for channel in conflict.channels:
-                found.setdefault(channel, conflict.in_words())
+                found.setdefault(channel, words if conflict.decision is None else f"{words}; {conflict.decision}")
     return found
 
 

@@ -122,10 +122,11 @@ def save_view(store: "Store", view: "View", actor: str) -> None:
 
 
 def load_view(store: "Store") -> "View | None":
-    """The last unified view, or ``None`` where there is none or it is older than the last fit or attribution."""
+    """The last unified view, or ``None`` where there is none or a fit, attribution or decision is newer."""
     from calibration import View
+    from calibration.resolution import RESOLVED
 
-    newest = [event for event in store.events() if event.kind in (FIT, ATTRIBUTION, VIEW)][-1:]
+    newest = [event for event in store.events() if event.kind in (FIT, ATTRIBUTION, VIEW, RESOLVED)][-1:]
     if not newest or newest[0].kind != VIEW:
         return None
     return View.from_dict(json.loads(store.get(newest[0].payload["artifacts"]["view"])))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from calibration import View
     from calibration.calibrated_credit import CalibratedCredit
     from calibration.evidence import Evidence
+    from calibration.resolution import Resolution
     from experiments import Experiment, Result
     from experiments.planning.goal import Goal
     from experiments.planning.proposal import Design, Designs
@@ -235,10 +236,39 @@ class Study:
         return power(self.panel, planning.goal_of(goal, self.config.aliases))
 
     def evidence(self) -> "tuple[tuple[Evidence, ...], tuple[Problem, ...]]":
-        """Every test with a result as the model takes it, and what was noted on the way."""
+        """Every test with a result as the model takes it, less those set aside, and what was noted on the way."""
         from calibration import evidence
+        from calibration.resolution import set_aside
 
-        return evidence.gather(self.experiments(), self.panel, self.config.aliases)
+        aside = set_aside(self.resolutions())
+        kept = [test for test in self.experiments() if test.experiment_id not in aside]
+        return evidence.gather(kept, self.panel, self.config.aliases)
+
+    def resolve(self, experiment_id: str, *, keep: str, reason: str, by: str | None = None) -> "Resolution":
+        """Decide about a test that contradicts the model or another test; see `calibration.resolution`.
+
+        Args:
+            experiment_id: The test.
+            keep: What is believed: ``test``, ``model`` (the test is set aside) or ``neither``.
+            reason: Why.
+            by: Who decides; the study's actor otherwise.
+
+        Raises:
+            StoreError: Where there is no fit.
+            DataError: Where the test is not in question, or the decision says nothing.
+        """
+        from calibration import resolution
+
+        judged = self._last_fit().conflicts
+        return resolution.resolve(
+            self.store, judged, experiment_id, keep=keep, reason=reason, by=self.actor if by is None else by
+        )
+
+    def resolutions(self) -> "dict[str, Resolution]":
+        """The last decision on each test that was decided on."""
+        from calibration import resolution
+
+        return resolution.resolutions(self.store) if Store.exists(self.folder) else {}
 
     def fit(
         self,
@@ -265,7 +295,7 @@ class Study:
             DataError: With every reason why spec, panel and tests do not go together, or the last fit is of another
                 model.
         """
-        from calibration import calibrate
+        from calibration import calibrate, readings
         from measurement.mmm import Sampling
 
         earlier = self._last_fit() if warm else None
@@ -278,6 +308,7 @@ class Study:
             sampling=Sampling(chains=chains, warmup=warmup or (100 if warm else 300), draws=draws),
             progress=progress,
             begin_from=None if earlier is None else (earlier.sibling, earlier.best),
+            readings=readings(gathered, self.panel, seed=seed),
         )
         plain = tuple(item.to_dict() for item in gathered)
         fitted = results.Fitted(made.sibling, made.calibrated, made.conflicts, plain)
@@ -296,10 +327,12 @@ class Study:
         return found
 
     def _last_fit(self) -> results.Fitted:
+        from calibration.resolution import decided
+
         found = results.load_fit(self.store) if Store.exists(self.folder) else None
         if found is None:
             raise StoreError("there is no fit yet: run `theodolite mmm fit` first")
-        return found
+        return replace(found, conflicts=decided(found.conflicts, self.resolutions()))
 
     def fit_summary(self, fitted: results.Fitted | None = None) -> Json:
         """A fit in numbers, as ``theodolite mmm fit --json`` prints it."""
@@ -638,8 +671,9 @@ class Study:
             DataError: Where ``start`` or ``end`` are no days of the data.
         """
         from calibration import reconcile
+        from calibration.resolution import named
 
-        fitted = self.fitted()
+        fitted, decisions = self.fitted(), self.resolutions()
         credit = self.attribution()
         if credit is None and self.config.data.touchpoints is not None:
             credit = self.attribute(seed=seed)
@@ -649,13 +683,14 @@ class Study:
             self.evidence()[0],
             credit,
             calibrated=fitted.calibrated,
-            conflicts=fitted.conflicts,
+            conflicts=[conflict for conflict in fitted.conflicts if conflict.keep != "model"],
             platform=sources.platform(self.folder, self.config),
             margin=self.config.study.margin or 1.0,
             start=_day(start, "--from"),
             end=_day(end, "--to"),
             seed=seed,
         )
+        view = named(view, fitted.conflicts, decisions)
         results.save_view(self.store, view, self.actor)
         return view
 

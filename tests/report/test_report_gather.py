@@ -41,6 +41,9 @@ class Small:
     def experiments(self) -> list[None]:
         return []
 
+    def resolutions(self) -> dict[str, None]:
+        return {}
+
     def check(self) -> list[Problem]:
         return [Problem("one year of data", level="note")]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from theodolite.cli import experiment_analyse, experiment_design, experiment_users
+from theodolite.cli import experiment_analyse, experiment_design, experiment_resolve, experiment_users
 from theodolite.cli.options import HERE, AsJson, Workspace, open_study
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app.command()(experiment_design.design)
 app.command("power")(experiment_design.power_of)
 app.command("design-users")(experiment_users.design_users)
 app.command()(experiment_analyse.analyse)
+app.command()(experiment_resolve.resolve)
 
 
 @app.command("import")

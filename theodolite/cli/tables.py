@@ -55,12 +55,27 @@ def fit_summary(found: Plain) -> None:
     output.table("iROAS (median and 90 % interval)", columns, rows)
     output.say(found["likelihood"]["why"])
     if found["conflicts"]:
-        judged = [[c["experiment_id"], c["channel"], f"{c['p']:.3f}", c["verdict"]] for c in found["conflicts"]]
-        output.table("Does the model without the test predict the test?", ["test", "channel", "p", "verdict"], judged)
+        _conflicts(found["conflicts"])
     if found["converged"]:
         output.say(f"Converged: {found['divergences']} divergent draws of {found['draws']}, {found['seconds']:.0f} s.")
     else:
         output.say("NOT converged: " + "; ".join(found["why_not_converged"]), "bold red")
+
+
+def _conflicts(found: list[Plain]) -> None:
+    rows = []
+    for c in found:
+        channel = c["channel"] if isinstance(c["channel"], str) else ", ".join(c["channel"])
+        again = "–" if c["panel_p"] is None else f"{c['panel_p']:.3f}"
+        against = f"{c['verdict']} ({', '.join(c['against'])})" if c["against"] else c["verdict"]
+        rows.append([c["experiment_id"], channel, f"{c['p']:.3f}", again, against])
+    columns = ["test", "channel", "p, by the model", "p, its sales read again", "verdict"]
+    output.table("Do the model without the test, and the sales of its markets, allow what it reports?", columns, rows)
+    for c in found:
+        if c["decision"] is not None:
+            output.say(f"{c['experiment_id']}: {c['decision']}")
+        elif c["verdict"] != "agrees":
+            output.say(f"Decide about {c['experiment_id']} by `theodolite experiments resolve`.")
 
 
 def effect_over_time(found: Plain) -> None:

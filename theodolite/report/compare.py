@@ -7,7 +7,7 @@ import pandas as pd
 
 from attribution import charts as credit_charts
 from calibration import charts
-from calibration.conflict import Conflict
+from calibration.conflict import LIMIT, Conflict
 from calibration.view import Quantity
 from experiments.records import Experiment
 from measurement.typing import Json
@@ -16,6 +16,13 @@ from theodolite.report.journeys import calibrated_table
 from theodolite.report.material import Material
 from theodolite.report.page import Cell, ChartBlock, Column, Fold, Section, TableBlock, Text
 from theodolite.report.words import NOTHING, count, money, number, percent, ratio
+
+DECIDED = {"test": "believed by decision", "model": "set aside by decision", "neither": "decided: believe neither"}
+RESOLUTIONS = {
+    "test": "believe the test; it stays in",
+    "model": "believe the model; the test is set aside",
+    "neither": "believe neither; the number stays withheld",
+}
 
 
 def sections(material: Material) -> tuple[Section, ...]:
@@ -56,7 +63,25 @@ def _tests(m: Material) -> Section:
         file="widening.csv",
     )
     fold = Fold("How far each test's error was widened, and why", (widening,))
-    return Section("tests", title, "understand", lead=lead, blocks=(_tests_table(m), before, fold))
+    return Section("tests", title, "understand", lead=lead, blocks=(_tests_table(m), *_decisions(m), before, fold))
+
+
+def _decisions(m: Material) -> tuple[TableBlock, ...]:
+    """What was decided about tests in question, by whom and why."""
+    if not m.decisions:
+        return ()
+    columns = (Column("Test"), Column("Decided", wide=True), Column("Why", wide=True), Column("By"), Column("On"))
+    rows = tuple(
+        (
+            Cell(d.experiment_id, detail=", ".join(d.channels)),
+            Cell(RESOLUTIONS[d.keep], detail=d.conflict),
+            Cell(d.reason),
+            Cell(d.by),
+            Cell(d.at[:10]),
+        )
+        for d in m.decisions
+    )
+    return (TableBlock(columns, rows, "Decisions about tests that were in question.", "decisions.csv"),)
 
 
 def _widening(m: Material) -> pd.DataFrame:
@@ -81,7 +106,8 @@ def _tests_table(m: Material) -> TableBlock:
     rows = [_test_row(m, e, records.get(e["experiment_id"]), judged.get(e["experiment_id"])) for e in m.evidence]
     caption = (
         "The chance is a p-value: how often the model, fitted without this test, would see a result at least as far "
-        f"off. Below 1 % the channel's number is withheld until someone decides which of the two to believe.{m.caveat}"
+        "off; the second one counts the sales of the test's own markets, read again. Below 1 % the channel's number is "
+        f"withheld until someone decides what to believe.{m.caveat}"
     )
     return TableBlock(columns, tuple(rows), caption, "tests.csv")
 
@@ -94,7 +120,7 @@ def _test_row(m: Material, e: Json, test: Experiment | None, verdict: Conflict |
         _when(test),
         quantity(Quantity.from_dict(e["iroas"]), "several channels"),
         _verdict(verdict),
-        Cell(NOTHING, tone="muted") if verdict is None else Cell(_chance(verdict.p), value=verdict.p),
+        Cell(NOTHING, tone="muted") if verdict is None else _chances(verdict),
         Cell(number(e["outcome_change"]), detail=f"± {number(e['std_error'])}", value=e["outcome_change"]),
         Cell(money(spend, m.currency), detail=_usual(e), value=spend),
         Cell(f"× {ratio(factor)}", value=factor),
@@ -105,7 +131,10 @@ def _verdict(verdict: Conflict | None) -> Cell:
     if verdict is None:
         return Cell(NOTHING, tone="muted")
     words = {"agrees": "agrees", "conflict": "contradicts the model"}.get(verdict.verdict, "tests disagree")
-    return Cell(words, detail=", ".join(verdict.against), tone="caution" if verdict.withholds else "good")
+    if verdict.verdict == "conflict" and verdict.p >= LIMIT:
+        words = "does not fit its markets' own sales"
+    detail = " · ".join(filter(None, (", ".join(verdict.against), DECIDED.get(verdict.keep or "", ""))))
+    return Cell(words, detail=detail, tone="good" if verdict.verdict == "agrees" else "caution")
 
 
 def _when(test: Experiment | None) -> Cell:
@@ -120,6 +149,11 @@ def _usual(evidence: Mapping[str, Any]) -> str:
 
 def _factor(steps: Any) -> float:
     return float(steps[-1]["std_error"] / steps[0]["std_error"])
+
+
+def _chances(verdict: Conflict) -> Cell:
+    again = "" if verdict.panel_p is None else f"{_chance(verdict.panel_p)} with its markets' sales"
+    return Cell(_chance(verdict.p), detail=again, value=verdict.least_p)
 
 
 def _chance(p: float) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from attribution import Attribution, Audit, Paths
     from calibration import Conflict, View
     from calibration.calibrated_credit import CalibratedCredit
+    from calibration.resolution import Resolution
     from experiments import Experiment
     from measurement.model_frames import ModelFrames
     from measurement.panel import Panel
@@ -56,6 +57,9 @@ class Reportable(Protocol):
 
     def experiments(self) -> "list[Experiment]":
         """Its tests."""
+
+    def resolutions(self) -> "Mapping[str, Resolution]":
+        """What was decided about tests in question."""
 
     def check(self) -> list[Problem]:
         """What is wrong or hard about its data."""
@@ -140,6 +144,7 @@ class Material:
         tests: Records of the tests.
         evidence: Each test as the model took it (`Evidence.to_dict`).
         conflicts: The judgement on each test.
+        decisions: What was decided about tests in question.
         credit: Attribution as a frame (`Attribution.to_frame`); ``None`` without journeys.
         credit_window: First and last day of the journeys, in words.
         journeys: What the journeys are like; ``None`` without journeys, or where they have changed since the run.
@@ -164,6 +169,7 @@ class Material:
     tests: "Sequence[Experiment]" = ()
     evidence: Sequence[Json] = ()
     conflicts: "Sequence[Conflict]" = ()
+    decisions: "Sequence[Resolution]" = ()
     credit: pd.DataFrame | None = None
     credit_window: str = ""
     journeys: "Journeys | None" = None
@@ -231,6 +237,7 @@ def gather(study: Reportable, truth: Mapping[str, float] | None = None) -> Mater
         tests=study.experiments(),
         evidence=fitted.evidence,
         conflicts=fitted.conflicts,
+        decisions=tuple(study.resolutions().values()),
         credit=None if attribution is None else attribution.to_frame(),
         credit_window=_window(attribution),
         journeys=None if attribution is None else _journeys(study, attribution),
