@@ -113,14 +113,14 @@ GROUP BY channel HAVING sum(same) + sum(soon) + sum(early) > 0 ORDER BY channel
 """
 
 
-def events_after(log: str | Path | pd.DataFrame, spec: PathSpec) -> list[Finding]:
+def events_after(log: str | Path | pd.DataFrame, spec: PathSpec, spill: str | Path | None = None) -> list[Finding]:
     """Leakage: touches that the conversion itself made.
 
     Touches at the very instant of a conversion count for it, and may be its own trace (a voucher, a redirect). Touches
     in the hour after it are set against those in the hour before: more of them point to the purchase as their cause.
     """
     aliases = dict(spec.aliases)
-    with opened(log) as connection:
+    with opened(log, spill) as connection:
         rows = connection.execute(_AFTER, {"near": timedelta(hours=NEAR_HOURS)}).fetchall()
         (touches,) = connection.execute(_TOUCHES).fetchone() or (0,)
     same, soon, early = (sum(int(row[i]) for row in rows) for i in (1, 2, 3))

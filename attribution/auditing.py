@@ -17,7 +17,7 @@ from attribution.credit import Attribution
 from attribution.finding import Finding
 from attribution.path_spec import PathSpec
 from attribution.path_table import NO_TOUCH
-from attribution.paths import read_paths
+from attribution.paths import as_events, read_paths
 from attribution.run import attribute
 from measurement.provenance import Provenance, versions
 from measurement.reading import source
@@ -98,8 +98,9 @@ def audit(
     lookbacks: Sequence[float] = sweeps.LOOKBACKS,
     losses: Sequence[float] = sweeps.LOSSES,
     seed: int = 0,
+    spill: str | Path | None = None,
 ) -> Audit:
-    """Audit journeys: an event log, or aggregated paths (which have no times and no users, so that less can be asked).
+    """Audit journeys: an event log, an export of GA4, or aggregated paths (no times and users: less can be asked).
 
     Args:
         log: As `read_paths` takes it.
@@ -110,24 +111,28 @@ def audit(
         lookbacks: Days of the window sweep.
         losses: Shares of users split in the identity sweep.
         seed: Seed of the splits.
+        spill: Where what does not fit into memory goes, as in `read_paths`.
 
     Raises:
         DataError: Where the log breaks its contract, or nothing converted.
     """
     spec = (spec or PathSpec()).with_aliases(aliases or {})
-    paths = read_paths(log, spec, identities=identities)
-    credit = attribute(paths, draws=0, spend=spend, seed=seed)
-    model = next((name for name in ("markov:1", "linear") if name in credit.credits), next(iter(credit.credits)))
-    spread = spread_by_channel(credit)
-    found = [touched(paths), *disagreement(spread), *unseen(paths, spend), *_told(credit)]
-    windows = identity = None
-    if _is_log(log):
-        windows = sweeps.windows(log, spec, model, lookbacks, identities)
-        identity = sweeps.identity_loss(log, spec, model, losses, seed, identities)
-        found += [*_of_windows(windows, spec), *_of_identity(identity), repeated(paths), *events_after(log, spec)]
-    else:
-        words = "lookbacks, split users, duplicates and touches after the conversion were not checked: "
-        found.append(Finding("aggregated", "look", f"{words}that takes an event log of user_id, timestamp, channel"))
+    with as_events(log, spec, spill) as events:
+        paths = read_paths(events, spec, identities=identities, spill=spill)
+        credit = attribute(paths, draws=0, spend=spend, seed=seed)
+        model = next((name for name in ("markov:1", "linear") if name in credit.credits), next(iter(credit.credits)))
+        spread = spread_by_channel(credit)
+        found = [touched(paths), *disagreement(spread), *unseen(paths, spend), *_told(credit)]
+        windows = identity = None
+        if _is_log(events):
+            windows = sweeps.windows(events, spec, model, lookbacks, identities, spill)
+            identity = sweeps.identity_loss(events, spec, model, losses, seed, identities, spill)
+            found += [*_of_windows(windows, spec), *_of_identity(identity), repeated(paths)]
+            found += events_after(events, spec, spill)
+        else:
+            words = "lookbacks, split users, duplicates and touches after the conversion were not checked: "
+            words += "that takes an event log of user_id, timestamp, channel"
+            found.append(Finding("aggregated", "look", words))
     order = {"serious": 0, "look": 1, "fine": 2}
     settings: Json = {"spec": spec.to_dict(), "lookbacks": list(lookbacks), "losses": list(losses), "model": model}
     return Audit(

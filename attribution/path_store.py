@@ -7,7 +7,6 @@ The file is replaced whole or not at all. It holds personal data (hashed ids, ti
 """
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
@@ -28,6 +27,7 @@ from attribution.findings import Profile
 from attribution.journeys import build, nothing
 from attribution.path_spec import PathSpec
 from attribution.path_table import Paths
+from attribution.spill import alone, spill_folder
 from attribution.stream import whole_users
 from attribution.users import Users
 from measurement.errors import DataError, Problem, refuse, shown
@@ -98,23 +98,29 @@ class PathStore:
     def extend(self, log: str | Path, *, memory: str = whole.MEMORY) -> None:
         """Add events, all later than those that are there; the file is replaced once all is done.
 
+        What does not fit into memory, and the draft of the file, lie in a folder beside it until then; one that a
+        killed run left is removed by the next.
+
         Args:
             log: As in `read_paths`, but for aggregated paths and exports of GA4.
             memory: What DuckDB may hold before it spills to disk.
 
         Raises:
-            DataError: Where the log breaks its contract, begins before the end of what is there, or has a wrong clock.
+            DataError: Where the log breaks its contract, begins before the end of what is there, or has a wrong clock;
+                the disk is full, the file damaged, or another addition to a store in this folder is under way.
         """
         header = source.header(log)
         if "path" in header or ga4.is_export(header):
             raise DataError([Problem("only an event log can be added day by day", str(log), code="no-log")])
-        before = self._read() if self.file.exists() else None
-        with tempfile.TemporaryDirectory(prefix="theodolite-") as folder, source.connect() as connection:
-            whole.limit(connection, Path(folder), memory)
+        folder = self.file.absolute().parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone(folder, "events to a path store"), spill_folder(folder) as spilled, source.connect() as connection:
+            before = self._read() if self.file.exists() else None
+            whole.limit(connection, spilled, memory)
             with whole.worked_through(log):
                 state = _extended(connection, log, self.spec, before)
-        with whole_file(self.file, "the path store") as draft:
-            _write(draft, state, self.spec)
+            with whole_file(self.file, "the path store", folder=spilled) as draft:
+                _write(draft, state, self.spec)
 
     def paths(self, channels: Sequence[str] = ()) -> Paths:
         """The table of all events so far, equal to that of `read_paths` on all logs at once.

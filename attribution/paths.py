@@ -5,7 +5,6 @@ each into one integer, and sorts by user and that. Numpy cuts the sorted stream 
 (`attribution.journeys`) and counts distinct paths (`attribution.distinct`); memory does not grow with the log.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,9 +25,11 @@ from attribution.findings import Profile
 from attribution.journeys import build, nothing
 from attribution.path_spec import PathSpec
 from attribution.path_table import Paths
+from attribution.spill import spill_folder
 from attribution.stream import whole_users
 from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
 from measurement.reading import source
+from measurement.reading.engine import interruptible, no_room
 from measurement.reading.source import Column, Contract, Loaded
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def read_paths(
     channels: Sequence[str] = (),
     identities: str | Path | pd.DataFrame | None = None,
     memory: str = MEMORY,
+    spill: str | Path | None = None,
 ) -> Paths:
     """Read an event log or a table of aggregated paths; a column ``path`` tells the two apart.
 
@@ -73,7 +75,9 @@ def read_paths(
         aliases: Other names of channels, mapped to their names; added to those of ``spec``.
         channels: Names that are known; others are reported, and kept under their own name.
         identities: Which users are one person: ``user_id, person``; users who are not in it stay who they are.
-        memory: What DuckDB may hold before it spills to disk (to a folder that is removed afterwards).
+        memory: What DuckDB may hold before it spills to disk.
+        spill: Where it spills to: in this folder, one of its own that is removed afterwards, or by the next run where
+            this one is killed; ``None`` for the system's temporary folder.
 
     Returns:
         The distinct paths. The order of rows and files does not change them; ties in time go by channel name.
@@ -82,17 +86,39 @@ def read_paths(
         DataError: With file, line and column of everything that breaks the contract.
     """
     spec = (spec or PathSpec()).with_aliases(aliases or {})
-    with tempfile.TemporaryDirectory(prefix="theodolite-") as name:
-        folder = Path(name)
+    with spill_folder(spill) as folder:
         persons = None if identities is None else _as_file(identities, folder / "identities.parquet")
         if not isinstance(log, pd.DataFrame):
             return _read(log, spec, channels, persons, memory, folder)
         place = folder / "frame.parquet"
-        try:
+        with called(place, "frame"):
             return _read(_as_file(log, place), spec, channels, persons, memory, folder)
-        except DataError as error:
-            ours = str(place)
-            raise DataError([replace(p, file="frame" if p.file == ours else p.file) for p in error.problems]) from None
+
+
+@contextmanager
+def as_events(
+    log: str | Path | pd.DataFrame, spec: PathSpec, spill: str | Path | None = None
+) -> Iterator[str | Path | pd.DataFrame]:
+    """An export of GA4 as an event log, which is removed afterwards; any other log as it is."""
+    if isinstance(log, pd.DataFrame) or not ga4.is_export(source.header(log)):
+        yield log
+        return
+    with spill_folder(spill) as folder:
+        place = folder / "ga4.parquet"
+        with source.connect() as connection, worked_through(log):
+            limit(connection, folder, MEMORY)
+            ga4.convert(connection, log, place, spec)
+        with called(place, str(log)):
+            yield place
+
+
+@contextmanager
+def called(ours: Path, name: str) -> Iterator[None]:
+    """Let problems of a file of ours name what the user gave in its place."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError([replace(p, file=name if p.file == str(ours) else p.file) for p in error.problems]) from None
 
 
 def _as_file(table: str | Path | pd.DataFrame, place: Path) -> str | Path:
@@ -101,8 +127,9 @@ def _as_file(table: str | Path | pd.DataFrame, place: Path) -> str | Path:
         return table
     try:
         table.to_parquet(place, index=False)
-    except (pa.ArrowException, ValueError, TypeError) as error:
-        raise DataError(f"the frame cannot be read as a table: {shown(error, 200)}") from None
+    except (pa.ArrowException, ValueError, TypeError, OSError) as error:
+        words = no_room(error) or f"cannot be read as a table: {shown(error, 200)}"
+        raise DataError(f"the frame {words}") from None
     return place
 
 
@@ -116,10 +143,10 @@ def _read(
         return aggregated.read(log, spec, channels)
     with source.connect() as connection:
         limit(connection, folder, memory)
-        with worked_through(log):
+        place = folder / "ga4.parquet"
+        with called(place, str(log)), worked_through(log):
             extra: dict[str, int] = {}
             if ga4.is_export(header):
-                place = folder / "ga4.parquet"
                 extra, log = ga4.convert(connection, log, place, spec), place
             if persons is not None:
                 identity_map.load(connection, persons)
@@ -128,7 +155,7 @@ def _read(
 
 def limit(connection: "DuckDBPyConnection", folder: Path, memory: str) -> None:
     """Let a connection hold so much, and spill the rest to a folder."""
-    connection.execute(f"SET temp_directory = {_quoted(folder / 'spill')}")
+    connection.execute(f"SET temp_directory = {_quoted(folder / 'memory')}")
     connection.execute(f"SET memory_limit = {_quoted(memory)}")
 
 
@@ -138,12 +165,14 @@ def worked_through(log: str | Path) -> Iterator[None]:
     import duckdb
 
     try:
-        yield
+        with interruptible():
+            yield
     except (duckdb.BinderException, duckdb.CatalogException, duckdb.InternalException, duckdb.ParserException):
         raise  # ours to mend
-    except duckdb.Error as error:
-        first = shown(str(error).partition("\n")[0], 300)
-        raise DataError([Problem(f"could not be worked through: {first}", str(log), code="unreadable")]) from None
+    except (duckdb.Error, pa.ArrowException, MemoryError, OSError) as error:
+        room = no_room(error)
+        words = room or f"could not be worked through: {shown(str(error).partition('\n')[0], 300)}"
+        raise DataError([Problem(words, str(log), code="no-room" if room else "unreadable")]) from None
 
 
 def _quoted(text: object) -> str:

@@ -23,6 +23,7 @@ def windows(
     model: str,
     lookbacks: Sequence[float] = LOOKBACKS,
     identities: str | Path | None = None,
+    spill: str | Path | None = None,
 ) -> pd.DataFrame:
     """Credit by lookback: clicks and impressions count for at most so many days.
 
@@ -34,20 +35,22 @@ def windows(
         model: The model whose credit is shown.
         lookbacks: Days.
         identities: As `read_paths` takes it.
+        spill: The same.
 
     Returns:
         ``days, channel, conversions, share`` (of all conversions) per lookback and channel, conversions that no touch
         preceded as ``(no touch)``; ``current`` marks the lookback of ``spec``.
     """
-    whole = read_paths(log, spec, identities=identities)
+    whole = read_paths(log, spec, identities=identities, spill=spill)
     length = ((whole.window[1] - whole.window[0]) / timedelta(days=1) + 1) if whole.window else 0.0
     asked = sorted({*(d for d in lookbacks if d <= length / 2), spec.lookback_days})
     parts = []
     for days in asked:
         current = days == spec.lookback_days
         other = {"click_lookback_days": days, "impression_lookback_days": days}
-        paths = whole if current else read_paths(log, spec.model_copy(update=other), identities=identities)
-        parts.append(_shares(paths, model).assign(days=days, current=current))
+        if not current:
+            paths = read_paths(log, spec.model_copy(update=other), identities=identities, spill=spill)
+        parts.append(_shares(whole if current else paths, model).assign(days=days, current=current))
     return pd.concat(parts, ignore_index=True)[["days", "current", "channel", "conversions", "share"]]
 
 
@@ -58,6 +61,7 @@ def identity_loss(
     losses: Sequence[float] = LOSSES,
     seed: int = 0,
     identities: str | Path | None = None,
+    spill: str | Path | None = None,
 ) -> pd.DataFrame:
     """Credit if a share of users were two: each of their events falls to one of two ids, as two devices would have it.
 
@@ -68,18 +72,20 @@ def identity_loss(
         losses: Shares of users who are split, 0 to 1; 0 is always there.
         seed: Who is split, and how.
         identities: As `read_paths` takes it; the second id of a user who is split is in no map.
+        spill: The same.
 
     Returns:
         ``loss, channel, conversions, share``, as `windows`.
     """
-    parts = [_shares(read_paths(log, spec, identities=identities), model).assign(loss=0.0)]
-    with opened(log) as connection:
+    parts = [_shares(read_paths(log, spec, identities=identities, spill=spill), model).assign(loss=0.0)]
+    with opened(log, spill) as connection:
         for loss in sorted(set(losses) - {0.0}):
             split = f"hash(user_id, {int(seed)}) % 10000 < {round(loss * 10_000)}"
             second = f"hash(user_id, timestamp, channel, event, {int(seed)}) % 2 = 1"
             user = f"CASE WHEN {split} AND {second} THEN user_id || chr(31) || '2' ELSE user_id END"
-            with with_users(connection, user) as file:
-                parts.append(_shares(read_paths(file, spec, identities=identities), model).assign(loss=loss))
+            with with_users(connection, user, spill) as file:
+                paths = read_paths(file, spec, identities=identities, spill=spill)
+                parts.append(_shares(paths, model).assign(loss=loss))
     return pd.concat(parts, ignore_index=True)[["loss", "channel", "conversions", "share"]]
 
 

@@ -10,7 +10,7 @@ from measurement.errors import DataError, shown
 
 
 @contextmanager
-def whole_file(target: Path, what: str, *, over: bool = True) -> Iterator[Path]:
+def whole_file(target: Path, what: str, *, over: bool = True, folder: Path | None = None) -> Iterator[Path]:
     """A draft to write; it becomes ``target`` when the block ends, and vanishes when the block fails.
 
     Args:
@@ -18,6 +18,7 @@ def whole_file(target: Path, what: str, *, over: bool = True) -> Iterator[Path]:
         what: What is written, for the error ("the report").
         over: Whether a file that is there may be replaced. Otherwise none ever is, not even one that another process
             has written in the meantime.
+        folder: Where the draft is written, on the disk of the file; beside it by default.
 
     Raises:
         DataError: Where it cannot be written, or is there already and ``over`` is not set.
@@ -25,7 +26,7 @@ def whole_file(target: Path, what: str, *, over: bool = True) -> Iterator[Path]:
     draft: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".draft-", suffix=target.suffix)
+        handle, name = tempfile.mkstemp(dir=folder or target.parent, prefix=".draft-", suffix=target.suffix)
         os.close(handle)
         draft = Path(name)
         yield draft

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from measurement.errors import DataError
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A study's journeys: the file, the choices of the run, and the identity map."""
+    """A study's journeys: the file, the choices of the run, the identity map, and where memory spills to."""
 
     file: str
     spec: "PathSpec"
     identities: str | None = None
+    spill: Path | None = None
 
 
 def calibrated(
@@ -77,7 +79,8 @@ def _local(
             continue
         part = {"start": lift.start, "end": lift.cooldown_end, "geos": tuple(alone)}
         try:
-            paths = read_paths(log.file, log.spec.model_copy(update=part), identities=log.identities)
+            choices = log.spec.model_copy(update=part)
+            paths = read_paths(log.file, choices, identities=log.identities, spill=log.spill)
             spend = sources.window_spend(panel, (lift.start, lift.cooldown_end), alone)
             found[item.id] = attribute(paths, [model], spend=spend)
         except DataError:  # journeys without geos, or of other geos, or no conversion there: the whole run speaks

@@ -33,7 +33,8 @@ def check_study(folder: Path, config: Config, tests: Tests) -> list[Problem]:
     if named.touchpoints is not None:
         known = panel.channels if panel is not None else ()
         identities = None if named.identities is None else sources.located(folder, named.identities)
-        found += _journeys(sources.located(folder, named.touchpoints), config.aliases, known, identities)
+        log = sources.located(folder, named.touchpoints)
+        found += _journeys(log, config.aliases, known, identities, folder)
     return found
 
 
@@ -128,12 +129,16 @@ def _placed(tests: "list[Experiment]", panel: "Panel", aliases: Mapping[str, str
 
 
 def _journeys(
-    source: str, aliases: Mapping[str, str], channels: tuple[str, ...], identities: str | None = None
+    source: str,
+    aliases: Mapping[str, str],
+    channels: tuple[str, ...],
+    identities: str | None = None,
+    spill: Path | None = None,
 ) -> list[Problem]:
-    from attribution import read_paths
+    from theodolite.journeys import read_journeys
 
     found: list[Problem] = []
-    paths = _try(found, lambda: read_paths(source, None, aliases, channels=channels, identities=identities))
+    paths = _try(found, lambda: read_journeys(source, None, aliases, identities, channels=channels, spill=spill))
     return found + (list(paths.findings) if paths is not None else [])
 
 

@@ -4,23 +4,79 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from measurement.errors import DataError
+from measurement.errors import DataError, shown
 from measurement.typing import Json
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from attribution import Attribution, Audit, Paths
+    from attribution import Attribution, Audit, Paths, PathSpec
     from measurement import Panel
 
 
-def read_journeys(
-    source: str, spec: Path | None = None, aliases: Mapping[str, str] | None = None, identities: str | None = None
-) -> "Paths":
-    """A log of journeys, or a table of aggregated paths, as distinct paths."""
-    from attribution import PathSpec, read_paths
+STORE = ".npz"
+"""How the name of a path store ends."""
 
-    return read_paths(source, PathSpec.read(spec) if spec else None, aliases or {}, identities=identities)
+
+def read_journeys(
+    source: str,
+    spec: Path | None = None,
+    aliases: Mapping[str, str] | None = None,
+    identities: str | None = None,
+    *,
+    channels: Sequence[str] = (),
+    spill: Path | None = None,
+) -> "Paths":
+    """A log of journeys, a table of aggregated paths, or a path store, as distinct paths.
+
+    Args:
+        source: The file; a path store is one whose name ends with ``.npz``.
+        spec: A path specification; that of a store is the one it was made with.
+        aliases: Other names of channels.
+        identities: Which users are one person.
+        channels: Names that are known; others are reported.
+        spill: Folder for what does not fit into memory.
+
+    Raises:
+        DataError: Where something in a file is wrong, or an identity map is given for a store.
+    """
+    from attribution import PathStore, read_paths
+
+    choices = choices_of(spec, aliases)
+    if not source.endswith(STORE):
+        return read_paths(source, choices, channels=channels, identities=identities, spill=spill)
+    if identities is not None:
+        raise DataError("a path store knows users by their hash alone, so an identity map cannot be applied to it")
+    return PathStore(source, choices).paths(channels)
+
+
+def choices_of(spec: Path | None, aliases: Mapping[str, str] | None = None) -> "PathSpec":
+    """A path specification, or the defaults, with further aliases."""
+    from attribution import PathSpec
+
+    return (PathSpec.read(spec) if spec else PathSpec()).with_aliases(aliases or {})
+
+
+def add_days(
+    store: Path | str, logs: Sequence[str], spec: Path | None = None, aliases: Mapping[str, str] | None = None
+) -> "Paths":
+    """Add logs to a path store, in the order given, each kept as soon as it is added.
+
+    Returns:
+        The paths of all that is in it now.
+
+    Raises:
+        DataError: Where a log is wrong or not later than what is there; those before it have been added.
+    """
+    from attribution import PathStore
+
+    if not str(store).endswith(STORE):
+        words = "name one with --store, or as touchpoints in theodolite.toml"
+        raise DataError(f"{shown(store)} is no path store, whose name ends with {STORE}: {words}")
+    grown = PathStore(store, choices_of(spec, aliases))
+    for log in logs:
+        grown.extend(log)
+    return grown.paths()
 
 
 def overview(paths: "Paths", top: int) -> Json:
@@ -77,12 +133,30 @@ def audit_files(
     touchpoints: str | None, paths: str | None, spec: Path | None, *, spend: str | None = None, seed: int = 0
 ) -> "Audit":
     """Audit of a bare file; arguments as in `attribute_files`."""
-    from attribution import PathSpec, audit, read_paths
-
     log = one_of(touchpoints, paths)
-    choices = PathSpec.read(spec) if spec else None
-    money = read_spend(spend, read_paths(log, choices).window) if spend else None
-    return audit(log, choices, spend=money, seed=seed)
+    money = read_spend(spend, read_journeys(log, spec).window) if spend else None
+    return audit_log(log, choices_of(spec), spend=money, seed=seed)
+
+
+def audit_log(
+    log: str,
+    choices: "PathSpec",
+    *,
+    spend: Mapping[str, float] | None = None,
+    identities: str | None = None,
+    seed: int = 0,
+    spill: Path | None = None,
+) -> "Audit":
+    """Audit of a log.
+
+    Raises:
+        DataError: Where something in it is wrong, or it is a path store.
+    """
+    from attribution import audit
+
+    if log.endswith(STORE):
+        raise DataError(f"{shown(log)} keeps no events of finished journeys, so it cannot be audited: audit the logs")
+    return audit(log, choices, spend=spend, identities=identities, seed=seed, spill=spill)
 
 
 def one_of(touchpoints: str | None, paths: str | None) -> str:

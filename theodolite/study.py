@@ -584,7 +584,9 @@ class Study:
 
     def paths(self, spec: Path | None = None) -> "Paths":
         """The study's journeys as distinct paths."""
-        return journeys.read_journeys(self.touchpoints_file, spec, self.config.aliases, self.identities_file)
+        return journeys.read_journeys(
+            self.touchpoints_file, spec, self.config.aliases, self.identities_file, spill=self.folder
+        )
 
     @property
     def touchpoints_file(self) -> str:
@@ -617,18 +619,14 @@ class Study:
 
     def audit_journeys(self, *, spec: Path | None = None, seed: int = 0) -> "Audit":
         """Audit the journeys, with other lookbacks and with users split; keep the result."""
-        from attribution import PathSpec, audit
-
-        choices = PathSpec.read(spec) if spec else PathSpec()
-        window = self.paths(spec).window
-        spend = sources.window_spend(self.panel, window)
-        made = audit(
+        choices = journeys.choices_of(spec, self.config.aliases)
+        made = journeys.audit_log(
             self.touchpoints_file,
             choices,
-            self.config.aliases,
-            spend=spend,
+            spend=sources.window_spend(self.panel, self.paths(spec).window),
             identities=self.identities_file,
             seed=seed,
+            spill=self.folder,
         )
         results.save_audit(self.store, made, self.actor)
         return made
@@ -648,17 +646,16 @@ class Study:
             StoreError: Where there is no attribution.
             DataError: Where there is no test that could calibrate it, or ``spec`` is another than that run's.
         """
-        from attribution import PathSpec
         from theodolite.calibrating import Log, calibrated
 
         made = self.attribution()
         if made is None:
             raise StoreError("there is no attribution yet: run `theodolite attribution run` first")
-        choices = (PathSpec.read(spec) if spec else PathSpec()).with_aliases(self.config.aliases)
+        choices = journeys.choices_of(spec, self.config.aliases)
         if choices.sha256 != made.spec_hash:
             raise DataError("the last attribution was run with another path specification: give the same --spec")
         kinds = {name: str(channel.demand_driven) for name, channel in self.spec.channels.items()}
-        log = Log(self.touchpoints_file, choices, self.identities_file)
+        log = Log(self.touchpoints_file, choices, self.identities_file, self.folder)
         return calibrated(made, self.evidence()[0], self.panel, kinds, log, seed=seed)
 
     def reconcile(self, *, start: str | None = None, end: str | None = None, seed: int = 0) -> "View":

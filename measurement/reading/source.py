@@ -43,6 +43,7 @@ from pyarrow import parquet
 from measurement.errors import DataError, Problem, refuse, shown
 from measurement.reading import files, verdicts
 from measurement.reading.columns import SQL_TYPES, Bound, Column, Contract, bind, judged, naive
+from measurement.reading.engine import interruptible, no_room
 from measurement.reading.files import Layout, TableFile
 from measurement.reading.loaded import Loaded, Part
 from measurement.reading.verdicts import MASK, MOST, NAIVE, ZONED, ordered
@@ -66,13 +67,21 @@ class Table:
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB that fetches nothing from elsewhere and spills to the system's temporary folder."""
+    """An in-memory DuckDB that fetches nothing from elsewhere and spills to the system's temporary folder.
+
+    It does not believe the statistics that a parquet file gives of its own values: where bytes of a page have flipped,
+    they are wrong, and plans that rest on them (groups in an array that is as long as the least and most value say)
+    write beyond their memory. It costs nothing that could be measured.
+    """
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "temp_directory": tempfile.gettempdir(),
+        "perfect_ht_threshold": 0,
     }
-    return duckdb.connect(":memory:", config=settings)
+    connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("SET disabled_optimizers = 'statistics_propagation,compressed_materialization'")
+    return connection
 
 
 def header(source: str | Path) -> tuple[str, ...]:
@@ -157,11 +166,14 @@ def load(connection: duckdb.DuckDBPyConnection, contract: Contract, source: str 
 def readable(file: TableFile, problems: list[Problem]) -> Iterator[None]:
     """Turn what damaged files raise, now or when their rows are queried, into problems beside those found so far."""
     try:
-        yield
+        with interruptible():
+            yield
     except (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError) as error:
         first = str(error).strip().partition("\n")[0]
-        words = f"cannot be read as {file.kind}: {shown(first, 200)}"
-        raise DataError(ordered([*problems, file.problem(words, "unreadable-file")])) from None
+        room = no_room(error)
+        words = room or f"cannot be read as {file.kind}: {shown(first, 200)}"
+        found = file.problem(words, "no-room" if room else "unreadable-file")
+        raise DataError(ordered([*problems, found])) from None
 
 
 def _open(loaded: Loaded, file: TableFile) -> None:

@@ -164,3 +164,57 @@ def test_calibrated_credit_holds_the_truth_and_raw_credit_does_not(company):
     raw_held = (ends[0] <= truth) & (truth <= ends[1])
     assert held.sum() >= 3, (found.to_frame(), truth)
     assert raw_held.sum() <= 1
+
+
+def test_days_are_added_to_a_store_and_credited_like_one_log(run, tmp_path):
+    days = pd.date_range("2024-01-01", periods=60, freq="D")
+    rows = [(f"u{i % 40}", day + pd.Timedelta(hours=i), "abc"[i % 3], "click", None) for i, day in enumerate(days)]
+    rows += [(f"u{i % 40}", day + pd.Timedelta(hours=i + 1), None, "conversion", 5.0) for i, day in enumerate(days)]
+    log = pd.DataFrame(rows, columns=["user_id", "timestamp", "channel", "event", "value"]).sort_values("timestamp")
+    log.to_parquet(tmp_path / "whole.parquet", index=False)
+    half = log["timestamp"] < "2024-02-01"
+    log[half].to_csv(tmp_path / "one.csv", index=False)
+    log[~half].to_csv(tmp_path / "two.csv", index=False)
+    store = tmp_path / "paths.npz"
+    first = run("attribution", "add", "--store", store, tmp_path / "one.csv")
+    assert first.code == 0
+    assert "holds 6" in first.out
+    assert "theodolite attribution run --touchpoints" in first.out
+    second = run("attribution", "add", "--store", store, tmp_path / "two.csv", "--json")
+    assert second.code == 0, second.err
+    told = json.loads(second.out)
+    assert told["counts"]["events"] == len(log)
+    asked = ("--models", "first,linear", "--json")
+    one, other = (
+        json.loads(run("attribution", "run", "--touchpoints", file, *asked).out)
+        for file in (store, tmp_path / "whole.parquet")
+    )
+    assert one["models"] == other["models"]
+    again = run("attribution", "add", "--store", store, tmp_path / "two.csv")
+    assert again.code == 2
+    assert "not after the events that are there" in again.err
+    wrong = run("attribution", "add", "--store", tmp_path / "whole.parquet", tmp_path / "two.csv")
+    assert wrong.code == 2
+    assert "--store" in wrong.err
+    audit = run("attribution", "audit", "--touchpoints", store)
+    assert audit.code == 2
+    assert "audit the logs" in audit.err
+
+
+def test_a_store_can_be_the_touchpoints_of_a_workspace(run, workspace, tmp_path):
+    import shutil
+
+    place = tmp_path / "study"
+    shutil.copytree(workspace, place)
+    settings = place / "theodolite.toml"
+    text = settings.read_text(encoding="utf-8")
+    log = next(line for line in text.splitlines() if line.startswith("touchpoints ="))
+    settings.write_text(text.replace(log, 'touchpoints = "paths.npz"'), encoding="utf-8")
+    assert run("attribution", "paths", "-w", place).code == 2  # nothing was added yet
+    assert run("attribution", "add", "-w", place, workspace / log.split('"')[1]).code == 0
+    ended = run("attribution", "run", "-w", place, "--models", "linear", "--json")
+    assert ended.code == 0
+    before = run("attribution", "run", "-w", workspace, "--models", "linear", "--json")
+    credits = [json.loads(each.out)["models"]["linear"]["channels"] for each in (ended, before)]
+    pd.testing.assert_frame_equal(*map(pd.json_normalize, credits))
+    assert [each.name for each in place.iterdir() if each.name.startswith(".theodolite-")] == []

@@ -1,4 +1,4 @@
-"""theodolite attribution: run, summary, paths, audit."""
+"""theodolite attribution: run, summary, paths, add, audit."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +19,10 @@ Models = Annotated[
         "markov:4, markov:auto, shapley, shapley:unanimity, shapley:ordered, hazard."
     ),
 ]
-Touchpoints = Annotated[str | None, typer.Option(help="A log of journeys (csv or parquet), instead of a workspace's.")]
+Touchpoints = Annotated[
+    str | None,
+    typer.Option(help="A log of journeys (csv or parquet) or a path store (.npz), instead of a workspace's."),
+]
 PathTable = Annotated[str | None, typer.Option("--paths", help="Aggregated paths: path, conversions, value, nulls.")]
 SpecFile = Annotated[Path | None, typer.Option("--spec", help="A path specification (toml or json).")]
 SpendFile = Annotated[
@@ -107,7 +110,6 @@ def paths(
     charting.refuse(chart)
     bare = touchpoints or table
     built = read_journeys(one_of(touchpoints, table), spec) if bare else open_study(workspace).paths(spec)
-    found = overview(built, top)
 
     def drawn() -> object:
         from attribution.charts import of_paths
@@ -115,11 +117,35 @@ def paths(
         return of_paths(built, min(top, 20))
 
     charting.save(drawn, chart)
+    found = overview(built, top)
     if json:
         output.as_json(found)
     else:
         attribution_tables.paths(found)
         output.written({"chart": chart})
+
+
+@app.command()
+def add(
+    logs: Annotated[list[str], typer.Argument(help="Logs of new events, in order of time (csv or parquet).")],
+    workspace: Workspace = HERE,
+    store: Annotated[
+        Path | None, typer.Option(help="The path store (.npz), instead of the one that is a workspace's touchpoints.")
+    ] = None,
+    spec: SpecFile = None,
+    json: AsJson = False,
+) -> None:
+    """Add days of events to a path store: only they are read, and the paths are those of all logs at once."""
+    from theodolite.cli import attribution_tables, output
+    from theodolite.journeys import add_days
+
+    study = None if store is not None else open_study(workspace)
+    file = str(store) if study is None else study.touchpoints_file
+    found = add_days(file, logs, spec, None if study is None else study.config.aliases).to_dict()
+    if json:
+        output.as_json({"store": file} | found)
+    else:
+        attribution_tables.added(file, found)
 
 
 @app.command()

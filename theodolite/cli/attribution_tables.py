@@ -138,6 +138,18 @@ def paths(found: Plain) -> None:
     output.problems([Problem(f["message"], level=f["level"], code=f["code"]) for f in found["findings"]])
 
 
+def added(file: str, found: Plain) -> None:
+    """What a path store holds now."""
+    (first, last), counts = found["window"], found["counts"]
+    output.say(
+        f"{file} holds {counts['events']:,} events of {first} to {last}: {found['conversions']:,.0f} conversions "
+        f"and {found['nulls']:,.0f} journeys without one on {found['paths']:,} distinct paths, and "
+        f"{counts['unfinished']:,} journeys that may still convert."
+    )
+    output.problems([Problem(f["message"], level=f["level"], code=f["code"]) for f in found["findings"]])
+    output.say(f"Next: theodolite attribution run --touchpoints {file}")
+
+
 def audit(found: Plain) -> None:
     """The audit's findings, the gravest first, and the two sweeps."""
     for finding in found["findings"]:
