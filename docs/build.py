@@ -37,6 +37,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "plan-of-record.md",
         "paths.md",
         "warehouse.md",
+        "keep-a-study-safe.md",
         "pymc.md",
     ),
     "Explanation": ("worlds.md", "math_*.md"),

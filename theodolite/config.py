@@ -20,6 +20,7 @@ from measurement.mmm.spec import (
     UnitPrior,
     Varies,
 )
+from measurement.store import Server
 
 FILE_NAME = "theodolite.toml"
 
@@ -167,6 +168,26 @@ class TreatmentSection(_Section):
     effect: float = Field(default=0.15, gt=0, le=10, allow_inf_nan=False)
 
 
+class StoreSection(_Section):
+    """Where the study's store lies: in the workspace, or on the PostgreSQL of a team."""
+
+    postgres: str | None = Field(default=None, min_length=1)
+    schema_name: str | None = Field(default=None, pattern="^[a-z_][a-z0-9_]{0,62}$")
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.postgres is None) != (self.schema_name is None):
+            raise ValueError(
+                "postgres (how to reach the database) and schema_name (the study's own schema) go together"
+            )
+        return self
+
+    @property
+    def server(self) -> Server | None:
+        """The server; ``None`` for the workspace."""
+        return None if self.postgres is None or self.schema_name is None else Server(self.postgres, self.schema_name)
+
+
 class Config(_Section):
     """The whole file."""
 
@@ -176,6 +197,7 @@ class Config(_Section):
     channels: dict[str, ChannelSection] = {}
     treatments: dict[str, TreatmentSection] = {}
     compare: dict[str, CompareSection] = {}
+    store: StoreSection = StoreSection()
 
     @property
     def controls(self) -> list[str]:
@@ -267,6 +289,7 @@ def _known(where: tuple[str, ...]) -> list[str]:
         "channels": ChannelSection,
         "treatments": TreatmentSection,
         "compare": CompareSection,
+        "store": StoreSection,
     }
     if len(where) == 1:
         return list(sections)

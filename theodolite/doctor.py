@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import measurement
-from measurement.errors import shown
+from measurement.errors import TheodoliteError, shown
 from measurement.version import __version__
 
 PYTHON = (3, 12)
@@ -123,10 +123,16 @@ def store(workspace: Path) -> list[Finding]:
         workspace: The workspace's folder.
     """
     from measurement.store import Store
+    from theodolite import config
 
-    if not Store.exists(workspace):
-        return [Finding("store", True, f"none in {shown(workspace, 400)} yet")]
-    found = Store(Store.home_of(workspace))
+    try:
+        file = workspace / config.FILE_NAME
+        server = config.load(file).store.server if file.exists() else None
+        if not Store.exists(workspace, server=server):
+            return [Finding("store", True, f"none in {shown(workspace, 400)} yet")]
+    except TheodoliteError as error:
+        return [Finding("store", False, shown(error, 400))]
+    found = Store(Store.home_of(workspace), server=server)
     problems = found.verify()
     chain = [problem.message for problem in problems if problem.code != "store.artifact"]
     artifacts = [problem.message for problem in problems if problem.code == "store.artifact"]
@@ -136,7 +142,7 @@ def store(workspace: Path) -> list[Finding]:
         events = Finding("store events", False, _first(chain) + advice)
     else:
         head = found.head()
-        events = Finding("store events", True, f"{head.sequence} whole, head {head.hash}")
+        events = Finding("store events", True, f"{head.sequence} whole in {found.address}, head {head.hash}")
     detail = _first(artifacts) if artifacts else f"{len(found.artifacts())} whole"
     return [events, Finding("store artifacts", not artifacts, detail)]
 

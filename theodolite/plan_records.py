@@ -78,7 +78,7 @@ class Plans:
 
     def all(self) -> list[PlanOfRecord]:
         """Every recorded plan, oldest first."""
-        if not Store.exists(self.study.folder):
+        if not self.study.has_store:
             return []
         return [_read(event) for event in self.study.store.events(kind=RECORDED)]
 

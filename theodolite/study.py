@@ -83,8 +83,14 @@ class Study:
 
     @cached_property
     def store(self) -> Store:
-        """The workspace's store, made when something is written for the first time."""
-        return Store.open(self.folder) if Store.exists(self.folder) else Store.create(self.folder)
+        """The study's store, made when something is written for the first time."""
+        server = self.config.store.server
+        return (Store.open if self.has_store else Store.create)(self.folder, server=server)
+
+    @property
+    def has_store(self) -> bool:
+        """Whether anything was ever written."""
+        return Store.exists(self.folder, server=self.config.store.server)
 
     @property
     def outcome_file(self) -> str:
@@ -94,7 +100,7 @@ class Study:
     @property
     def head(self) -> str | None:
         """Hash of the newest event of the store; ``None`` where nothing was ever written."""
-        return self.store.head().hash if Store.exists(self.folder) else None
+        return self.store.head().hash if self.has_store else None
 
     @property
     def plans(self) -> "Plans":
@@ -112,7 +118,7 @@ class Study:
         from experiments import registry
 
         tests = {test.experiment_id: test for test in sources.experiments(self.folder, self.config)}
-        for found in registry.load(self.store) if Store.exists(self.folder) else []:
+        for found in registry.load(self.store) if self.has_store else []:
             test = found.experiment
             if tests.setdefault(test.experiment_id, test) != test:
                 name = shown(test.experiment_id)
@@ -268,7 +274,7 @@ class Study:
         """The last decision on each test that was decided on."""
         from calibration import resolution
 
-        return resolution.resolutions(self.store) if Store.exists(self.folder) else {}
+        return resolution.resolutions(self.store) if self.has_store else {}
 
     def fit(
         self,
@@ -329,7 +335,7 @@ class Study:
     def _last_fit(self) -> results.Fitted:
         from calibration.resolution import decided
 
-        found = results.load_fit(self.store) if Store.exists(self.folder) else None
+        found = results.load_fit(self.store) if self.has_store else None
         if found is None:
             raise StoreError("there is no fit yet: run `theodolite mmm fit` first")
         return replace(found, conflicts=decided(found.conflicts, self.resolutions()))
@@ -615,7 +621,7 @@ class Study:
 
     def attribution(self) -> "Attribution | None":
         """The last attribution, or ``None``."""
-        return results.load_attribution(self.store) if Store.exists(self.folder) else None
+        return results.load_attribution(self.store) if self.has_store else None
 
     def audit_journeys(self, *, spec: Path | None = None, seed: int = 0) -> "Audit":
         """Audit the journeys, with other lookbacks and with users split; keep the result."""
@@ -633,7 +639,7 @@ class Study:
 
     def journeys_audit(self) -> "Audit | None":
         """The last audit of the journeys, or ``None``."""
-        return results.load_audit(self.store) if Store.exists(self.folder) else None
+        return results.load_audit(self.store) if self.has_store else None
 
     def calibrated_credit(self, *, spec: Path | None = None, seed: int = 0) -> "CalibratedCredit":
         """The last attribution calibrated by the study's tests; what is left is baseline.
@@ -693,7 +699,7 @@ class Study:
 
     def view(self) -> "View":
         """The last unified view; made now where there is none for the last fit."""
-        found = results.load_view(self.store) if Store.exists(self.folder) else None
+        found = results.load_view(self.store) if self.has_store else None
         return found or self.reconcile()
 
     def report(self, out: Path | str | None = None, *, truth: Mapping[str, float] | None = None) -> Path:

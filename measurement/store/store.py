@@ -25,13 +25,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from measurement.errors import Problem, StoreError, shown
-from measurement.store.chain import Entry, Event, Head, Row, event, link
+from measurement.store.chain import Entry, Event, Head, Row, broken_links, event, link
 from measurement.store.keeper import MOVED, Keeper, Server, Turn, end_of, refuse_foreign, refuse_moved
 from measurement.store.local import LocalKeeper
 
 __all__ = ["Entry", "Event", "Head", "Store", "utc_now"]
 
 FOLDER = ".theodolite"
+RESTORED = "store.restored"
 
 
 def utc_now() -> datetime:
@@ -224,6 +225,28 @@ class Store:
         if wrong or to.head() != self.head():
             raise StoreError(f"the store did not arrive whole: {wrong[0].message if wrong else 'another head'}")
         return event(to.rows()[-1])
+
+    def restore(self, rows: Sequence[Row], source: Mapping[str, Any], actor: str) -> Event:
+        """Fill an empty store with the events of another one, as they were, and record where they came from.
+
+        Args:
+            rows: The events, oldest first.
+            source: What is said of where they came from.
+            actor: Who restores them.
+
+        Returns:
+            The event ``store.restored``, which stands after them.
+
+        Raises:
+            DataError: When this store holds other events.
+            StoreError: When the rows are no whole chain, or cannot be written.
+        """
+        broken = broken_links(rows)
+        if broken:
+            raise StoreError(f"these events are damaged: {broken[0].message}")
+        self._continue(rows)
+        entry = Entry(RESTORED, "store", source, actor)
+        return event(self._keeper.write(lambda turn: link([entry], end_of(turn.last), self._now()))[0])
 
     @property
     def address(self) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from theodolite.cli import attribution, experiments, mmm, plan
+from theodolite.cli import attribution, experiments, mmm, plan, store
 from theodolite.cli.options import HERE, AsJson, Quiet, Seed, Workspace, open_study
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.add_typer(experiments.app, name="experiments")
 app.add_typer(mmm.app, name="mmm")
 app.add_typer(attribution.app, name="attribution")
+app.add_typer(store.app, name="store")
 
 
 def _version(wanted: bool) -> None:
