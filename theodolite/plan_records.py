@@ -13,7 +13,6 @@ from measurement.store import Entry, Event, Store
 from measurement.typing import Json
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     from measurement import Panel
     from measurement.plan.deviation import Deviation
@@ -28,8 +27,8 @@ class Plannable(Protocol):
     """What plans of record need of a study."""
 
     @property
-    def folder(self) -> "Path":
-        """Its workspace."""
+    def has_store(self) -> bool:
+        """Whether anything was ever written."""
 
     @property
     def panel(self) -> "Panel":
