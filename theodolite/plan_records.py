@@ -13,7 +13,6 @@ from measurement.store import Entry, Event, Store
 from measurement.typing import Json
 
 if TYPE_CHECKING:
-
     from measurement import Panel
     from measurement.plan.deviation import Deviation
     from measurement.plan.forecast import Forecast, Scenario
