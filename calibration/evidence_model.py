@@ -9,11 +9,12 @@ five spreads (`Spreads`) everything but the tests' read-outs is Gaussian and lin
 - a test looks at ``g[j] = theta[c](its time) + v[j]``, v being what the response curve leaves open between the
   channel's average and the test's own contrast; its read-out is ``sum of k[j] exp(g[j])`` plus error.
 
-This module holds the inputs and the Gaussian part; `calibration.integrate` adds the tests and integrates.
+This module holds the inputs and the Gaussian part; `calibration.read_outs` adds the tests, `calibration.integrate`
+integrates, `calibration.truth` draws the cells.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -43,14 +44,14 @@ class MethodPriors:
     """
 
     truth: tuple[float, float] = (0.0, 1.0)
-    kind_sd: float = 0.7
+    kind_sd: float = 2.0
     channel_sd: float = 1.0
     drift: float = 0.3
     mmm_bias: float = 0.3
     mmm_common: float = 0.2
     demand_driven: tuple[float, float, float] = (0.5, 1.0, 2.0)
     incrementality: tuple[float, float] = (-0.4, 0.6)
-    incrementality_floor: float = 0.25
+    incrementality_floor: float = 0.4
     incrementality_spread: float = 0.4
     demand_driven_shift: tuple[float, float] = (-1.2, 0.7)
     correlation: float = 0.9
@@ -70,6 +71,10 @@ class Tests:
         time: Time of the pair in years, shape (pairs,).
         scale: ``k``: read-out per unit of iROAS, signed, KPI units, shape (pairs,).
         log_scale_cov: Covariance of what the response curve leaves open in ``log |k|``, shape (pairs, pairs).
+        correlation: Correlation of the tests' standard errors, shape (tests, tests): two records that read the same
+            sales, or cells of one test with shared controls, are one measurement in part; independent where empty.
+        log_scale_draws: Draws of what the response curve leaves open, around 0, shape (draws, pairs); those of a Normal
+            where empty.
     """
 
     __test__ = False
@@ -82,6 +87,8 @@ class Tests:
     time: Floats = field(default_factory=lambda: np.zeros(0))
     scale: Floats = field(default_factory=lambda: np.zeros(0))
     log_scale_cov: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    correlation: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    log_scale_draws: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
     def without(self, tests: Sequence[int]) -> "Tests":
         """The same without the tests at these positions."""
@@ -96,6 +103,8 @@ class Tests:
             self.time[pairs],
             self.scale[pairs],
             self.log_scale_cov[np.ix_(pairs, pairs)],
+            self.correlation[np.ix_(keep, keep)] if self.correlation.size else self.correlation,
+            self.log_scale_draws[:, pairs] if self.log_scale_draws.size else self.log_scale_draws,
         )
 
 
@@ -130,6 +139,19 @@ class Sources:
         """(channels, periods)."""
         return self.spend_share.shape[0], self.spend_share.shape[1]
 
+    def without(self, source: str) -> "Sources":
+        """The same where one of ``mmm``, ``experiments``, ``attribution`` says nothing."""
+        nothing = np.full(self.shape[0], np.nan)
+        match source:
+            case "mmm":
+                return replace(self, mmm=nothing)
+            case "attribution":
+                return replace(self, attribution=nothing)
+            case "experiments":
+                return replace(self, tests=Tests())
+            case _:
+                raise ValueError(f"no source is called '{source}'")
+
     @cached_property
     def has_mmm(self) -> Bools:
         """Where the MMM speaks, shape (channels,)."""
@@ -163,96 +185,124 @@ class Spreads:
             correlation=priors.correlation * uniform[:, 4],
         )
 
+    def at(self, index: Ints) -> "Spreads":
+        """Those of some nodes."""
+        return Spreads(*(getattr(self, name)[index] for name in Spreads.__dataclass_fields__))
+
     DIMENSIONS = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """Rows that look at the truth: the MMM's, attribution's, the tests' pairs; then the cells themselves.
+    """Rows that look at the truth: the MMM's, attribution's and the tests' pairs; and what the cells share with them.
 
     Each row is a weighted mean of one channel's path over the time points, with weights that sum to 1, so the prior
-    covariance of rows i and j is ``sd_mu² + sd_kind² kind[i,j] + same[i,j] (tau² + omega² walk[i,j])``.
+    covariance of rows i and j is ``sd_mu² + sd_kind² kind[i,j] + same[i,j] (tau² + omega² walk[i,j])``, and that of a
+    channel's truth at a time point and a row likewise.
 
     Attributes:
         kind: 1 where two rows look at channels of the same kind, shape (rows, rows).
         same: 1 where two rows look at the same channel, shape (rows, rows).
         walk: Covariance of the rows under a random walk of unit variance per year, shape (rows, rows).
+        cell_kind: As ``kind``, between cells (channels × periods, by channel) and rows, shape (cells, rows).
+        cell_same: As ``same``, shape (cells, rows).
+        cell_walk: As ``walk``, shape (cells, rows).
+        weights: Weights of the time points in each row, shape (rows, times).
+        channel: The channel of each row, shape (rows,).
+        times: The time points in years: the periods', then the pairs', shape (times,).
         mmm: Channels of the MMM's rows.
         attribution: Channels of attribution's rows.
         pairs: Number of the tests' pairs.
-        cells: Number of cells (channels × periods, by channel).
     """
 
     kind: Floats
     same: Floats
     walk: Floats
+    cell_kind: Floats
+    cell_same: Floats
+    cell_walk: Floats
+    weights: Floats
+    channel: Ints
+    times: Floats
     mmm: Ints
     attribution: Ints
     pairs: int
-    cells: int
 
     @property
     def observed(self) -> int:
         """Number of Gaussian observations (MMM and attribution)."""
         return self.mmm.size + self.attribution.size
 
-    def without_cells(self) -> "Looks":
-        """The rows that are observed, and the pairs."""
-        end = self.observed + self.pairs
-        kind, same = self.kind[:end, :end], self.same[:end, :end]
-        return Looks(kind, same, self.walk[:end, :end], self.mmm, self.attribution, self.pairs, 0)
-
     @classmethod
     def of(cls, sources: Sources) -> "Looks":
-        """Work out all rows' prior covariance factors."""
+        """Work out the prior covariance factors."""
         channels, periods = sources.shape
         tests = sources.tests
         mmm, attribution = np.flatnonzero(sources.has_mmm), np.flatnonzero(sources.has_attribution)
         times = np.concatenate([sources.times, tests.time])
         kernel = np.minimum(times[:, None], times[None, :]) - times.min()
         pad = ((0, 0), (0, tests.time.size))
-        cell_of = np.repeat(np.arange(channels), periods)
         weights = np.concatenate(
             [
                 np.pad(sources.spend_share[mmm], pad),
                 np.pad(sources.attribution_share[attribution], pad),
                 np.eye(times.size)[periods:],
-                np.pad(np.tile(np.eye(periods), (channels, 1)), pad),
             ]
         )
-        channel = np.concatenate([mmm, attribution, tests.channel, cell_of])
-        demand = sources.demand_driven[channel]
-        kind = (demand[:, None] == demand[None, :]).astype(np.float64)
-        same = (channel[:, None] == channel[None, :]).astype(np.float64)
-        return cls(kind, same, same * (weights @ kernel @ weights.T), mmm, attribution, tests.time.size, cell_of.size)
+        channel = np.concatenate([mmm, attribution, tests.channel])
+        cell = np.repeat(np.arange(channels), periods)
+        demand = sources.demand_driven
+        same, cell_same = (np.equal.outer(one, channel).astype(np.float64) for one in (channel, cell))
+        return cls(
+            kind=np.equal.outer(demand[channel], demand[channel]).astype(np.float64),
+            same=same,
+            walk=same * (weights @ kernel @ weights.T),
+            cell_kind=np.equal.outer(demand[cell], demand[channel]).astype(np.float64),
+            cell_same=cell_same,
+            cell_walk=cell_same * np.tile((kernel @ weights.T)[:periods], (channels, 1)),
+            weights=weights,
+            channel=channel,
+            times=times,
+            mmm=mmm,
+            attribution=attribution,
+            pairs=tests.time.size,
+        )
+
+
+def common_incrementality(priors: MethodPriors) -> float:
+    """Variance of the log incrementality factor that all channels share."""
+    parts = priors.incrementality_spread**2 + priors.incrementality_floor**2
+    return max(priors.incrementality[1] ** 2 - parts, 0.0)
+
+
+def bias_factor(sources: Sources, priors: MethodPriors, channels: Ints) -> Floats:
+    """How far the MMM's biases apply to channels, by how far their spend follows demand."""
+    return np.asarray(priors.demand_driven, dtype=np.float64)[sources.demand_driven[channels]]
 
 
 def prior_moments(sources: Sources, looks: Looks, spreads: Spreads, priors: MethodPriors) -> tuple[Floats, Floats]:
     """Mean, shape (rows,), and covariance, shape (nodes, rows, rows), of all rows before any of them is seen.
 
     Rows are in the order of `Looks`; those of the MMM and of attribution are what these methods *say* (bias and error
-    included), those of the pairs include what the response curve leaves open, those of the cells are the truth.
+    included), those of the pairs include what the response curve leaves open.
     """
     first, second = looks.mmm.size, looks.observed
-    rows = looks.same.shape[0]
     covariance = spreads.channel[:, None, None] ** 2 * looks.same
     covariance += spreads.drift[:, None, None] ** 2 * looks.walk
     covariance += priors.truth[1] ** 2 + priors.kind_sd**2 * looks.kind
-    mean = np.full(rows, priors.truth[0])
+    mean = np.full(looks.same.shape[0], priors.truth[0])
     ours = np.arange(first)
-    factor = np.asarray(priors.demand_driven)[sources.demand_driven[looks.mmm]]
+    factor = bias_factor(sources, priors, looks.mmm)
     bias = spreads.mmm[:, None] * factor
     shared_bias = priors.mmm_common**2 * np.outer(factor, factor)
     covariance[:, :first, :first] += sources.mmm_cov[np.ix_(looks.mmm, looks.mmm)] + shared_bias
     covariance[:, ours, ours] += bias**2
     theirs = np.arange(first, second)
     demand = sources.demand_driven[looks.attribution] / 2
-    level, total = priors.incrementality
-    floor = priors.incrementality_floor**2
-    common = max(total**2 - priors.incrementality_spread**2 - floor, 0.0)
     shift, shift_sd = priors.demand_driven_shift
-    mean[first:second] -= level + shift * demand
-    covariance[:, first:second, first:second] += common + shift_sd**2 * np.outer(demand, demand)
+    mean[first:second] -= priors.incrementality[0] + shift * demand
+    covariance[:, first:second, first:second] += common_incrementality(priors) + shift_sd**2 * np.outer(demand, demand)
+    floor = priors.incrementality_floor**2
     covariance[:, theirs, theirs] += (
         spreads.incrementality[:, None] ** 2 + floor + sources.attribution_sd[looks.attribution] ** 2
     )
@@ -264,3 +314,17 @@ def prior_moments(sources: Sources, looks: Looks, spreads: Spreads, priors: Meth
     pairs = slice(second, second + looks.pairs)
     covariance[:, pairs, pairs] += sources.tests.log_scale_cov
     return mean, covariance
+
+
+def of_cells(looks: Looks, spreads: Spreads, priors: MethodPriors, pull: Floats) -> Floats:
+    """Prior covariance of the cells with the rows, times a vector per node: shape (nodes, cells).
+
+    Args:
+        looks: The rows.
+        spreads: The nodes.
+        priors: What is believed of the methods.
+        pull: The vectors, shape (nodes, rows).
+    """
+    level = priors.truth[1] ** 2 * pull.sum(axis=1, keepdims=True) + priors.kind_sd**2 * pull @ looks.cell_kind.T
+    own = spreads.channel[:, None] ** 2 * (pull @ looks.cell_same.T)
+    return np.asarray(level + own + spreads.drift[:, None] ** 2 * (pull @ looks.cell_walk.T))

@@ -10,7 +10,7 @@ The joint model and its integration: `calibration.evidence_model`, `calibration.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -18,6 +18,7 @@ import pandas as pd
 
 from attribution.credit import Attribution
 from calibration.conflict import Conflict, withheld
+from calibration.curves import DRAWS, Curves, days, log_ratio
 from calibration.evidence import Evidence
 from calibration.evidence_model import MethodPriors, Sources
 from calibration.integrate import Fusion, integrate
@@ -26,7 +27,6 @@ from calibration.sources import Attributed, Blocks, attribution_source, gaussian
 from calibration.verdict import Verdict, in_words, move, state_of
 from calibration.view import ChannelView, View
 from measurement import mmm
-from measurement.lift import Lift
 from measurement.metrics import break_even_iroas
 from measurement.mmm import Posterior
 from measurement.panel import Panel
@@ -76,14 +76,15 @@ def reconcile(
     attributed = None if attribution is None else Attributed.of(attribution, panel)
     used = [item for item in evidence if item.id not in parents]
     window = panel.window(start or panel.dates[0], end or panel.dates[-1])
-    blocks = Blocks.quarters(panel)
-    fit = _Fit.of(posterior, panel, used, window, attributed)
-    sources = _sources(panel, posterior, fit, used, attributed, blocks)
-    fusion = integrate(sources, priors, seed=seed)
-    numbers = _Numbers.of(panel, fit, fusion, attributed, blocks, window, np.random.default_rng(seed))
+    blocks = Blocks.calendar(panel, "month")
+    curves = Curves.of(posterior.thinned(DRAWS), panel, used, window, attributed)
+    sources = _sources(panel, posterior, curves, used, attributed, blocks)
+    fusion = integrate(sources, priors, seed=seed, curves=len(curves.iroas))
+    numbers = _Numbers.of(panel, curves, fusion, attributed, blocks, window, np.random.default_rng(seed))
     reasons = withheld(conflicts, resolved)
     theirs = None if calibrated is None else _iroas(calibrated, panel, window)
-    shown = SideBySide.of(panel, fit.window, used, sources.tests, theirs, attributed, platform, window)
+    ours = _iroas(posterior, panel, window)
+    shown = SideBySide.of(panel, ours, used, sources.tests, theirs, attributed, platform, window)
     return View(
         channels=tuple(
             _channel(c, panel, numbers, shown, fusion, used, reasons, break_even_iroas(margin), window)
@@ -109,69 +110,22 @@ def reconcile(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    """What the fit without tests says: draws of shape (draws, channels), and per test (draws, channels of the test)."""
-
-    iroas: Floats
-    window: Floats
-    credited: Floats
-    mroas: Floats
-    change: tuple[Floats, ...]
-
-    @classmethod
-    def of(
-        cls,
-        posterior: Posterior,
-        panel: Panel,
-        evidence: Sequence[Evidence],
-        window: slice,
-        attributed: Attributed | None,
-    ) -> "_Fit":
-        whole = mmm.iroas(posterior, panel)
-        first, last = _days(panel, window)
-        return cls(
-            iroas=whole,
-            window=whole if window == slice(0, len(panel.dates)) else _iroas(posterior, panel, window),
-            credited=whole if attributed is None else mmm.iroas(posterior, panel, attributed.start, attributed.end),
-            mroas=mmm.mroas(posterior, panel, first, last),
-            change=tuple(changes_by_channel(posterior, panel, item.lift) for item in evidence),
-        )
-
-
-def _days(panel: Panel, window: slice) -> tuple[date, date]:
-    first, last = (panel.dates[i].astype("datetime64[D]").item() for i in (window.start, window.stop - 1))
-    return first, last
-
-
 def _iroas(posterior: Posterior, panel: Panel, window: slice) -> Floats:
-    return mmm.iroas(posterior, panel, *_days(panel, window))
-
-
-def changes_by_channel(posterior: Posterior, panel: Panel, lift: Lift) -> Floats:
-    """A test's simulated outcome change by channel, shape (draws, channels of the test), KPI units; they add up."""
-    alone = [
-        replace(
-            lift,
-            channels=(name,),
-            counterfactual_spend=lift.counterfactual_spend[..., [i]],
-            actual_spend=None if lift.actual_spend is None else lift.actual_spend[..., [i]],
-        )
-        for i, name in enumerate(lift.channels)
-    ]
-    return np.stack([mmm.lift_delta(posterior, panel, single) for single in alone], axis=1)
+    whole = window == slice(0, len(panel.dates))
+    return posterior.draws["iroas"] if whole else mmm.iroas(posterior, panel, *days(panel, window))
 
 
 def _sources(
     panel: Panel,
     posterior: Posterior,
-    fit: _Fit,
+    curves: Curves,
     evidence: Sequence[Evidence],
     attributed: Attributed | None,
     blocks: Blocks,
 ) -> Sources:
     paid = panel.spend.sum(axis=(0, 1)) > 0
-    centre, covariance = gaussian(np.log(np.maximum(np.where(paid, fit.iroas, 1.0), 1e-9)))
+    whole = posterior.draws["iroas"]
+    centre, covariance = gaussian(np.log(np.maximum(np.where(paid, whole, 1.0), 1e-9)))
     centre = np.where(paid, centre, np.nan)
     credit, credit_sd = attribution_source(attributed, panel)
     within = None if attributed is None else panel.window(attributed.start, attributed.end)
@@ -182,18 +136,11 @@ def _sources(
         demand_driven=np.array(demand, dtype=np.int64),
         mmm=centre,
         mmm_cov=covariance,
-        attribution=credit - _log_ratio(fit.credited, fit.iroas),
+        attribution=credit - np.median(log_ratio(curves.credited, curves.iroas), axis=0),
         attribution_sd=credit_sd,
         attribution_share=blocks.shares(panel, within),
-        tests=tests_of(evidence, fit.change, fit.iroas, panel),
+        tests=tests_of(evidence, curves.change, curves.iroas, panel),
     )
-
-
-def _log_ratio(part: Floats, whole: Floats) -> Floats:
-    """Log of what the response curve makes of a window's iROAS, relative to the whole panel's, shape (channels,)."""
-    with np.errstate(all="ignore"):
-        ratio = np.median(np.log(part / whole), axis=0)
-    return np.where(np.isfinite(ratio), ratio, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,30 +155,29 @@ class _Numbers:
     def of(
         cls,
         panel: Panel,
-        fit: _Fit,
+        curves: Curves,
         fusion: Fusion,
         attributed: Attributed | None,
         blocks: Blocks,
         window: slice,
         rng: np.random.Generator,
     ) -> "_Numbers":
-        draws = fusion.theta.shape[0]
         truth = np.exp(fusion.theta)
-        iroas = np.einsum("rcp,cp->rc", truth, blocks.shares(panel, window)) * np.exp(_log_ratio(fit.window, fit.iroas))
-        picked = rng.permutation(np.resize(np.arange(fit.iroas.shape[0]), draws))
-        with np.errstate(all="ignore"):
-            mroas = iroas * (fit.mroas / fit.window)[picked]
+        channels = len(panel.channels)
+        parts = (curves.window, curves.iroas), (curves.mroas, curves.window), (curves.credited, curves.iroas)
+        ratios = np.exp(fusion.shaped(np.concatenate([log_ratio(*pair) for pair in parts], axis=1)))
+        iroas = np.einsum("rcp,cp->rc", truth, blocks.shares(panel, window)) * ratios[:, :channels]
+        iroas = np.where(panel.spend[:, window].sum(axis=(0, 1)) > 0, iroas, np.nan)
         factor = np.full(iroas.shape, np.nan)
         if attributed is not None:
             within = blocks.shares(panel, panel.window(attributed.start, attributed.end))
-            then = np.einsum("rcp,cp->rc", truth, within) * np.exp(_log_ratio(fit.credited, fit.iroas))
+            then = np.einsum("rcp,cp->rc", truth, within) * ratios[:, 2 * channels :]
             credit = attributed.roas(panel)[attributed.primary]
-            credit = credit[rng.permutation(np.resize(np.arange(credit.shape[0]), draws))]
+            credit = credit[rng.permutation(np.resize(np.arange(credit.shape[0]), len(truth)))]
+            at = panel.channel_index(attributed.channels)
             with np.errstate(all="ignore"):
-                factor[:, panel.channel_index(attributed.channels)] = (
-                    then[:, panel.channel_index(attributed.channels)] / credit
-                )
-        return cls(iroas, mroas, factor)
+                factor[:, at] = then[:, at] / credit
+        return cls(iroas, iroas * ratios[:, channels : 2 * channels], factor)
 
 
 def _channel(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import combinations
+from typing import Literal
 
 import numpy as np
 
@@ -10,11 +12,17 @@ from attribution.credit import Attribution, Credit
 from calibration.evidence import Evidence
 from calibration.evidence_model import Tests
 from calibration.widening import YEAR
+from measurement.lift import Lift
 from measurement.panel import Panel
 from measurement.periods import last_day
 from measurement.typing import Floats, Ints
 
+type Grain = Literal["month", "quarter"]
+
+MONTHS: Mapping[Grain, int] = {"month": 1, "quarter": 3}
 SHRINK = 0.02
+SAME_SALES = 0.98
+"""Correlation of two tests' errors where they read the very same sales."""
 Z90 = 1.6448536269514722
 PRIMARY = ("markov:1", "markov:auto", "shapley", "linear", "position", "time_decay", "first", "last")
 """Attribution models in the order in which one is chosen for the unified number."""
@@ -22,12 +30,12 @@ PRIMARY = ("markov:1", "markov:auto", "shapley", "linear", "position", "time_dec
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Periods of the unified view: quarters of the year, so that drift can be told from noise.
+    """Calendar months or quarters of a panel.
 
     Attributes:
         of: Block of each period of the panel, shape (periods,).
         times: Middle of each block in years since the panel's first day, shape (blocks,).
-        starts: First day of each block.
+        starts: First day of each block that the panel holds.
     """
 
     of: Ints
@@ -35,12 +43,11 @@ class Blocks:
     starts: tuple[date, ...]
 
     @classmethod
-    def quarters(cls, panel: Panel) -> "Blocks":
-        """Calendar quarters; a rest of less than half a quarter at either end joins its neighbour."""
+    def calendar(cls, panel: Panel, by: Grain) -> "Blocks":
+        """Months or quarters; a rest of less than half of one at either end joins its neighbour."""
         month = panel.dates.astype("datetime64[M]").astype(np.int64)
-        quarter = month // 3
         day = panel.dates.astype("datetime64[D]").astype(np.int64)
-        _, of = np.unique(quarter, return_inverse=True)
+        _, of = np.unique(month // MONTHS[by], return_inverse=True)
         length = np.bincount(of)
         if length.size > 1 and length[0] < np.median(length) / 2:
             of = np.maximum(of - 1, 0)
@@ -92,7 +99,8 @@ def tests_of(evidence: Sequence[Evidence], change: Sequence[Floats], iroas: Floa
 
     ``k = simulated outcome change / iROAS``, draw by draw: the effect is proportional to the channel's coefficient, so
     k depends on the shape of its curve only (average against marginal return, what the window catches). Its log's
-    median is used, and its covariance over the draws says how little the shape is known.
+    median is used, and its covariance over the draws says how little the shape is known. Errors of tests that read the
+    same sales are correlated (`overlap`).
 
     Args:
         evidence: The tests.
@@ -106,6 +114,7 @@ def tests_of(evidence: Sequence[Evidence], change: Sequence[Floats], iroas: Floa
     keep = [n for n, draws in enumerate(ratio) if np.median(np.abs(draws)) > 0]
     logs = np.log(np.abs(np.stack([ratio[n] for n in keep], axis=1))) if keep else np.zeros((1, 0))
     centre, spread = gaussian(logs) if keep else (np.zeros(0), np.zeros((0, 0)))
+    sd = np.sqrt(np.diag(spread))
     middle = [item.lift.start + (item.lift.cooldown_end - item.lift.start) / 2 for item in evidence]
     return Tests(
         outcome_change=np.array([item.lift.outcome_change for item in evidence]),
@@ -116,7 +125,33 @@ def tests_of(evidence: Sequence[Evidence], change: Sequence[Floats], iroas: Floa
         time=np.array([years(middle[pairs[n][0]], panel) for n in keep]),
         scale=np.sign([np.median(ratio[n]) for n in keep]) * np.exp(centre),
         log_scale_cov=spread,
+        correlation=overlap(evidence),
+        log_scale_draws=np.clip(logs - centre, -3 * sd, 3 * sd) if keep else np.zeros((0, 0)),
     )
+
+
+def overlap(evidence: Sequence[Evidence]) -> Floats:
+    """Correlation of the tests' errors, shape (tests, tests), for the sales that two of them both read.
+
+    It is the number of days and geos that both read, over the geometric mean of what each does: records of one test
+    under two names, or two analyses of it, are one measurement and not two. Outside the panel only tests of the same
+    days, channels and money can be told to be the same. Empty where no two tests share any.
+    """
+    found = np.eye(len(evidence))
+    for (i, a), (j, b) in combinations(enumerate(evidence), 2):
+        found[i, j] = found[j, i] = SAME_SALES * _shared(a.lift, b.lift)
+    return found if np.any(found != np.eye(len(evidence))) else np.zeros((0, 0))
+
+
+def _shared(first: Lift, second: Lift) -> float:
+    if first.off_panel or second.off_panel:
+        same = first.off_panel == second.off_panel and first.channels == second.channels
+        same &= (first.start, first.end, first.market_share) == (second.start, second.end, second.market_share)
+        return float(same and np.array_equal(first.counterfactual_spend, second.counterfactual_spend))
+    days = (min(first.cooldown_end, second.cooldown_end) - max(first.start, second.start)).days + 1
+    both = len(set(first.geos) & set(second.geos)) * max(days, 0)
+    each = [len(set(lift.geos)) * ((lift.cooldown_end - lift.start).days + 1) for lift in (first, second)]
+    return float(both / np.sqrt(each[0] * each[1]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from measurement.mmm.counterfactual import (
         contribution,
         effects,
+        geo_contribution,
         geo_effects,
         half_life,
         iroas,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _COUNTERFACTUAL = [
     "contribution",
     "effects",
+    "geo_contribution",
     "geo_effects",
     "half_life",
     "iroas",
@@ -75,6 +77,7 @@ __all__ = [
     "effects",
     "fit",
     "fitted",
+    "geo_contribution",
     "geo_effects",
     "half_life",
     "iroas",

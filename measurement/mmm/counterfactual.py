@@ -78,6 +78,11 @@ def contribution(post: Posterior, panel: Panel, start: Day | None = None, end: D
     """
     if start is None and end is None:
         return effects(post, panel).sum(-1)
+    return geo_contribution(post, panel, start, end).sum(-1)
+
+
+def geo_contribution(post: Posterior, panel: Panel, start: Day | None = None, end: Day | None = None) -> Floats:
+    """The same as `contribution`, by geo, shape (draws, channels, geos)."""
     return _change(post, panel, _scaled_window(panel, start, end, 0.0))
 
 
@@ -102,7 +107,7 @@ def mroas(
             purposes, 0.1 the next tenth of the budget.
     """
     spend = panel.spend[:, _window(panel, start, end)].sum((0, 1))
-    extra = -_change(post, panel, _scaled_window(panel, start, end, 1.0 + step)) * panel.kpi_value
+    extra = -_change(post, panel, _scaled_window(panel, start, end, 1.0 + step)).sum(-1) * panel.kpi_value
     return extra / np.where(spend > 0, spend * step, np.nan)
 
 
@@ -256,7 +261,7 @@ def _then(post: Posterior, panel: Panel, rows: Rows) -> Floats | None:
 
 
 def _change(post: Posterior, panel: Panel, changed: tuple[slice, Floats]) -> Floats:
-    """Effect as it was minus effect under the changed exposure, over the periods that the window can reach."""
+    """Effect as it was minus that under the changed exposure, over the periods that the window can reach, by geo."""
     post.check(panel)
     window, exposure = changed
     size = post.scales.size * post.scales.outcome
@@ -267,7 +272,7 @@ def _change(post: Posterior, panel: Panel, changed: tuple[slice, Floats]) -> Flo
         first = window.start - near.start
 
         def total(effect: Floats, first: int = first) -> Floats:
-            return np.asarray(np.einsum("g,dgt->d", size, effect[..., first:]))
+            return np.asarray(size * effect[..., first:].sum(-1))
 
         out.append(
             channel_effect(post, panel.exposure[:, near], panel.dates[near], c, total)

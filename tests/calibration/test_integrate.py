@@ -104,7 +104,7 @@ def brute_force(s, priors, draws=1_000_000, seed=3):
 )
 def test_agrees_with_brute_force(tests):
     s = sources([0.4, -0.2], attribution=[0.9, np.nan], tests=tests, demand=[2, 0])
-    priors = MethodPriors()
+    priors = MethodPriors(kind_sd=0.7)  # a narrower prior than ours, for brute force's sake
     theta, weight, evidence = brute_force(s, priors)
     effective = 1 / np.sum(weight**2)
     assert effective > 1_500
@@ -225,3 +225,46 @@ def test_own_worlds_are_covered():
         low, high = np.quantile(draws, [0.05, 0.95], axis=0)
         hits.append((low <= theta.mean(axis=1)) & (theta.mean(axis=1) <= high))
     assert 0.82 <= np.mean(hits) <= 0.97
+
+
+def test_a_test_that_is_fed_twice_does_not_narrow():
+    one = trials([-60.0], [12.0], [0], [0.5], [-100.0])
+    twice = trials([-60.0, -60.0], [12.0, 12.0], [0, 0], [0.5, 0.5], [-100.0, -100.0])
+    linked = replace(twice, correlation=np.array([[1.0, 0.98], [0.98, 1.0]]))
+    alone, naive, known = (integrate(sources([0.3], sd=0.8, tests=t), seed=1) for t in (one, twice, linked))
+    assert known.reliable
+    assert average(known).std() == pytest.approx(average(alone).std(), rel=0.06)
+    assert average(naive).std() < 0.85 * average(alone).std()
+    assert known.gain["experiments"][0] == pytest.approx(alone.gain["experiments"][0], abs=0.03)
+
+
+def test_correlated_tests_agree_with_brute_force():
+    """Two cells of one test, their controls shared: sums over a grid of the one channel's truth."""
+    cells = trials([55.0, 80.0], [15.0, 25.0], [0, 0], [0.5, 0.5], [100.0, 100.0], grade=0.0)
+    cells = replace(cells, correlation=np.array([[1.0, 0.6], [0.6, 1.0]]))
+    draws = average(integrate(sources([np.nan], tests=cells, periods=1), TIGHT, nodes=2**13, draws=2**12))[:, 0]
+    grid = np.linspace(-4, 3, 4001)
+    shape = np.array([[225.0, 0.6 * 375], [0.6 * 375, 625.0]])
+    residual = np.array([55.0, 80.0]) - 100 * np.exp(grid)[:, None]
+    log_density = stats.multivariate_t.logpdf(residual, shape=shape, df=6) + stats.norm.logpdf(grid)
+    weight = np.exp(log_density - log_density.max())
+    weight /= weight.sum()
+    quantiles = np.interp([0.05, 0.5, 0.95], np.cumsum(weight), grid)
+    assert np.quantile(draws, [0.05, 0.5, 0.95]) == pytest.approx(quantiles, abs=0.03)
+
+
+def test_what_a_test_says_of_the_curve_moves_what_hangs_on_it():
+    """The read-out is twice what level and curve allow: a ratio that goes with the test's own curve rises with it."""
+    rng = np.random.default_rng(0)
+    curve = 0.4 * rng.standard_normal((500, 1))
+    tests = replace(
+        trials([200.0], [2.0], [0], [0.5], [100.0], grade=0.0), log_scale_cov=np.array([[0.16]]), log_scale_draws=curve
+    )
+    s = sources([0.0], sd=0.05, tests=tests, periods=1)
+    fusion = integrate(s, replace(MethodPriors(), mmm_bias=1e-4, mmm_common=1e-4, drift=1e-4))
+    with_it, against, unlike = fusion.shaped(np.hstack([curve, -curve, 0.4 * rng.standard_normal((500, 1))])).T
+    assert np.median(with_it) == pytest.approx(np.log(2), abs=0.08)
+    assert with_it.std() < 0.15
+    assert np.median(against) == pytest.approx(-np.log(2), abs=0.08)
+    assert np.median(unlike) == pytest.approx(0.0, abs=0.1)
+    assert unlike.std() == pytest.approx(0.4, rel=0.15)

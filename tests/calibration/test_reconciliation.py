@@ -8,8 +8,8 @@ import pytest
 
 from attribution import attribute, read_paths
 from calibration import Conflict, View, calibrate, gather, reconcile
+from calibration.curves import changes_by_channel
 from calibration.evidence_model import Tests
-from calibration.reconciliation import changes_by_channel
 from calibration.side_by_side import pool
 from calibration.sources import Attributed, Blocks, gaussian
 from experiments.records import parse
@@ -260,7 +260,7 @@ def test_pool_stretches_where_tests_scatter(evidence):
 
 
 def test_quarters_cover_the_panel(panel):
-    blocks = Blocks.quarters(panel)
+    blocks = Blocks.calendar(panel, "quarter")
     assert np.all(np.diff(blocks.of) >= 0)
     assert np.bincount(blocks.of).min() >= 6
     assert np.all(np.diff(blocks.times) > 0)
