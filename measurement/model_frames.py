@@ -4,7 +4,7 @@ Everything is summed over markets and stated as median and 90 % interval. A few 
 chains, are enough for pictures and keep this fast.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,7 @@ class ModelFrames:
         curves: ``channel, spend, median, low, high, seen``: money per period, if all spend were scaled.
         now: ``channel, spend, median``: today's average period.
         half_life: Periods until half of the effect has come in: low, median, high per channel.
+        over_time: `EffectOverTime.to_frame` of the channels whose effect varies; no rows where none does.
     """
 
     fit: pd.DataFrame
@@ -63,6 +64,7 @@ class ModelFrames:
     curves: pd.DataFrame
     now: pd.DataFrame
     half_life: dict[str, tuple[float, float, float]]
+    over_time: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"channel": []}))
 
 
 def model_frames(posterior: Posterior, panel: Panel, *, draws: int = MOST_DRAWS, seed: int = 0) -> ModelFrames:
@@ -96,7 +98,16 @@ def model_frames(posterior: Posterior, panel: Panel, *, draws: int = MOST_DRAWS,
             name: (float(halves[0, c]), float(halves[1, c]), float(halves[2, c]))
             for c, name in enumerate(panel.channels)
         },
+        over_time=_over_time(post, panel),
     )
+
+
+def _over_time(post: Posterior, panel: Panel) -> pd.DataFrame:
+    varying = [name for name, channel in post.spec.channels.items() if channel.varies != "no"]
+    if not varying:
+        return pd.DataFrame({"channel": []})
+    frame = mmm.effect_over_time(post, panel).to_frame()
+    return frame[frame["channel"].isin(varying)]
 
 
 def spend_calendar(panel: Panel) -> pd.DataFrame:

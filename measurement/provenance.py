@@ -5,6 +5,7 @@ A provenance holds no time of day, so that the same data, settings and seed give
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -22,6 +23,17 @@ def versions(*packages: str) -> dict[str, str]:
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: the one text that is hashed."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """JSON-able values with ``None`` in place of every number that is not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def sha256_of(value: Any) -> str:

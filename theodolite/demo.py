@@ -89,6 +89,8 @@ def run(
     state = "converged" if fitted.converged else "did NOT converge"
     seconds = fitted.sibling.diagnostics.seconds + (fitted.calibrated.diagnostics.seconds if fitted.calibrated else 0)
     say(f"Fitted the mix model without and with the tests inside: {state} in {seconds:.0f} s.")
+    judged = study.validate(seed=seed)
+    say(f"Judged the fit: {judged.verdict} (theodolite mmm validate -w {folder}).")
     credit = study.attribute(seed=seed)
     say(f"Attributed {credit.conversions:,.0f} orders of the journeys by {len(credit.credits)} models.")
     view = study.reconcile(seed=seed)

@@ -5,7 +5,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from measurement.provenance import canonical_json
+from measurement.provenance import canonical_json, finite, sha256_of
 from measurement.typing import Json
 
 if TYPE_CHECKING:
@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from calibration import Conflict, View
     from measurement.mmm import Posterior
     from measurement.store import Store
+    from measurement.validation.backtested import Backtest
+    from measurement.validation.validate import Validation
 
 FIT, ATTRIBUTION, VIEW, REPORT = "mmm.fitted", "attribution.run", "view.reconciled", "report.written"
-AUDIT = "attribution.audited"
+AUDIT, BACKTEST, VALIDATION = "attribution.audited", "mmm.backtested", "mmm.validated"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +77,46 @@ def load_fit(store: "Store") -> Fitted | None:
         conflicts=tuple(Conflict(**_restored(raw)) for raw in payload["conflicts"]),
         evidence=tuple(payload["evidence"]),
     )
+
+
+def save_backtest(store: "Store", made: "Backtest", actor: str) -> None:
+    """Keep what a backtest found, under the data and the model that it is of."""
+    spec = sha256_of(made.provenance.settings["spec"])
+    payload = {"artifacts": {"backtest": store.put(_text(made.to_dict()))}, "data": made.provenance.data, "spec": spec}
+    store.append(BACKTEST, "mmm", payload, actor)
+
+
+def load_backtest(store: "Store", fit: "Posterior") -> Json | None:
+    """What the last backtest of a fit's data and model found (`Backtest.to_dict`), or ``None``."""
+    wanted = (fit.provenance.data, sha256_of(fit.spec.to_dict()))
+    for event in reversed(store.events(kind=BACKTEST)):
+        if (event.payload["data"], event.payload["spec"]) == wanted:
+            return _json(store, event.payload["artifacts"]["backtest"])
+    return None
+
+
+def save_validation(store: "Store", made: "Validation", actor: str) -> None:
+    """Keep what a validation found, under the fit that it is of."""
+    artifacts = {"validation": store.put(_text(made.to_dict()))}
+    payload = {"artifacts": artifacts, "fit": made.provenance.parents[0], "verdict": made.verdict}
+    store.append(VALIDATION, "mmm", payload, actor)
+
+
+def load_validation(store: "Store", fit: "Posterior") -> Json | None:
+    """What the last validation of a fit found (`Validation.to_dict`), or ``None``."""
+    for event in reversed(store.events(kind=VALIDATION)):
+        if event.payload["fit"] == fit.provenance.sha256:
+            return _json(store, event.payload["artifacts"]["validation"])
+    return None
+
+
+def _text(value: Json) -> bytes:
+    return canonical_json(finite(value)).encode()
+
+
+def _json(store: "Store", digest: str) -> Json:
+    found: Json = json.loads(store.get(digest))
+    return found
 
 
 def _plain(conflict: "Conflict") -> Json:

@@ -347,7 +347,7 @@ class Study:
     def validate(
         self, *, origins: int = 26, refits: int = 0, seed: int = 0, progress: ProgressCallback | None = None
     ) -> "Validation":
-        """Judge the last fit: predictions, errors, what the data taught, and a verdict in words.
+        """Judge the last fit: predictions, errors, what the data taught, its backtest, a verdict in words; keep it.
 
         Args:
             origins: How many of the last periods are predicted from those before them.
@@ -361,10 +361,23 @@ class Study:
         """
         from theodolite import validating
 
-        lifts = [item.lift for item in self.evidence()[0]]
-        return validating.validated(
-            self.fitted().best, self.panel, lifts, origins=origins, refits=refits, seed=seed, progress=progress
+        lifts, fitted = [item.lift for item in self.evidence()[0]], self.fitted()
+        made = validating.validated(
+            fitted.best,
+            self.panel,
+            lifts,
+            besides=validating.besides(fitted, results.load_backtest(self.store, fitted.best)),
+            origins=origins,
+            refits=refits,
+            seed=seed,
+            progress=progress,
         )
+        results.save_validation(self.store, made, self.actor)
+        return made
+
+    def validation(self) -> Json | None:
+        """What the last validation of the last fit found (`Validation.to_dict`), or ``None``."""
+        return results.load_validation(self.store, self.fitted().best)
 
     def backtest(
         self,
@@ -376,7 +389,7 @@ class Study:
         jobs: int | None = None,
         progress: ProgressCallback | None = None,
     ) -> "Backtest":
-        """Predict the last stretches of the data from what came before them; no fit is needed, none is kept.
+        """Predict the last stretches of the data from what came before them; no fit is needed, and scores are kept.
 
         Args:
             horizon: Periods that each fold predicts; a quarter of a year by default.
@@ -392,7 +405,7 @@ class Study:
         from measurement.validation.backtest import backtest
 
         lifts = [item.lift for item in self.evidence()[0]]
-        return backtest(
+        made = backtest(
             self.panel,
             self.spec,
             lifts,
@@ -403,6 +416,8 @@ class Study:
             n_jobs=jobs,
             progress=progress,
         )
+        results.save_backtest(self.store, made, self.actor)
+        return made
 
     def compare(
         self,

@@ -1,4 +1,4 @@
-"""Validation of a study's last fit: which tests are inside it, and how the past is fitted anew."""
+"""Validation of a study's last fit: which tests are in it, what else is known of it, how the past is fitted anew."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,31 @@ if TYPE_CHECKING:
     from measurement.lift import Lift
     from measurement.mmm import Posterior
     from measurement.panel import Panel
+    from measurement.typing import Json
     from measurement.validation.validate import Validation
+    from measurement.validation.verdict import Reason
+    from theodolite.results import Fitted
+
+
+def besides(fitted: "Fitted", backtest: "Json | None") -> "list[Reason]":
+    """Reasons from outside the fit: tests that contradict it, and its last backtest.
+
+    Args:
+        fitted: The study's last fit.
+        backtest: `measurement.validation.backtested.Backtest.to_dict` of the same model and data, where there is one.
+    """
+    from measurement.validation.backtest_reasons import NOT_YET, backtest_reasons
+    from measurement.validation.verdict import Reason
+
+    found = [NOT_YET] if backtest is None else backtest_reasons(backtest)
+    for conflict in fitted.conflicts:
+        if conflict.withholds:
+            names = ", ".join(f"'{name}'" for name in conflict.channels)
+            advice = (
+                f"look at the test and at `demand_driven` of {names}; its recommended number is withheld until then"
+            )
+            found.append(Reason("care", "conflict with a test", conflict.in_words(), advice, 15.0))
+    return found
 
 
 def validated(
@@ -17,6 +41,7 @@ def validated(
     panel: "Panel",
     lifts: "Sequence[Lift]",
     *,
+    besides: "Sequence[Reason]" = (),
     origins: int,
     refits: int,
     seed: int,
@@ -52,6 +77,7 @@ def validated(
         post,
         panel,
         inside,
+        besides=besides,
         origins=origins,
         refit=refit if refits else None,
         refits=refits,

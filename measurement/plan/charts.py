@@ -146,7 +146,7 @@ def against_plan(frame: pd.DataFrame, money: pd.DataFrame, kpi: str, currency: s
     legend = alt.Legend(orient="top")
     names = {"median": "Promised", "low": "Low", "high": "High", "actual": "Came"}
     tips = [alt.Tooltip("date:T", title="Period"), *_tips({}, names)]
-    days = alt.X("date:T", title=None, axis=alt.Axis(format="%-d %b %Y", labelOverlap=True, tickCount=7))
+    days = alt.X("date:T", title=None, axis=alt.Axis(format="%-d %b %y", labelOverlap=True, labelSeparation=8))
     base = alt.Chart(frame, width=680, height=240).encode(x=days)
     y = alt.Y("low:Q", title=_one_line(kpi), axis=alt.Axis(format="~s"), scale=alt.Scale(zero=False))
     came = frame[frame["actual"].notna()]

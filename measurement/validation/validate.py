@@ -102,6 +102,7 @@ def validate(
     panel: Panel,
     lifts: Sequence[Lift] = (),
     *,
+    besides: Sequence[Reason] = (),
     origins: int = 26,
     horizon: int = 4,
     refit: Refit | None = None,
@@ -115,6 +116,7 @@ def validate(
         post: The fit.
         panel: Its panel.
         lifts: The lift tests that are inside the fit, for the sensitivity to them.
+        besides: What is known of the model from elsewhere: its backtest, tests that contradict it.
         origins: Leave-future-out: how many of the last periods are predicted.
         horizon: How many periods ahead its joint density reaches.
         refit: Fits the periods before an origin anew where the weights fail.
@@ -149,6 +151,7 @@ def validate(
             *residual_reasons(errors, panel),
             *prediction_reasons(left_out, ahead, fit, panel),
             *channel_reasons(learnt, felt, panel),
+            *besides,
         ]
     )
     return Validation(

@@ -430,9 +430,49 @@ def test_sections_follow_the_readers() -> None:
         "curves",
         "where",
     ]
-    assert [s.id for s in page.sections if s.reader == "check"] == ["fit", "convergence", "data", "provenance"]
+    assert [s.id for s in page.sections if s.reader == "check"] == [
+        "verdict",
+        "fit",
+        "convergence",
+        "data",
+        "provenance",
+    ]
 
 
 def test_what_made_the_report_is_in_it() -> None:
     text = Words(render(usual())).text
     assert all(part in text for part in ("ff" * 32, "ee" * 32, "data:abc", "theodolite 0.1"))
+
+
+# -- the verdict, and effects over time --------------------------------------------------------------------------------
+
+
+def judged(verdict: str, *reasons: dict[str, Any]) -> dict[str, Any]:
+    ahead = {"coverage_90": 0.88, "origins": 26}
+    return {
+        "verdict": verdict,
+        "reasons": list(reasons),
+        "leave_one_out": {"coverage_90": 0.91},
+        "leave_future_out": ahead,
+    }
+
+
+def test_the_verdict_is_told_with_its_reasons_and_what_to_do() -> None:
+    reason = {"level": "care", "topic": "trend", "words": "the trend bends <b>", "advice": "set it", "weight": 3.0}
+    page = compose(material(validation=judged("usable with care", reason)))
+    text = Words(render(page)).text
+    for words in ("Usable with care: its numbers stand", "The trend bends <b>", "Set it", "88", "91"):
+        assert words in text
+    assert "Good: nothing was found" in Words(render(compose(material(validation=judged("good"))))).text
+    assert "Do not use it yet" in Words(render(compose(material(validation=judged("do not use", reason))))).text
+    assert "Run theodolite mmm validate" in plain(section(usual(), "verdict").lead)
+
+
+def test_effects_that_change_are_drawn_and_others_are_not() -> None:
+    assert not [found for found in usual().sections if found.id == "over-time"]
+    ends = {f"{name}_{end}": 1.0 for name in ("relative", "iroas") for end in ("low", "median", "high")}
+    rows = [{"channel": "tv", "quarter": day} | ends for day in pd.date_range("2024-01-01", periods=3, freq="91D")]
+    made = material(frames=replace(frames(CHANNELS), over_time=pd.DataFrame(rows)))
+    found = section(compose(made), "over-time")
+    assert "effect of tv change slowly" in plain(found.lead)
+    assert any(isinstance(block, ChartBlock) for block in found.blocks)

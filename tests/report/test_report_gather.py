@@ -32,6 +32,9 @@ class Small:
     def fitted(self) -> Fitted:
         return self.last_fit
 
+    def validation(self) -> None:
+        return None
+
     def view(self) -> View:
         return self.last_view
 

@@ -1,14 +1,17 @@
 """The backtest on the command line: what is printed, what is drawn, what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from theodolite import results, validating
 from theodolite.study import Study
 
 
-def test_a_backtest_prints_scores_folds_and_a_verdict(run, fitted_workspace: Path, tmp_path: Path) -> None:
-    head, drawn = Study.open(fitted_workspace).head, tmp_path / "folds.svg"
-    options = ("mmm", "backtest", "-w", fitted_workspace, "--horizon", 6, "--folds", 2, "--jobs", 1)
+def test_a_backtest_prints_scores_folds_and_a_verdict(run, workspace: Path, tmp_path: Path) -> None:
+    study, drawn = Study.open(workspace), tmp_path / "folds.svg"
+    options = ("mmm", "backtest", "-w", workspace, "--horizon", 6, "--folds", 2, "--jobs", 1)
+    assert results.load_backtest(study.store, study.fitted().best) is None
     said = run(*options, "--chart", drawn)
     assert said.code == 0
     for words in (
@@ -25,7 +28,12 @@ def test_a_backtest_prints_scores_folds_and_a_verdict(run, fitted_workspace: Pat
     plain = json.loads(run(*options, "--json").out)
     assert [fold["history"] for fold in plain["folds"]] == [68, 74]
     assert f"{plain['scores']['periods']['model']['wmape']['value']:.1%}" in said.out
-    assert Study.open(fitted_workspace).head == head, "nothing is written to the store"
+    kept = results.load_backtest(study.store, study.fitted().best)
+    assert kept == plain | {"seconds": kept["seconds"], "folds": kept["folds"]}, "it is kept for the verdict"
+    other = replace(study.fitted().best, spec=study.spec.model_copy(update={"trend": "none"}))
+    assert results.load_backtest(study.store, other) is None, "a backtest of another model says nothing of this one"
+    reasons = validating.besides(study.fitted(), kept)
+    assert all("backtest of 2 folds" in reason.words for reason in reasons)
 
 
 def test_what_the_data_do_not_hold_is_refused(run, fitted_workspace: Path) -> None:

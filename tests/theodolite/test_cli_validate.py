@@ -1,8 +1,11 @@
 """`theodolite mmm validate` as a user meets it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from calibration import Conflict
+from theodolite import validating
 from theodolite.study import Study
 
 
@@ -19,6 +22,18 @@ def test_a_fit_that_did_not_converge_is_refused_first_and_ends_with_one(run, wor
     assert all(row["tests"] is not None for row in found["sensitivity"])
     again = Study.open(workspace).validate(origins=6)
     assert json.loads(json.dumps(again.to_dict())) == found
+    assert Study.open(workspace).validation() == found, "it is kept for the report"
+    assert found["reasons"][-1]["topic"] == "backtest"
+    assert "`theodolite mmm backtest`" in found["reasons"][-1]["advice"]
+
+
+def test_a_test_that_contradicts_the_model_is_a_reason(workspace: Path) -> None:
+    fitted = Study.open(workspace).fitted()
+    conflict = Conflict("dark-1", ("tv",), 0.001, "conflict")
+    (reason,) = validating.besides(replace(fitted, conflicts=(conflict, replace(conflict, verdict="agrees"))), None)[1:]
+    assert (reason.level, reason.topic) == ("care", "conflict with a test")
+    assert "'dark-1' contradicts the model" in reason.words
+    assert "'tv'" in reason.advice
 
 
 def test_people_read_the_verdict_the_reasons_and_what_to_do(run, workspace: Path, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from measurement.plan.deviation import Deviation, Met
     from theodolite.plan_records import PlanOfRecord
 
+SHOWN_GEOS = 12
+
 
 def recorded(plan: "PlanOfRecord | None") -> None:
     """That a plan was frozen, and how to hold it against what comes; nothing where none was."""
@@ -45,8 +47,12 @@ def against(plan: "PlanOfRecord", found: "Deviation", period: str) -> None:
     columns = ["channel", f"planned ({found.currency})", "spent", "difference", "", f"so the {found.kpi} differs by"]
     output.table(f"Money in the {found.came} {period}s that have come", columns, rows)
     if len(found.geos) > 1:
-        rows = [[each.what, span(each.predicted), *_met(each)] for each in found.geos]
-        output.table("By geo", ["geo", f"promised {found.kpi}", "came", "difference", ""], rows)
+        far = sorted(found.geos, key=lambda each: -abs(each.share or 0.0))
+        rows = [[each.what, span(each.predicted), *_met(each)] for each in far[:SHOWN_GEOS]]
+        columns = ["geo", f"promised {found.kpi}", "came", "difference", ""]
+        output.table("By geo, the largest differences first", columns, rows)
+        if len(far) > SHOWN_GEOS:
+            output.say(f"{len(far) - SHOWN_GEOS} geos with smaller differences are in --json.")
     total, whole = found.total, len(found.periods)
     came = f"{found.came} of {whole} {period}s have come"
     output.say(f"{came}: {total.actual:,.0f} {found.kpi}, {span(total.predicted)} promised.")

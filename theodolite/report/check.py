@@ -2,6 +2,7 @@
 
 from measurement import charts
 from measurement.errors import Problem
+from theodolite.report import verdict
 from theodolite.report.material import Material
 from theodolite.report.page import (
     Block,
@@ -28,7 +29,7 @@ LEVELS: dict[str, tuple[str, Tone]] = {
 
 def sections(material: Material) -> tuple[Section, ...]:
     """The sections for those who check."""
-    return (_fit(material), _convergence(material), _data(material), _provenance(material))
+    return (verdict.section(material), _fit(material), _convergence(material), _data(material), _provenance(material))
 
 
 def _fit(m: Material) -> Section:

@@ -40,6 +40,9 @@ class Reportable(Protocol):
     def fitted(self) -> "Fitted":
         """Its last fit."""
 
+    def validation(self) -> Json | None:
+        """What the last validation of the last fit found."""
+
     def view(self) -> "View":
         """Its last unified view."""
 
@@ -149,6 +152,7 @@ class Material:
         credit_window: First and last day of the journeys, in words.
         journeys: What the journeys are like; ``None`` without journeys, or where they have changed since the run.
         problems: Remarks on the data, journeys included.
+        validation: What the last validation of the fit found (`Validation.to_dict`); ``None`` where there is none.
         head: Hash of the newest event in the store.
         truth: True iROAS per channel, where known.
     """
@@ -174,6 +178,7 @@ class Material:
     credit_window: str = ""
     journeys: "Journeys | None" = None
     problems: Sequence[Problem] = ()
+    validation: Json | None = None
     head: str | None = None
     truth: Mapping[str, float] = field(default_factory=dict)
 
@@ -242,6 +247,7 @@ def gather(study: Reportable, truth: Mapping[str, float] | None = None) -> Mater
         credit_window=_window(attribution),
         journeys=None if attribution is None else _journeys(study, attribution),
         problems=study.check(),
+        validation=study.validation(),
         head=study.head,
         truth=dict(truth or {}),
     )

@@ -25,6 +25,7 @@ def sections(material: Material) -> tuple[Section, ...]:
         *compare.sections(material),
         *journeys.sections(material.journeys),
         _curves(material),
+        *_over_time(material),
         _where(material),
     )
 
@@ -99,6 +100,24 @@ def _curves(m: Material) -> Section:
         "brings."
     )
     return Section("curves", "What more or less spend would bring", "understand", lead=lead, blocks=(chart, fold))
+
+
+def _over_time(m: Material) -> tuple[Section, ...]:
+    """How effects changed, of channels that the model lets change; none otherwise."""
+    frame = m.frames.over_time
+    names = list(dict.fromkeys(frame["channel"]))
+    if not names:
+        return ()
+    chart = ChartBlock(
+        drawn.effect_over_time(frame).to_dict(validate=False),
+        title="The effect of the same spend, quarter by quarter",
+        caption="1 is the channel's average over the data; the band is the 90 % interval. Where it holds 1 "
+        f"throughout, nothing shows that the effect has changed.{m.caveat}",
+        height=40 + 200 * -(-len(names) // 3),
+        file="effect-over-time.csv",
+    )
+    lead = f"The model lets the effect of {listed(names)} change slowly. Read older results of these with that in mind."
+    return (Section("over-time", "How effects changed", "understand", lead=lead, blocks=(chart,)),)
 
 
 def _where(m: Material) -> Section:
