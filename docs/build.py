@@ -38,6 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "paths.md",
         "warehouse.md",
         "keep-a-study-safe.md",
+        "ask-by-model.md",
         "pymc.md",
     ),
     "Explanation": ("worlds.md", "math_*.md"),

@@ -39,6 +39,7 @@ OWNERS = {
         "attribution/paths*.py",
         "attribution/path_store.py",
     ),
+    "mcp": ("theodolite/mcp.py",),
     "psycopg": ("measurement/store/postgres.py",),
     "typer": ("theodolite/cli/*",),
     "rich": ("theodolite/cli/*",),

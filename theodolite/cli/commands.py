@@ -201,6 +201,26 @@ def report(
 
 
 @app.command()
+def mcp(
+    workspace: Workspace = HERE,
+    role: Annotated[
+        str, typer.Option(metavar="ROLE", help="viewer reads; editor may also fit; approver may also decide.")
+    ] = "viewer",
+    by: Annotated[str, typer.Option("--by", help="Who acts; the store records the name.")] = "mcp",
+) -> None:
+    """Serve the study to a language model over standard input and output (MCP)."""
+    from measurement.errors import DataError, shown
+
+    if role not in ("viewer", "editor", "approver"):
+        raise DataError(f"--role is viewer, editor or approver, not '{shown(role)}'")
+    try:
+        from theodolite.mcp import serve
+    except ModuleNotFoundError:
+        raise DataError("this needs the extra: pip install 'theodolite[mcp]'") from None
+    serve(workspace, role, by)  # type: ignore[arg-type]  # one of the three, see above
+
+
+@app.command()
 def doctor(workspace: Workspace = HERE, json: AsJson = False) -> None:
     """Check the installation and, in a workspace, its store."""
     from theodolite.cli import output
