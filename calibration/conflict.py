@@ -23,6 +23,7 @@ from scipy import stats
 
 from calibration.second_reading import Reading
 from measurement.lift import Lift
+from measurement.mmm.lifts import joint_errors
 from measurement.psis import TRUSTED, smoothed
 from measurement.typing import Floats, Json
 
@@ -145,6 +146,28 @@ def log_likelihood(lift: Lift, delta: Floats, spread: Floats | float = 0.0) -> F
     return np.asarray(stats.t.logpdf(_standardised(lift, delta, spread), DEGREES) - np.log(scale))
 
 
+def joint_log_likelihood(
+    lifts: Sequence[Lift], deltas: Sequence[Floats], spreads: Sequence[Floats | float], correlation: Floats
+) -> Floats:
+    """Log density of the results of all cells of one test for each draw, shape (draws,), but for a constant.
+
+    Args:
+        lifts: The cells, or one test.
+        deltas: Per cell, its simulated outcome change, (draws,).
+        spreads: Per cell, further sd between tests, KPI units.
+        correlation: Of the cells' errors, shape (cells, cells).
+    """
+    if len(lifts) == 1:
+        return log_likelihood(lifts[0], deltas[0], spreads[0])
+    own = np.array([lift.std_error for lift in lifts])
+    extra = [(lift.relative_sd * d) ** 2 + np.square(s) for lift, d, s in zip(lifts, deltas, spreads, strict=True)]
+    covariance = correlation * np.outer(own, own) + np.stack(extra, axis=-1)[..., None] * np.eye(len(lifts))
+    off = np.stack([lift.outcome_change - d for lift, d in zip(lifts, deltas, strict=True)], axis=-1)
+    square = np.einsum("di,di->d", off, np.linalg.solve(covariance, off[..., None])[..., 0])
+    log_det = np.linalg.slogdet(covariance)[1]
+    return np.asarray(-0.5 * log_det - (DEGREES + len(lifts)) / 2 * np.log1p(square / DEGREES))
+
+
 def judge(
     lifts: Sequence[Lift],
     sibling: Sequence[Floats],
@@ -161,7 +184,8 @@ def judge(
     Args:
         lifts: The tests.
         sibling: Per test, its outcome change simulated by the draws of the fit without any test, each (draws,).
-        calibrated: The same by the fit with all tests; may be ``None`` for a single test.
+        calibrated: The same by the fit with all tests; may be ``None`` for a single test. A test is left out with all
+            of its cells.
         iroas: The sibling's iROAS, shape (draws, channels).
         channels: Names of these channels.
         spread: Per test, the calibrated fit's sd between tests of a channel, KPI units.
@@ -169,11 +193,19 @@ def judge(
         readings: Per test, what the panel's own sales say of it, where they were read again.
     """
     against = disagreements(lifts, sibling, iroas, channels)
+    spreads: Sequence[Floats | float] = [0.0] * len(lifts) if spread is None else spread
+    hanging = joint_errors(lifts)
+    joint = np.eye(len(lifts)) if hanging is None else hanging[1]
     found = []
     for e, lift in enumerate(lifts):
-        own = 0.0 if spread is None else spread[e]
-        fitted = None if calibrated is None or len(lifts) == 1 else calibrated[e]
-        p, method, khat = _without(e, lift, sibling[e], fitted, own, refit)
+        cells = np.flatnonzero(joint[joint[:, e] > 0][0]).tolist()
+        likelihood = None
+        if calibrated is not None and len(cells) < len(lifts):
+            correlation = np.eye(1) if hanging is None else hanging[0][np.ix_(cells, cells)]
+            likelihood = joint_log_likelihood(
+                [lifts[i] for i in cells], [calibrated[i] for i in cells], [spreads[i] for i in cells], correlation
+            )
+        p, method, khat = _without(e, lift, sibling[e], calibrated, likelihood, spreads[e], refit)
         reading = None if readings is None else readings[e]
         again = None if reading is None else panel_p(lift, sibling[e], reading)
         judged = Conflict(lift.experiment_id, lift.channels, p, "agrees", method, khat, against[e], again)
@@ -205,15 +237,16 @@ def _without(
     e: int,
     lift: Lift,
     sibling: Floats,
-    calibrated: Floats | None,
+    calibrated: Sequence[Floats] | None,
+    likelihood: Floats | None,
     spread: Floats | float,
     refit: Callable[[int], Floats] | None,
 ) -> tuple[float, Literal["sibling", "psis", "refit"], float]:
-    if calibrated is None:
+    if calibrated is None or likelihood is None:
         return predictive_p(lift, sibling), "sibling", math.nan
-    weight, khat = smoothed(-log_likelihood(lift, calibrated, spread))
+    weight, khat = smoothed(-likelihood)
     if khat < TRUSTED:
-        return predictive_p(lift, calibrated, weight, spread), "psis", khat
+        return predictive_p(lift, calibrated[e], weight, spread), "psis", khat
     if refit is not None:
         return predictive_p(lift, refit(e)), "refit", khat
     return predictive_p(lift, sibling), "sibling", khat

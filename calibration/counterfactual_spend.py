@@ -2,7 +2,9 @@
 
 A test's record gives at most totals: the change of spend, or the business-as-usual money. The model needs cells. Where
 the treated geos still spent during the test, the actual pattern is scaled to the total; where they went dark, each
-geo's level before the test is used, moved with the control geos' spend over the window.
+geo's level before the test is used, moved with the control geos' spend over the window. Where a schedule switched the
+treatment on and off, only the periods that were on changed, and those that were off say what is usual. Where only a
+part of the treated geos was tested, the cells are those of the whole geos.
 """
 
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import numpy as np
 
 from measurement.errors import DataError, Problem, shown
 from measurement.panel import Panel
-from measurement.typing import Floats
+from measurement.typing import Bools, Floats
 
 DARK_SHARE = 0.05
 """Actual spend below this share of business as usual counts as dark: its pattern says nothing."""
@@ -29,6 +31,7 @@ class TestSpend:
         counterfactual: Business-as-usual money, same shape.
         expected: What the time before the test and the control geos lead to expect, same shape; all zero when unknown.
         imputed: Whether the total of ``counterfactual`` was worked out and not registered.
+        part: Share of the usual spend that lies in the part of the geos that was tested.
     """
 
     __test__ = False
@@ -37,11 +40,18 @@ class TestSpend:
     counterfactual: Floats
     expected: Floats
     imputed: bool
+    part: float = 1.0
 
     @property
     def delta(self) -> Floats:
         """Actual minus counterfactual money per channel, shape (channels,)."""
         return np.asarray((self.actual - self.counterfactual).sum(axis=(0, 1)))
+
+    @property
+    def of_part(self) -> "TestSpend":
+        """The money of the tested part alone: all of the change, its share of what is usual."""
+        usual = self.part * self.counterfactual
+        return TestSpend(usual + self.actual - self.counterfactual, usual, self.part * self.expected, self.imputed)
 
 
 def expected_spend(
@@ -78,6 +88,8 @@ def spend_of_test(
     *,
     spend_delta: float | None,
     registered: float | None,
+    part: float = 1.0,
+    on: Bools | None = None,
 ) -> TestSpend:
     """Actual and counterfactual spend of a test inside the panel.
 
@@ -89,7 +101,9 @@ def spend_of_test(
         start: First day of the changed spend.
         end: Its last day.
         spend_delta: Actual minus counterfactual money over geos, window and channels, or ``None``.
-        registered: Counterfactual money over the same, or ``None``.
+        registered: Counterfactual money over the same (of the tested part; of the periods that were on), or ``None``.
+        part: Share of the geos' usual spend that lies in the part that was tested.
+        on: Where a schedule had the treatment on, shape (geos, test periods); everywhere where not given.
 
     Raises:
         DataError: Where neither total is given and nothing was spent before the test, or where the spend change is
@@ -97,22 +111,41 @@ def spend_of_test(
     """
     window = panel.window(start, end)
     actual = panel.spend[panel.geo_index(geos)][:, window][:, :, panel.channel_index(channels)]
-    expected = expected_spend(panel, geos, control, channels, start, end)
-    spent = float(actual.sum())
-    if registered is not None:
-        total = registered
+    if on is None:
+        expected = expected_spend(panel, geos, control, channels, start, end)
+        changed = np.ones(actual.shape[:2], dtype=np.bool_)
+    else:
+        expected, changed = between_switches(actual, on), on
+    moved = np.where(changed[..., None], actual, 0.0)
+    spent = float(moved.sum())
+    if registered is not None and (part == 1.0 or spend_delta is None):
+        total = registered / part
     elif spend_delta is not None:
         total = spent - spend_delta
     elif expected.sum() > 0:
-        return TestSpend(actual, expected, expected, imputed=True)
+        return TestSpend(actual, np.where(changed[..., None], expected, actual), expected, True, part)
     else:
         raise DataError(
             [_problem("spend_delta", "is needed: the panel holds no spend before the test to work it out from")]
         )
     if total < -0.02 * max(spent, abs(spend_delta or 0.0)):
         raise DataError([_problem("spend_delta", _too_large(spend_delta, spent, panel.currency))])
-    pattern = _pattern(actual, expected, total)
-    return TestSpend(actual, pattern * (max(total, 0.0) / pattern.sum()), expected, imputed=registered is None)
+    # What was spent while a schedule had the treatment on is the treatment, and says nothing of what is usual.
+    pattern = _pattern(moved if on is None else np.zeros_like(moved), expected, total) * changed[..., None]
+    usual = pattern * (max(total, 0.0) / pattern.sum())
+    return TestSpend(actual, np.where(changed[..., None], usual, actual), expected, registered is None, part)
+
+
+def between_switches(actual: Floats, on: Bools) -> Floats:
+    """Usual spend where a schedule switched: each geo's mean while it was off, and the actual one there.
+
+    Args:
+        actual: Money spent, shape (geos, periods, channels).
+        on: Where the treatment was on, shape (geos, periods).
+    """
+    off = ~on[..., None]
+    mean = (actual * off).sum(axis=1, keepdims=True) / np.maximum(off.sum(axis=1, keepdims=True), 1)
+    return np.asarray(np.where(off, actual, mean))
 
 
 def off_panel_spend(periods: int, counterfactual: float, spend_delta: float, shares: Floats) -> tuple[Floats, Floats]:

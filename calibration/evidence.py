@@ -12,15 +12,15 @@ from datetime import date
 import numpy as np
 
 from calibration.counterfactual_spend import contradictions, off_panel_spend, spend_of_test
-from calibration.estimand import of, outcome_change, said
-from calibration.widening import DRIFT, GRADE_SD, YEAR, Step, default_grade, waterfall
-from experiments.records import Experiment, Grade, place, resolved
-from measurement.errors import DataError, Problem, refuse, shown
+from calibration.estimand import of, outcome_change, said, standard_error
+from calibration.widening import DRIFT, GRADE_SD, YEAR, Step, default_grade, excess_of, waterfall
+from experiments.records import Experiment, Grade, place, resolved, schedules
+from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
 from measurement.estimate import Estimate
 from measurement.lift import Lift
 from measurement.panel import Panel
 from measurement.periods import expected_dates
-from measurement.typing import Floats, Json
+from measurement.typing import Bools, Floats, Json
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,9 @@ class Evidence:
             "age_years": self.age,
             "spend_delta": self.spend_delta.tolist(),
             "counterfactual_imputed": self.lift.imputed,
+            "geo_share": self.lift.part,
+            "cell_of": self.lift.cell_of,
+            "correlations": [list(pair) for pair in self.lift.correlations],
             "waterfall": [{"step": s.name, "std_error": s.std_error, "reason": s.reason} for s in self.steps],
             "problems": [str(problem) for problem in self.problems],
         }
@@ -77,7 +80,6 @@ def gather(
     aliases: Mapping[str, str] | None = None,
     *,
     as_of: date | None = None,
-    placebo_excess: Mapping[str, float] | None = None,
     drift: float = DRIFT,
 ) -> tuple[tuple[Evidence, ...], tuple[Problem, ...]]:
     """Turn every test that has a result into evidence.
@@ -88,7 +90,6 @@ def gather(
         panel: The study's panel.
         aliases: Other names of its channels, alias to channel.
         as_of: Date that ages are counted to; the panel's last period by default.
-        placebo_excess: Per test id, further standard error (KPI units) that placebo runs showed at analysis time.
         drift: Relative sd per square root of a year of age.
 
     Returns:
@@ -98,16 +99,15 @@ def gather(
         DataError: With the errors of all records: tests that cannot be placed, contradictory spend.
     """
     placed = place([e for e in experiments if e.has_result], panel, aliases or {})
-    refuse(placed)
+    refuse([*placed, *_unknown_cells(experiments)])
     reasons = [(e, _left_out(e, panel)) for e in experiments]
     notes = [of(e, Problem(f"left out: {reason}", level="note", code="left-out")) for e, reason in reasons if reason]
     used = [e for e, reason in reasons if not reason]
     found: list[Evidence] = []
     errors: list[Problem] = []
     for experiment in used:
-        excess = (placebo_excess or {}).get(experiment.experiment_id, 0.0)
         try:
-            found.append(_evidence(experiment, panel, aliases or {}, as_of, excess, drift))
+            found.append(_evidence(experiment, panel, aliases or {}, as_of, drift))
         except DataError as error:
             errors += error.problems
     refuse(errors)
@@ -120,7 +120,6 @@ def to_evidence(
     aliases: Mapping[str, str] | None = None,
     *,
     as_of: date | None = None,
-    placebo_excess: float = 0.0,
     drift: float = DRIFT,
 ) -> Evidence:
     """Turn one test with a result into evidence; arguments as in `gather`.
@@ -132,7 +131,7 @@ def to_evidence(
     reason = _left_out(experiment, panel)
     if reason:
         raise DataError([of(experiment, Problem(f"cannot be used: {reason}", code="left-out"))])
-    return _evidence(experiment, panel, aliases or {}, as_of, placebo_excess, drift)
+    return _evidence(experiment, panel, aliases or {}, as_of, drift)
 
 
 def to_lift(
@@ -147,7 +146,6 @@ def _evidence(
     panel: Panel,
     aliases: Mapping[str, str],
     as_of: date | None,
-    placebo_excess: float,
     drift: float,
 ) -> Evidence:
     experiment = resolved(experiment, aliases)
@@ -169,6 +167,7 @@ def _evidence(
     grade: Grade = experiment.grade or default_grade(experiment)
     last = as_of or panel.dates[-1].astype("datetime64[D]").item()
     age = max((last - experiment.read_out_end).days / YEAR, 0.0)
+    placebo_excess = se * excess_of(standard_error(experiment), experiment.placebo_sd)
     steps = waterfall(change, se, placebo_excess=placebo_excess, grade=grade, age=age, drift=drift)
     lift = replace(
         lift,
@@ -185,7 +184,8 @@ def _evidence(
 
 
 def _inside(experiment: Experiment, panel: Panel, channels: tuple[str, ...]) -> tuple[Lift, Floats, list[Problem]]:
-    geos = experiment.treatment_geos or tuple(pair[0] for pair in experiment.pairs) or panel.geos
+    geos = experiment.treatment_geos or tuple(pair[0] for pair in experiment.pairs)
+    geos = geos or tuple(dict.fromkeys(block.geo for block in experiment.schedule if block.geo)) or panel.geos
     try:
         spend = spend_of_test(
             panel,
@@ -196,20 +196,37 @@ def _inside(experiment: Experiment, panel: Panel, channels: tuple[str, ...]) -> 
             experiment.end_date,
             spend_delta=experiment.spend_delta,
             registered=experiment.counterfactual_spend,
+            part=experiment.geo_share,
+            on=on_periods(experiment, geos, panel) if experiment.schedule else None,
         )
     except DataError as error:
         raise DataError([of(experiment, problem) for problem in error.problems]) from None
     go_dark = experiment.method == "go_dark"
-    found = contradictions(spend, go_dark, experiment.spend_delta, panel.currency)
+    found = contradictions(spend.of_part, go_dark, experiment.spend_delta, panel.currency)
     problems = [of(experiment, problem) for problem in found]
     refuse(problems)
     if spend.imputed:
         note = "was not registered; it is imputed"
         problems.append(said(experiment, "counterfactual_spend", note, "note", code="imputed"))
     read_out = panel.window(experiment.start_date, experiment.read_out_end)
-    lift = _lift(experiment, channels, geos, spend.counterfactual)
+    lift = replace(_lift(experiment, channels, geos, spend.counterfactual), part=experiment.geo_share)
     after = read_out.stop - read_out.start - spend.counterfactual.shape[1]
     return replace(lift, cooldown_periods=after, imputed=spend.imputed), spend.delta, problems
+
+
+def on_periods(experiment: Experiment, geos: tuple[str, ...], panel: Panel) -> Bools:
+    """Where a schedule had the treatment on in the test's own periods, shape (geos, test periods).
+
+    Periods that no block holds whole count as off, as the analysis leaves them out.
+    """
+    by_market = schedules.markets(experiment.schedule)
+    window = panel.window(experiment.start_date, experiment.end_date)
+    rows = []
+    for geo in geos:
+        blocks = by_market.get(geo) or by_market.get("", ())
+        block = schedules.laid(panel, blocks)[window]
+        rows.append([i >= 0 and blocks[i].on for i in block.tolist()])
+    return np.array(rows, dtype=np.bool_)
 
 
 def _outside(experiment: Experiment, panel: Panel, channels: tuple[str, ...]) -> tuple[Lift, Floats, list[Problem]]:
@@ -248,14 +265,28 @@ def _lift(experiment: Experiment, channels: tuple[str, ...], geos: tuple[str, ..
         std_error=math.nan,
         relative_sd=math.nan,
         counterfactual_spend=usual,
+        cell_of=experiment.cell_of or "",
+        correlations=experiment.correlations,
     )
+
+
+def _unknown_cells(experiments: Sequence[Experiment]) -> list[Problem]:
+    """Cells that correlations name and nobody knows."""
+    known = {e.experiment_id: e.cell_of for e in experiments}
+    return [
+        said(e, "correlations", f"name '{shown(name)}', which is no cell of its test{did_you_mean(name, known)}")
+        for e in experiments
+        for name, _ in e.correlations
+        if name not in known or known[name] != e.cell_of
+    ]
 
 
 def _observed(lift: Lift, panel: Panel) -> float | None:
     """What the treated geos sold during the read-out, KPI units; unknown outside the panel."""
     if lift.off_panel:
         return None
-    return float(panel.outcome[panel.geo_index(lift.geos), panel.window(lift.start, lift.cooldown_end)].sum())
+    sold = panel.outcome[panel.geo_index(lift.geos), panel.window(lift.start, lift.cooldown_end)]
+    return lift.part * float(sold.sum())
 
 
 def _left_out(experiment: Experiment, panel: Panel) -> str:

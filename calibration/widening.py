@@ -31,6 +31,11 @@ def default_grade(experiment: Experiment) -> Grade:
     return "B" if experiment.preregistered else "C"
 
 
+def excess_of(std_error: float, placebo_sd: float | None) -> float:
+    """Further standard deviation that placebo runs showed, as a multiple of the reported standard error."""
+    return 0.0 if placebo_sd is None else math.sqrt(max((placebo_sd / std_error) ** 2 - 1.0, 0.0))
+
+
 def waterfall(
     outcome_change: float, std_error: float, *, placebo_excess: float, grade: str, age: float, drift: float = DRIFT
 ) -> tuple[Step, ...]:

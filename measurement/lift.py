@@ -35,6 +35,10 @@ class Lift:
         carry_in: What came before the window: the panel's own history, or the counterfactual for ever, or nothing.
         cooldown_periods: Read-out periods after ``end``.
         imputed: Whether the counterfactual spend was imputed and not registered.
+        part: Share of the treated geos that the test took place in, by usual spend; the counterfactual is that of the
+            whole geos, and the change of spend and of outcome that of the part.
+        cell_of: The test whose cell this is; cells of one test have one joint error.
+        correlations: Of its error with those of other cells, (id, correlation).
     """
 
     experiment_id: str
@@ -52,6 +56,9 @@ class Lift:
     carry_in: CarryIn = "panel"
     cooldown_periods: int = 0
     imputed: bool = False
+    part: float = 1.0
+    cell_of: str = ""
+    correlations: tuple[tuple[str, float], ...] = ()
 
     @property
     def off_panel(self) -> bool:

@@ -43,6 +43,16 @@ class CellResults:
         error = np.sqrt(np.diag(self.covariance))
         return np.asarray(self.covariance / np.outer(error, error))
 
+    def to_records(self) -> list[Experiment]:
+        """Each cell's design with its result and its correlations, ready to be imported as evidence."""
+        ids, correlation = [result.experiment.experiment_id for result in self.results], self.correlation
+        return [
+            result.to_record().model_copy(
+                update={"correlations": tuple((ids[j], float(correlation[i, j])) for j in range(len(ids)) if j != i)}
+            )
+            for i, result in enumerate(self.results)
+        ]
+
     def to_dict(self) -> Json:
         """As plain JSON values."""
         return {

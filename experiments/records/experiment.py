@@ -62,6 +62,9 @@ class Experiment(BaseModel):
 
     A test with several cells has one record per cell; those that share ``cell_of`` share their control geos, and none
     of them serves another as a control. ``allocation`` is the planned share of users in treatment (user-level tests).
+    ``correlations`` says how the error of its estimate hangs together with those of other cells, by their ids.
+    ``geo_share`` is below 1 where only a part of the treated geos was tested: that part's share of their usual spend.
+    ``placebo_sd`` is the spread of placebo runs of the same analysis, in the unit of the estimate.
     ``schedule`` holds the blocks of a switchback or on-off test, one for each draw (neighbours of one state stay two
     blocks); ``burn_in`` is the number of periods dropped at the start of each block.
     """
@@ -93,6 +96,9 @@ class Experiment(BaseModel):
     pairs: tuple[tuple[str, str], ...] = ()
     assignment: Assignment | None = None
     cell_of: str | None = None
+    correlations: tuple[tuple[str, float], ...] = ()
+    geo_share: float = 1.0
+    placebo_sd: float | None = None
     allocation: float | None = None
     schedule: tuple[Block, ...] = ()
     burn_in: int | None = None

@@ -36,8 +36,10 @@ NUMBERS = (
     "counterfactual_spend",
     "market_share",
     "allocation",
+    "geo_share",
+    "placebo_sd",
 )
-NESTED = ("pairs", "assignment", "schedule")
+NESTED = ("pairs", "assignment", "schedule", "correlations")
 """Fields whose csv cells hold json."""
 LISTS = ("channel", "treatment_geos", "control_geos")
 FLAGS = ("preregistered", "off_panel")
@@ -123,6 +125,21 @@ def _pairs(value: Any) -> Checked:
         return None, f"{_kind(value)}; a list of [treatment geo, control geo] is needed"
     names, wrong = _names([geo for pair in value for geo in pair])
     return (None, wrong) if wrong else (tuple(zip(names[::2], names[1::2], strict=True)), None)
+
+
+def _correlations(value: Any) -> Checked:
+    pairs = list(value.items()) if isinstance(value, dict) else value
+    if not isinstance(pairs, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in pairs):
+        return None, f'{_kind(value)}; an object from the other cell\'s id to a number is needed, such as {{"b": 0.4}}'
+    names, wrong = _names([name for name, _ in pairs])
+    checked = [_number(number) for _, number in pairs]
+    wrong = wrong or next((words for _, words in checked if words), None)
+    if wrong:
+        return None, wrong
+    for number, _ in checked:
+        if not -1 < number < 1:
+            return None, f"found {number:g}; a correlation lies between -1 and 1"
+    return tuple((name, number) for name, (number, _) in zip(names, checked, strict=True)), None
 
 
 def _assignment(value: Any) -> Checked:
@@ -224,6 +241,7 @@ _CHECKS: Mapping[str, Callable[[Any], Checked]] = {
     "channel": _channel,
     "pairs": _pairs,
     "assignment": _assignment,
+    "correlations": _correlations,
     "schedule": _schedule,
     "burn_in": _count,
     "notes": _text(_LONGEST["notes"], True),
@@ -276,6 +294,10 @@ def _drawn(record: Mapping[str, Any]) -> Iterator[Fault]:
             yield "assignment", "the treatment_geos are none of its candidates", "assignment"
     if share is not None and not 0 < share < 1:
         yield "allocation", f"is {share:g}; it is the share of users in treatment, between 0 and 1", "allocation"
+    if record.get("correlations") and not record.get("cell_of"):
+        yield "correlations", "are between the cells of one test, and cell_of names none", "correlations"
+    if any(name == record.get("experiment_id") for name, _ in record.get("correlations", ())):
+        yield "correlations", "name the test itself; they are with the other cells", "correlations"
     yield from schedules.faults(record)
 
 
@@ -304,6 +326,15 @@ def _off_panel(record: Mapping[str, Any]) -> Iterator[Fault]:
     share = record.get("market_share")
     if share is not None and share <= 0:
         yield "market_share", f"is {share:g}; it must be above 0 (1 is a market as large as the panel)", "negative"
+    part = record.get("geo_share", 1.0)
+    if not 0 < part <= 1:
+        yield (
+            "geo_share",
+            f"is {part:g}; it is a share of the treated geos' usual spend, above 0 and at most 1",
+            "share",
+        )
+    elif part < 1 and record.get("off_panel"):
+        yield "geo_share", "is for a part of the panel's geos; a test outside it has a market_share", "off-panel-field"
     if record.get("off_panel"):
         if record.get("counterfactual_spend") is None:
             words = "is missing; a test outside the panel needs its business-as-usual money"
@@ -336,6 +367,9 @@ def _result(record: Mapping[str, Any], given: Set[str], results: bool) -> Iterat
 def _uncertainty(record: Mapping[str, Any], estimate: float | None) -> Iterator[Fault]:
     error, lower, upper = (record.get(name) for name in ("std_error", "ci_lower", "ci_upper"))
     level = record.get("ci_level", CI_LEVEL)
+    placebo = record.get("placebo_sd")
+    if placebo is not None and placebo <= 0:
+        yield "placebo_sd", f"is {placebo:g}; it must be above 0", "std-error"
     if error is not None and error <= 0:
         yield "std_error", f"is {error:g}; it must be above 0", "std-error"
     if not 0 < level < 1:

@@ -12,7 +12,7 @@ import numpy as np
 
 from measurement.errors import DataError
 from measurement.lift import Lift
-from measurement.mmm.lifts import Rows, counterfactual_exposure, delta, rows_of, window_of
+from measurement.mmm.lifts import Rows, counterfactual_exposure, delta, rows_of, tested_exposure, window_of
 from measurement.mmm.posterior import Posterior
 from measurement.mmm.priors import forms_of, kinds_of
 from measurement.mmm.transforms import adstock_weights, in_order, lagged, saturate
@@ -175,10 +175,11 @@ def naive_lift_delta(post: Posterior, panel: Panel, lift: Lift) -> Floats:
     place = window_of(lift, panel)
     other = counterfactual_exposure(lift, panel, post.scales)
     keep = np.zeros(panel.shape[:2])
-    keep[place.geos, place.read_out] = (post.scales.size * post.scales.outcome)[place.geos, None]
+    keep[place.geos, place.read_out] = lift.part * (post.scales.size * post.scales.outcome)[place.geos, None]
+    actual = tested_exposure(lift, panel, other)
     total = np.zeros(post.size)
     for c in range(len(panel.channels)):
-        for exposure, sign in ((panel.exposure, 1.0), (other, -1.0)):
+        for exposure, sign in ((actual, 1.0), (other, -1.0)):
             total += sign * channel_effect(post, exposure, panel.dates, c, lambda e: np.einsum("gt,dgt->d", keep, e))
     return total
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
+from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import gammaln
 
 from measurement.mmm.blocks import Blocks
@@ -43,6 +44,8 @@ class Tests(NamedTuple):
         used: 1 for a test, 0 for padding.
         spread: KPI units of one unit of between-test spread; 0 where a test stands alone.
         group: The group that shares the spread.
+        correlation: Of the tests' errors, shape (tests, tests); ``None`` where no two hang together.
+        joint: 1 where a test (column) is a cell of a joint test (row), or a test of its own, shape (tests, tests).
     """
 
     rows: Rows
@@ -54,6 +57,8 @@ class Tests(NamedTuple):
     used: Any
     spread: Any
     group: Any
+    correlation: Any = None
+    joint: Any = None
 
 
 class Collapsed(NamedTuple):
@@ -199,11 +204,32 @@ def lift_log_density(layout: Layout, data: ModelData, values: dict[str, Any], co
     bias: Any = 0.0
     if layout.groups:
         bias = tests.spread / tests.std_error * values["lift_spread"][tests.group] * values["lift_bias"]
-    scale = jnp.sqrt(1.0 + (tests.relative_sd * effect) ** 2)
-    z = (tests.measured - effect - bias) / scale
+    off = tests.measured - effect - bias
+    extra = (tests.relative_sd * effect) ** 2
+    if tests.correlation is not None:
+        return _jointly(tests, off, extra)
+    scale = jnp.sqrt(1.0 + extra)
+    z = off / scale
     constant = gammaln((LIFT_DF + 1) / 2) - gammaln(LIFT_DF / 2) - 0.5 * jnp.log(LIFT_DF * jnp.pi)
     each = constant - jnp.log(tests.std_error * scale) - (LIFT_DF + 1) / 2 * jnp.log1p(z**2 / LIFT_DF)
     return jnp.asarray((tests.used * each).sum())
+
+
+def _jointly(tests: Tests, off: Array, extra: Array) -> Array:
+    """The same where cells of one test share their controls: a multivariate t for each test.
+
+    Args:
+        tests: The tests.
+        off: Result less effect and bias, in standard errors, shape (tests,).
+        extra: Further variance of each test's own, in standard errors squared.
+    """
+    root = jnp.linalg.cholesky(tests.correlation + jnp.diag(extra))
+    white = solve_triangular(root, off, lower=True)
+    cells = tests.joint.sum(-1)
+    square = tests.joint @ white**2
+    log_root = tests.joint @ (jnp.log(jnp.diag(root)) + jnp.log(tests.std_error))
+    constant = gammaln((LIFT_DF + cells) / 2) - gammaln(LIFT_DF / 2) - cells / 2 * jnp.log(LIFT_DF * jnp.pi)
+    return jnp.asarray((constant - log_root - (LIFT_DF + cells) / 2 * jnp.log1p(square / LIFT_DF)).sum())
 
 
 def log_density_fn(layout: Layout) -> Callable[[Array, ModelData], Array]:

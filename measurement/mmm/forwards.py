@@ -16,7 +16,7 @@ from scipy.stats import weibull_min
 from measurement.lift import Lift
 from measurement.mmm.design_matrix import Design
 from measurement.mmm.effect_size import typical_roi
-from measurement.mmm.lifts import spend_change
+from measurement.mmm.lifts import joint_errors, spend_change
 from measurement.mmm.noise import Noise
 from measurement.mmm.prepare import Prepared
 from measurement.mmm.priors import LIFT_SPREAD, SIGMA
@@ -100,7 +100,7 @@ def forwards(
     change = np.array([_lift_effect(lift, panel, fixed, curves, times, coefficient) for lift in lifts])
     departure = _departures(panel, spec, lifts, values)
     scale = np.hypot([lift.std_error for lift in lifts], np.array([lift.relative_sd for lift in lifts]) * change)
-    results = change + departure + scale * rng.standard_t(LIFT_DF, len(lifts))
+    results = change + departure + _errors(lifts, scale, rng)
     return Drawn(z, values, share, coefficient, linear, demand, outcome, change, departure, results)
 
 
@@ -263,7 +263,9 @@ def _lift_effect(
                 paid > 0, actual[:, changed] / np.where(paid > 0, paid, 1.0), scales.exposure_per_money[c]
             )
             usual[:, changed] = instead * bought
-            size = scales.size[geos]
+            actual = usual + (actual - usual) / lift.part
+            size = lift.part * scales.size[geos]
+            unit = scales.exposure[c] * scales.size[geos][:, None]
             strength, time = coefficient[c, geos], times[c]
         else:
             cut = lift.counterfactual_spend[0, :, j]
@@ -277,10 +279,23 @@ def _lift_effect(
             days = (np.datetime64(lift.start) - panel.dates[0]).astype("timedelta64[D]").astype(int)
             after = np.arange(actual.shape[1]) - RUN_IN + days // int(np.diff(panel.dates[:2])[0].astype(int))
             time = times[c][np.clip(after, 0, len(panel.dates) - 1)]
-        unit = scales.exposure[c] * size[:, None]
+            unit = scales.exposure[c] * size[:, None]
         change = (time * (curves[c](actual / unit) - curves[c](usual / unit)))[:, read].sum(1)
         total += float((strength * change * size).sum() * scales.outcome)
     return total
+
+
+def _errors(lifts: Sequence[Lift], scale: Floats, rng: np.random.Generator) -> Floats:
+    """Errors of the tests' results, KPI units, shape (tests,): Student's t, joint for the cells of one test."""
+    out = scale * rng.standard_t(LIFT_DF, len(lifts))
+    own, hanging = np.array([lift.std_error for lift in lifts]), joint_errors(lifts)
+    if hanging is None:
+        return out
+    for mine in (np.flatnonzero(row) for row in hanging[1] if row.sum() > 1):
+        shared = hanging[0][np.ix_(mine, mine)] * np.outer(own[mine], own[mine])
+        normal = rng.multivariate_normal(np.zeros(mine.size), shared + np.diag(scale[mine] ** 2 - own[mine] ** 2))
+        out[mine] = normal / np.sqrt(rng.chisquare(LIFT_DF) / LIFT_DF)
+    return out
 
 
 def _departures(panel: Panel, spec: Spec, lifts: Sequence[Lift], values: Mapping[str, Floats]) -> Floats:

@@ -19,6 +19,9 @@ from measurement.mmm.transforms import Forms, Kinds, adstock_weights, in_order, 
 from measurement.panel import Panel
 from measurement.typing import Bools, Floats, Ints
 
+CORRELATIONS_AGREE = 0.01
+"""How far two cells may be apart in what they say of their correlation."""
+
 
 class Rows(NamedTuple):
     """The cells of all tests, one row per (test, geo, period, channel).
@@ -91,6 +94,19 @@ def counterfactual_exposure(lift: Lift, panel: Panel, scales: Scales) -> Floats:
     return out
 
 
+def tested_exposure(lift: Lift, panel: Panel, usual: Floats) -> Floats:
+    """The whole panel's exposure with the test, per head of the part that was tested, shape (geos, periods, channels).
+
+    A part of a geo is a small geo of its own: it has the geo's usual exposure per head, and all of the change.
+
+    Args:
+        lift: The test.
+        panel: The data.
+        usual: Exposure without the test (`counterfactual_exposure`).
+    """
+    return panel.exposure if lift.part == 1.0 else np.maximum(usual + (panel.exposure - usual) / lift.part, 0.0)
+
+
 def rows_of(lifts: Sequence[Lift], panel: Panel, scales: Scales, lags: int) -> Rows:
     """The cells of every test, in the order of ``lifts``.
 
@@ -160,6 +176,46 @@ def masked_cells(lifts: Sequence[Lift], panel: Panel) -> Bools:
     return cells
 
 
+def joint_errors(lifts: Sequence[Lift]) -> tuple[Floats, Floats] | None:
+    """How the tests' errors hang together: the cells of one test share their control geos.
+
+    Returns:
+        Their correlation, and 1 where a test (column) belongs to a joint one (row) or stands alone, each of shape
+        (tests, tests), rows that are not needed at the end; ``None`` where no test states a correlation with another.
+
+    Raises:
+        DataError: Where two cells state different correlations, or all of them cannot be true together.
+    """
+    position = {lift.experiment_id: e for e, lift in enumerate(lifts)}
+    out, problems = np.eye(len(lifts)), []
+    for e, lift in enumerate(lifts):
+        for name, value in lift.correlations:
+            other = position.get(name)
+            if other is None:  # that cell is no evidence: its error does not matter
+                continue
+            before = out[e, other]
+            if lifts[other].cell_of != lift.cell_of:
+                problems.append(_unfit(lift, f"is correlated with '{shown(name)}', which is no cell of the same test"))
+            elif before != 0 and abs(before - value) > CORRELATIONS_AGREE:
+                problems.append(_unfit(lift, f"and '{shown(name)}' state different correlations with each other"))
+            out[e, other] = out[other, e] = value
+    if not problems and np.linalg.eigvalsh(out).min() < 1e-6:
+        odd = [lift for lift in lifts if lift.correlations]
+        problems = [_unfit(lift, "has correlations with other cells that cannot all be true together") for lift in odd]
+    if problems:
+        raise DataError(problems)
+    together = (out != 0).sum(0) > 1
+    if not together.any():
+        return None
+    names = [(lift.cell_of, -1) if together[e] else ("", e) for e, lift in enumerate(lifts)]
+    joint = np.array([[name == first for name in names] for first in dict.fromkeys(names)], dtype=np.float64)
+    return out, np.pad(joint, ((0, len(lifts) - len(joint)), (0, 0)))
+
+
+def _unfit(lift: Lift, words: str) -> Problem:
+    return Problem(f"test '{shown(lift.experiment_id)}' {words}", column="correlations", code="correlations")
+
+
 def spend_change(lift: Lift, panel: Panel) -> float:
     """Actual minus counterfactual money over the test."""
     if lift.off_panel:
@@ -172,7 +228,7 @@ def spend_change(lift: Lift, panel: Panel) -> float:
 def _inside(test: int, lift: Lift, panel: Panel, scales: Scales, lags: int) -> Rows:
     place = window_of(lift, panel)
     other = counterfactual_exposure(lift, panel, scales)
-    actual = _windows(panel.exposure, place, lags) / _unit(place, scales)
+    actual = _windows(tested_exposure(lift, panel, other), place, lags) / _unit(place, scales)
     counterfactual = _windows(other, place, lags) / _unit(place, scales)
     g, t, c = actual.shape[:3]
     geo = np.broadcast_to(place.geos[:, None, None], (g, t, c)).ravel()
@@ -181,7 +237,7 @@ def _inside(test: int, lift: Lift, panel: Panel, scales: Scales, lags: int) -> R
         np.broadcast_to(place.channels, (g, t, c)).ravel(),
         geo,
         np.full(g * t * c, test, dtype=np.int64),
-        scales.size[geo] * scales.outcome,
+        lift.part * scales.size[geo] * scales.outcome,
         np.broadcast_to(np.arange(place.read_out.start, place.read_out.stop)[:, None], (g, t, c)).ravel(),
     )
 

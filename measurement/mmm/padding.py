@@ -82,9 +82,13 @@ def padded_tests(tests: Tests, count: int, cells: int) -> Tests:
     channels = _grown(tests.channels, 0, cells)
     channels[len(tests.channels) :, 0] = 1.0  # a half-saturation of 0 would have no logarithm
     members = _grown(_grown(tests.members, 0, count), 1, cells)
-    grown = [_grown(array, 0, count) for array in tests[3:]]
+    grown = [_grown(array, 0, count) for array in tests[3:-2]]
     out = Tests(rows, channels, members, *grown)
-    return out._replace(std_error=np.where(out.used > 0, out.std_error, 1.0))
+    out = out._replace(std_error=np.where(out.used > 0, out.std_error, 1.0))
+    if tests.correlation is None:
+        return out
+    square = [_grown(_grown(array, 0, count), 1, count) for array in (tests.correlation, tests.joint)]
+    return out._replace(correlation=square[0] + np.diag(1.0 - out.used), joint=square[1])
 
 
 def _grown(array: Any, axis: int, size: int) -> Any:

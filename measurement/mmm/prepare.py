@@ -13,7 +13,7 @@ from measurement.mmm.design_matrix import Design, decompose, design_of
 from measurement.mmm.effect_size import about_of, typical_roi, typical_share
 from measurement.mmm.full_form import Full
 from measurement.mmm.full_parts import full_of, tamed
-from measurement.mmm.lifts import masked_cells, rows_of, spend_change
+from measurement.mmm.lifts import joint_errors, masked_cells, rows_of, spend_change
 from measurement.mmm.likelihood_choice import Likelihood
 from measurement.mmm.noise import Noise, Precision, estimate_noise, precision_of
 from measurement.mmm.padding import bucket, bucket_of_periods, padded, padded_tests, places_of
@@ -143,6 +143,9 @@ def tests_of(
         spread=np.where([names in shared for names in sets], roi * change / panel.kpi_value, 0.0),
         group=group,
     )
+    hanging = joint_errors(lifts)
+    if hanging is not None:
+        tests = tests._replace(correlation=hanging[0], joint=hanging[1])
     if pad:
         tests = padded_tests(tests, bucket(len(lifts), 4), bucket(len(rows.test), 64))
     return tests, len(shared)

@@ -271,9 +271,16 @@ def _lifts(
     if ready.groups:
         spread = _positive("lift_spread", ready, "test_group")
         bias = tests.spread * spread[tests.group] * pm.Normal("lift_bias", 0.0, 1.0, dims="test")
-    scale = pt.sqrt(tests.std_error**2 + (tests.relative_sd * delta) ** 2)
+    extra = (tests.relative_sd * delta) ** 2
     measured = np.array([lift.outcome_change for lift in lifts])
-    pm.StudentT("lift", nu=LIFT_DF, mu=delta + bias, sigma=scale, observed=measured, dims="test")
+    if tests.correlation is None:
+        scale = pt.sqrt(tests.std_error**2 + extra)
+        pm.StudentT("lift", nu=LIFT_DF, mu=delta + bias, sigma=scale, observed=measured, dims="test")
+        return
+    covariance = pt.diag(extra) + tests.correlation * np.outer(tests.std_error, tests.std_error)
+    for i, mine in enumerate(np.flatnonzero(row) for row in tests.joint if row.any()):
+        centre, own = (delta + bias)[mine], covariance[mine][:, mine]
+        pm.MvStudentT(f"lift_{i}", nu=LIFT_DF, mu=centre, scale=own, observed=measured[mine])
 
 
 def _change(spec: Spec, panel: Panel, c: int, mine: Ints, rows: Rows, values: dict[str, Any], coefficient: Any) -> Any:

@@ -1,11 +1,20 @@
 import math
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from calibration.conflict import Conflict, disagreements, judge, log_likelihood, predictive_p, withheld
+from calibration.conflict import (
+    Conflict,
+    disagreements,
+    joint_log_likelihood,
+    judge,
+    log_likelihood,
+    predictive_p,
+    withheld,
+)
 from measurement.lift import Lift
 from measurement.psis import smoothed
 
@@ -48,6 +57,38 @@ def test_leave_one_out_by_weights_equals_the_fit_without_the_test():
     assert khat < 0.7
     assert np.average(both, weights=weight) == pytest.approx(alone.mean(), abs=3.0)
     assert predictive_p(first, both, weight) == pytest.approx(predictive_p(first, alone), abs=0.02)
+
+
+def test_a_cell_is_left_out_with_the_whole_test():
+    """Two cells of one test: left out alone, the other one would still vouch for it by their common error."""
+    rng = np.random.default_rng(7)
+    one = replace(lift("one", -100.0, 20.0), cell_of="both", correlations=(("two", 0.8),))
+    two = replace(lift("two", -100.0, 20.0), cell_of="both")
+    third = lift("third", -60.0, 200.0)
+    sibling = [rng.normal(-70, 15, 4_000)] * 3
+    both = joint_log_likelihood([one, two], sibling[:2], [0.0, 0.0], np.array([[1.0, 0.8], [0.8, 1.0]]))
+    keep = rng.choice(4_000, 4_000, p=np.exp(both - both.max()) / np.exp(both - both.max()).sum())
+    calibrated = [draws[keep] for draws in sibling]
+    found = judge([one, two, third], sibling, calibrated, np.ones((4_000, 1)), ["tv"])
+    assert found[0].method == "psis"
+    assert found[0].p == pytest.approx(predictive_p(one, sibling[0]), abs=0.05)
+
+
+def test_joint_likelihood_is_the_multivariate_t():
+    one, two = lift("one", -100.0, 20.0, 0.1), lift("two", -50.0, 30.0)
+    deltas = [np.array([-80.0, -120.0]), np.array([-40.0, -90.0])]
+    correlation = np.array([[1.0, 0.3], [0.3, 1.0]])
+    got = joint_log_likelihood([one, two], deltas, [0.0, 5.0], correlation)
+    expected = [
+        stats.multivariate_t.logpdf(
+            [-100.0, -50.0],
+            [deltas[0][d], deltas[1][d]],
+            correlation * np.outer([20, 30], [20, 30]) + np.diag([(0.1 * deltas[0][d]) ** 2, 25.0]),
+            6,
+        )
+        for d in range(2)
+    ]
+    assert got[0] - got[1] == pytest.approx(expected[0] - expected[1])
 
 
 def test_lone_test_is_judged_by_the_sibling():

@@ -1,6 +1,6 @@
 import math
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from calibration.estimand import outcome_change
 from calibration.evidence import gather, to_evidence, to_lift
 from calibration.widening import GRADE_SD, default_grade, waterfall
-from experiments.records import Experiment
+from experiments.records import Block, Experiment
 from measurement.errors import DataError
 from measurement.panel import Panel
 
@@ -116,13 +116,23 @@ def test_waterfall_adds_variances_and_ends_at_what_the_model_is_told():
 
 def test_lift_carries_grade_and_age_as_relative_error():
     made = dark(panel())
-    young = to_evidence(test(grade="B"), made, as_of=COOL, placebo_excess=75.0)
+    young = to_evidence(test(grade="B", placebo_sd=125.0), made, as_of=COOL)
     old = to_evidence(test(grade="B"), made, as_of=date(2028, 8, 11))
     assert young.lift.relative_sd == GRADE_SD["B"]
     assert young.lift.std_error == 125.0
     assert old.age == pytest.approx(4.0, abs=0.01)
     assert old.lift.relative_sd == pytest.approx(math.hypot(0.15, 0.15 * 2), rel=1e-3)
     assert old.steps[-1].std_error == pytest.approx(math.hypot(100, old.lift.relative_sd * 500))
+
+
+def test_placebo_runs_widen_in_the_unit_of_the_estimate_and_never_narrow():
+    made = dark(panel())
+    fields = {"estimand": "iroas", "estimate": 0.5, "std_error": 0.1}
+    wide = to_evidence(test(**fields, placebo_sd=0.125), made, as_of=COOL)
+    assert wide.lift.std_error == pytest.approx(0.125 * 1200)
+    assert [s.std_error for s in wide.steps[:2]] == pytest.approx([120.0, 150.0])
+    narrow = to_evidence(test(**fields, placebo_sd=0.05), made, as_of=COOL)
+    assert narrow.lift.std_error == pytest.approx(120.0)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +194,77 @@ def test_several_channels_share_the_change_as_they_share_the_spend():
     assert evidence.lift.counterfactual_spend == pytest.approx(panel().spend[:2, WINDOW][..., [1, 0]])
     assert evidence.spend_delta.sum() == pytest.approx(-usual / 2)
     assert evidence.iroas is None
+
+
+def test_part_of_a_geo_has_all_of_the_change():
+    """Half of both geos went dark: the panel shows half the spend, and the half's own spend was nothing."""
+    made = dark(panel(), factor=0.5)
+    usual = panel().spend[:2, WINDOW, 1]
+    evidence = to_evidence(test(geo_share=0.5, spend_delta=-0.5 * usual.sum()), made)
+    assert evidence.lift.part == 0.5
+    assert evidence.lift.counterfactual_spend[..., 0] == pytest.approx(usual)
+    assert not [p for p in evidence.problems if p.level == "warning"]
+    registered = to_evidence(test(geo_share=0.5, spend_delta=None, counterfactual_spend=0.5 * usual.sum()), made)
+    assert registered.lift.counterfactual_spend.sum() == pytest.approx(usual.sum())
+    whole = to_evidence(test(method="scale", estimand="relative_lift", estimate=-0.1, std_error=0.02), made).lift
+    part = to_evidence(
+        test(method="scale", estimand="relative_lift", estimate=-0.1, std_error=0.02, geo_share=0.5), made
+    ).lift
+    assert part.outcome_change == pytest.approx(whole.outcome_change / 2)
+
+
+def test_a_part_that_kept_spending_did_not_go_dark():
+    with pytest.raises(DataError, match="go_dark, yet the panel shows"):
+        gather([test(geo_share=0.9, spend_delta=-300.0)], dark(panel(), factor=0.75))
+
+
+def blocks(*states):
+    weeks = [(START + timedelta(weeks=i), START + timedelta(weeks=i, days=6)) for i in range(len(states))]
+    return tuple(Block(start=start, end=end, on=state) for (start, end), state in zip(weeks, states, strict=True))
+
+
+def test_a_schedule_changes_the_periods_that_were_on_and_no_others():
+    """Dark in the first and the third week: these go back to the level of the other two, geo by geo."""
+    made, flat = panel(), panel().spend[:2, WINDOW, 1].copy()
+    spend = made.spend.copy()
+    spend[:2, [26, 28], 1] = 0.0
+    made = replace(made, spend=spend, exposure=spend)
+    record = test(method="switchback", schedule=blocks(True, False, True, False), cooldown_end_date=None)
+    rate = flat[:, [1, 3]].mean(1)
+    free = to_lift(record.model_copy(update={"spend_delta": None}), made).counterfactual_spend[..., 0]
+    assert free[:, [1, 3]] == pytest.approx(flat[:, [1, 3]])
+    assert free[:, [0, 2]] == pytest.approx(np.stack([rate, rate], axis=1))
+    fixed = to_lift(record.model_copy(update={"spend_delta": -900.0}), made).counterfactual_spend[..., 0]
+    assert fixed[:, [1, 3]] == pytest.approx(flat[:, [1, 3]])
+    assert fixed[:, [0, 2]].sum() == pytest.approx(900.0)
+    assert fixed[1, 0] / fixed[0, 0] == pytest.approx(rate[1] / rate[0])
+
+
+def test_geos_that_switch_apart_have_their_own_schedules():
+    made = panel()
+    spend = made.spend.copy()
+    spend[0, 26, 1] = spend[1, 27, 1] = 0.0
+    own = [b.model_copy(update={"geo": "a"}) for b in blocks(True, False, False, False)]
+    own += [b.model_copy(update={"geo": "b"}) for b in blocks(False, True, False, False)]
+    record = test(method="switchback", schedule=tuple(own), treatment_geos=(), spend_delta=-290.0)
+    lift = to_lift(record, replace(made, spend=spend, exposure=spend))
+    changed = lift.counterfactual_spend[..., 0] != spend[:2, WINDOW, 1]
+    assert lift.geos == ("a", "b")
+    np.testing.assert_array_equal(changed, [[True, False, False, False], [False, True, False, False]])
+
+
+def test_cells_of_one_test_bring_their_correlation():
+    made = dark(dark(panel(), geos=("a",)), geos=("b",))
+    one = test(
+        experiment_id="one", treatment_geos=("a",), cell_of="both", correlations=(("two", 0.4),), spend_delta=-400
+    )
+    two = test(experiment_id="two", treatment_geos=("b",), cell_of="both", spend_delta=-800.0)
+    found, _ = gather([one, two], made)
+    assert found[0].lift.correlations == (("two", 0.4),)
+    assert {e.lift.cell_of for e in found} == {"both"}
+    lost = one.model_copy(update={"correlations": (("tow", 0.4),)})
+    with pytest.raises(DataError, match=r"'one': correlations name 'tow'.*did you mean 'two'"):
+        gather([lost, two], made)
 
 
 def test_off_panel_test_keeps_its_own_market():

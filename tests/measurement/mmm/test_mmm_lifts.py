@@ -2,15 +2,28 @@
 
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from measurement.errors import DataError
 from measurement.lift import Lift
 from measurement.mmm.counterfactual import lift_delta, naive_lift_delta
-from measurement.mmm.lifts import counterfactual_exposure, masked_cells, rows_of, spend_change
+from measurement.mmm.density import lift_log_density, media
+from measurement.mmm.lifts import (
+    counterfactual_exposure,
+    delta,
+    joint_errors,
+    masked_cells,
+    rows_of,
+    spend_change,
+)
+from measurement.mmm.prepare import prepare
+from measurement.mmm.priors import unpack
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import Spec
 
@@ -52,12 +65,13 @@ def world(panel_of, posterior_of):
     geos=st.integers(1, 4),
     channels=st.integers(1, 4),
     factor=st.sampled_from([0.0, 0.4, 1.0, 2.5]),
+    part=st.sampled_from([1.0, 1.0, 0.3]),
 )
 @settings(max_examples=40, deadline=None)
-def test_windowed_delta_equals_the_full_counterfactual(world, first, weeks, cooldown, geos, channels, factor):
+def test_windowed_delta_equals_the_full_counterfactual(world, first, weeks, cooldown, geos, channels, factor, part):
     panel, post = world
     weeks = min(weeks, 50 - first)
-    lift = lift_on(panel, first, weeks, cooldown, geos, channels, factor)
+    lift = lift_on(panel, first, weeks, cooldown, geos, channels, factor, part=part)
     np.testing.assert_allclose(lift_delta(post, panel, lift), naive_lift_delta(post, panel, lift), rtol=1e-6, atol=1e-6)
 
 
@@ -66,6 +80,71 @@ def test_a_heavy_up_adds_and_a_go_dark_takes_away(world):
     assert (lift_delta(post, panel, lift_on(panel, factor=0.5)) > 0).all()
     assert (lift_delta(post, panel, lift_on(panel, factor=2.0)) < 0).all()
     assert (lift_delta(post, panel, lift_on(panel, factor=1.0)) == 0).all()
+
+
+def test_a_part_of_a_geo_is_a_small_geo(world):
+    """A third of the geo doubles its spend: a third of what doubling the whole geo's would bring."""
+    panel, post = world
+    whole = lift_on(panel, 20, 5, 2, 1, 1, factor=0.5)
+    spend = panel.spend.copy()
+    spend[0, 20:25, 0] = 0.5 * spend[0, 20:25, 0] * (1 + 1 / 3)
+    part = replace(whole, part=1 / 3)
+    got = lift_delta(post, replace(panel, spend=spend, exposure=spend), part)
+    outside = lift_delta(post, panel, whole)
+    np.testing.assert_allclose(got, outside / 3, rtol=1e-9)
+
+
+def cells(panel, correlation=0.4, back=None):
+    one = replace(lift_on(panel, 20, geos=1), experiment_id="one", correlations=(("two", correlation),))
+    two = replace(lift_on(panel, 20, geos=2, factor=2.0), experiment_id="two", outcome_change=-6e3, std_error=2e3)
+    two = two if back is None else replace(two, correlations=(("one", back),))
+    return replace(one, cell_of="both"), replace(two, cell_of="both"), lift_on(panel, 35, geos=1)
+
+
+@pytest.mark.parametrize("pad", [False, True])
+def test_cells_of_one_test_have_a_joint_t(panel_of, pad):
+    panel, _ = panel_of(3, 50, 1, seed=2)
+    spec = Spec.default(panel)
+    lifts = tuple(replace(lift, relative_sd=0.2) for lift in cells(panel))
+    ready = prepare(panel, spec, lifts, pad=pad)
+    z = np.random.default_rng(0).normal(0, 0.5, ready.layout.dimension)
+    with jax.enable_x64(True):
+        values = unpack(ready.layout, jnp.array(ready.data.prior_mean + ready.data.prior_sd * z))
+        _, coefficient, _ = media(ready.layout, ready.data, values)
+        got = float(lift_log_density(ready.layout, ready.data, values, coefficient))
+        rows = rows_of(lifts, panel, ready.scales, ready.data.forms.present.shape[1])
+        named = {name: np.asarray(value)[None] for name, value in values.items()}
+        kinds = ready.layout.kinds
+        outside = (np.asarray(coefficient) * ready.scales.size).sum(-1, keepdims=True) / ready.scales.size.sum()
+        strength = np.concatenate([np.asarray(coefficient), outside], -1)[None]
+        parts = delta(kinds, ready.data.forms, named, strength, rows)[0]
+    effect = np.array([parts[rows.test == e].sum() for e in range(3)])
+    spread = ready.data.tests.spread[:3] * np.asarray(values["lift_spread"])[0] * np.asarray(values["lift_bias"])[:3]
+    se, y = np.array([lift.std_error for lift in lifts]), np.array([lift.outcome_change for lift in lifts])
+    shape = np.array([[1.0, 0.4], [0.4, 1.0]]) * np.outer(se[:2], se[:2]) + np.diag((0.2 * effect[:2]) ** 2)
+    expected = stats.multivariate_t.logpdf(y[:2], (effect + spread)[:2], shape, 6)
+    expected += stats.t.logpdf(y[2], 6, (effect + spread)[2], np.hypot(se[2], 0.2 * effect[2]))
+    assert got == pytest.approx(expected, rel=1e-9)
+
+
+def test_without_correlation_cells_are_tests_of_their_own(panel_of):
+    panel, _ = panel_of(3, 50, 1, seed=2)
+    alone = tuple(replace(lift, correlations=()) for lift in cells(panel))
+    assert joint_errors(alone) is None
+    assert joint_errors(cells(panel)[:1]) is None, "the other cell is no evidence"
+
+
+def test_correlations_that_cannot_be_true_are_refused(panel_of):
+    panel, _ = panel_of(3, 50, 1, seed=2)
+    with pytest.raises(DataError, match="different correlations"):
+        joint_errors(cells(panel, back=0.7))
+    assert joint_errors(cells(panel, back=0.4))[0][0, 1] == 0.4
+    with pytest.raises(DataError, match="no cell of the same test"):
+        joint_errors([replace(lift, cell_of=str(i)) for i, lift in enumerate(cells(panel))])
+    base = [replace(lift, experiment_id=name, cell_of="x") for lift, name in zip(cells(panel), "abc", strict=True)]
+    said = ((("b", 0.9), ("c", -0.9)), (("c", 0.9),), ())
+    with pytest.raises(DataError, match="cannot all be true together"):
+        joint_errors([replace(lift, correlations=pairs) for lift, pairs in zip(base, said, strict=True)])
 
 
 def test_exposure_follows_money(panel_of):

@@ -122,6 +122,17 @@ def effects_that_vary(panel_of):
     return panel, Spec.default(panel, channels=own, fourier_order=1), lifts
 
 
+def cells_of_one_test(panel_of):
+    """Two cells with one joint error, one of them in a part of its geo, and a test of its own."""
+    panel, _ = panel_of(3, 40, 2, seed=3)
+    lifts = (
+        lift_of(panel, "a", "channel 0", 20, 4, part=0.5, cell_of="both", correlations=(("b", 0.4),)),
+        lift_of(panel, "alone", "channel 1", 10, 4),
+        lift_of(panel, "b", "channel 1", 20, 4, -4e3, cell_of="both"),
+    )
+    return panel, Spec.default(panel, fourier_order=1), lifts
+
+
 CASES = (
     national,
     geo_with_a_test,
@@ -131,6 +142,7 @@ CASES = (
     organic_treatments_and_holidays,
     shared_spread_of_tests,
     effects_that_vary,
+    cells_of_one_test,
 )
 
 
