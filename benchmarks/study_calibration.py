@@ -42,11 +42,11 @@ FITS = """*confounding term*: `yes` as the model is, `no` the same worlds with n
 *covered* is the share of 90 % intervals that hold the true iROAS, *error* its standard error over worlds, *width* the
 mean log of high / low, *bias* and *rmse* those of the log of median over truth; *falls* the share of worlds in which
 the root mean square error over these channels is smaller with the tests than without."""
-FLAGS = f"""One test is reported {WRONG:.0f} times too large, its standard error as it is. *flagged*: its channel's number is
-withheld; *model alone*: flagged by the model fitted without it (and by other tests of the channel), without reading the
-panel's own sales again. `among three`: one of the company's three tests, each in a third of the worlds; `the only
-test`: judged as if the company had no other. `sound`: all tests as they are. *worth knowing*: channels with a true
-iROAS of at least {LEAST}."""
+FLAGS = f"""One test is reported {WRONG:.0f} times too large, its standard error as it is. *flagged*: its channel's
+number is withheld; *model alone*: flagged by the model fitted without it (and by other tests of the channel), without
+reading the panel's own sales again. `among three`: one of the company's three tests, each in a third of the worlds;
+`the only test`: judged as if the company had no other. `sound`: all tests as they are. *worth knowing*: channels with a
+true iROAS of at least {LEAST}."""
 type Found = dict[str, Any]
 
 
