@@ -34,7 +34,7 @@ class Registry:
     """The tests of a study, from the first draft to the evidence. Get it as `Study.registry`.
 
     Attributes:
-        home: The study's folder.
+        written: Whether the study has a store yet.
         store: Gives the study's store, made where there is none yet.
         panel: Gives the study's data, to place tests on.
         aliases: Other names of its channels.
@@ -42,7 +42,7 @@ class Registry:
         actor: Who acts; every verb may name someone else as ``by``.
     """
 
-    home: Path
+    written: Callable[[], bool]
     store: Callable[[], Store]
     panel: "Callable[[], Panel]"
     aliases: Mapping[str, str]
@@ -59,7 +59,7 @@ class Registry:
             DataError: Where the file gives a registered test another content.
         """
         found = {test.experiment_id: of_file(test) for test in self.file()}
-        known = verbs.load(self.store()).tests if Store.exists(self.home) else {}
+        known = verbs.load(self.store()).tests if self.written() else {}
         other = [name for name, test in known.items() if name in found and found[name].experiment != test.experiment]
         refuse(
             [
@@ -152,7 +152,7 @@ class Registry:
         registry_files.refuse_export(target, force=force)
         tests = self.ledger.tests
         everything: Json = {
-            "head": self.store().head().hash if Store.exists(self.home) else None,
+            "head": self.store().head().hash if self.written() else None,
             "file_drawer": [drawer.to_dict() for drawer in self.file_drawer()],
             "experiments": [self.show(name) for name in tests] if target.suffix.lower() == ".json" else [],
         }
@@ -161,7 +161,7 @@ class Registry:
     @property
     def today(self) -> date:
         """The day now, UTC, by the store's clock."""
-        return (self.store().clock if Store.exists(self.home) else utc_now)().date()
+        return (self.store().clock if self.written() else utc_now)().date()
 
     # -- verbs --------------------------------------------------------------------------------------------------------
 
@@ -403,7 +403,7 @@ class Registry:
         """For each version the fits and views that were made while it counted."""
         used: dict[int, tuple[Json, ...]] = {}
         then = None if test.history else test
-        if not Store.exists(self.home):
+        if not self.written():
             return used
         for event in self.store().events():
             action = KINDS.get(event.kind)

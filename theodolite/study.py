@@ -116,7 +116,9 @@ class Study:
         from theodolite.registry import Registry
 
         own = partial(sources.experiments, self.folder, self.config)
-        return Registry(self.folder, lambda: self.store, lambda: self.panel, self.config.aliases, own, self.actor)
+        return Registry(
+            lambda: self.has_store, lambda: self.store, lambda: self.panel, self.config.aliases, own, self.actor
+        )
 
     def experiments(self) -> "list[Experiment]":
         """Every result that counts as evidence: the file that theodolite.toml names, and what the registry accepted.

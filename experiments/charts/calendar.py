@@ -54,12 +54,15 @@ def calendar(rows: Sequence[Json], today: date) -> Layers:
         alt.Tooltip("cooled:T", title="Cool-down to", format="%d %b %Y"),
         alt.Tooltip("grade:N", title="Grade"),
     ]
-    pale = base.mark_bar(height=15, opacity=0.35).encode(x="ended:T", x2="until:T", y=label, color=colour)
     bars = base.mark_bar(height=15).encode(x=months, x2="ended:T", y=label, color=colour, tooltip=tips)
+    pale = base.mark_bar(height=15, opacity=0.35).encode(x="ended:T", x2="until:T", y=label, color=colour)
     words = base.mark_text(align="left", dx=5, color=MUTED, fontSize=11).encode(x="until:T", y=label, text="where:N")
-    line = pd.DataFrame({"date": [pd.Timestamp(today)]})
-    now = alt.Chart(line).mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x="date:T")
-    chart: Layers = alt.layer(now, pale, bars, words).properties(autosize=FIT)
+    line = alt.Chart(pd.DataFrame({"date": [pd.Timestamp(today)], "name": ["today"]}))
+    now = line.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x="date:T")
+    name = line.mark_text(color=MUTED, fontSize=11, dy=-8, baseline="bottom").encode(
+        x="date:T", y=alt.value(0), text="name:N"
+    )
+    chart: Layers = alt.layer(bars, pale, words, now, name).properties(autosize=FIT)
     return chart
 
 
