@@ -1,171 +1,150 @@
-"""The marketing mix model: seconds and effective draws per second, cold and cached, against plain NumPyro.
+"""The marketing mix model: effective draws per second, cold and cached, beside PyMC-Marketing, Meridian and NumPyro.
 
-``python benchmarks/bench_mmm.py [national geo geo50]`` prints a table and writes ``build/benchmarks/mmm.json``. Every
-line is a fresh process. *cold* starts with an empty compilation cache, *cached* with the one that *cold* left. *plain*
-is the same model of the same data written down in NumPyro as one would: no term integrated out, priors of the same
-width on coefficients in place of contributions, geo terms drawn around the national ones, chains in parallel. On the
-geo panel it would take a quarter of an hour, so it gets few draws and trees of at most 255 steps: its ratio is rough
-there. Effective draws are the smallest bulk-ESS over ROI and media parameters.
+``python benchmarks/bench_mmm.py [national geo20 geo50]`` prints a table of each panel and writes it to
+``build/benchmarks``, with all figures in ``mmm_PANEL.json``. Every line is a process of its own that fits the same
+panel. *cold* starts with an empty compilation cache, *cached* with the one that *cold* left. How near each peer's model
+is stands in its ``run.py``: the same forms, and priors as near as its arguments allow. *NumPyro, plain* (`mmm_plain`)
+is our model written down as one would.
+
+Effective draws are the smallest bulk-ESS over decay, half-saturation, slope and ROI of every channel, told by ArviZ for
+all alike. Two rates are formed of them: per second, which other work on the machine distorts, and per CPU-second of all
+threads and processes, which it distorts less. Neither counts imports, both count compilation; but PyMC finds its
+program compiled by a short run that is not counted, even beside our *cold*.
 """
 
 import argparse
-import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peers
+import tables
+from arviz_stats.base import array_stats
+from mmm_panels import SIZES, panel_of, task_of
+from timing import FOLDER, keep
 
-RESULTS = Path(__file__).parents[1] / "build" / "benchmarks" / "mmm.json"
-MEDIA = ("decay", "half_saturation", "slope", "iroas")
-SIZES = {"national": (0, 200), "geo": (20, 156), "geo50": (50, 156)}
-PLAIN = {"national": (300, 300, 10), "geo": (200, 100, 8), "geo50": None}  # warm-up, draws, tree depth
-
-
-def panel_of(size: str) -> Any:
-    from measurement.simulate import geo, national, simulate
-
-    geos, weeks = SIZES[size]
-    settings = geo(geos, weeks, 8, n_tests=0) if geos else national(weeks, 8)
-    return simulate(settings).panel()
+HERE = Path(__file__).parent
+SEED = 1
+LIMIT = 3600.0
+OURS = ("ours, cold", "ours, cached")
 
 
-def least_ess(draws: dict[str, Any], chains: int) -> float:
-    from arviz_stats.base import array_stats
+@dataclass(frozen=True)
+class Line:
+    """One fit.
 
-    found = []
-    for name in MEDIA:
-        values = draws[name].reshape(chains, -1, draws[name].shape[-1])
-        found += list(np.atleast_1d(array_stats.ess(values, chain_axis=0, draw_axis=1, method="bulk")))
-    return float(min(found))
+    Attributes:
+        name: As printed.
+        script: The script of ours that makes it, or the peer's name.
+        options: What it is told beside the data.
+        before: What it is told in a run before, which fills its cache and is not counted; ``None`` for no such run.
+    """
 
-
-def ours(size: str) -> dict[str, Any]:
-    from measurement import mmm
-
-    panel = panel_of(size)
-    began = time.perf_counter()
-    post = mmm.fit(panel, seed=1)
-    return {
-        "seconds": time.perf_counter() - began,
-        "compile": post.diagnostics.compile_seconds,
-        "ess": least_ess(dict(post.draws), post.chains),
-        "rhat": post.diagnostics.rhat,
-        "steps": post.diagnostics.steps,
-        "iroas": np.median(post.draws["iroas"], axis=0).round(3).tolist(),
-    }
+    name: str
+    script: str
+    options: dict[str, Any] = field(default_factory=dict)
+    before: dict[str, Any] | None = None
 
 
-def plain(size: str) -> dict[str, Any]:
-    """The same model, sampled whole."""
-    import jax
-    import jax.numpy as jnp
-    import numpyro
-    from numpyro import distributions as dist
-    from numpyro.infer import MCMC, NUTS
-
-    from measurement import mmm
-    from measurement.mmm.prepare import prepare
-    from measurement.mmm.priors import unpack
-    from measurement.mmm.transforms import respond
-
-    panel = panel_of(size)
-    numpyro.enable_x64()
-    began = time.perf_counter()
-    ready = prepare(panel, mmm.Spec.default(panel), pad=False)
-    data, layout, periods = ready.data, ready.layout, panel.shape[1]
-    persistence, shared = ready.noise.persistence, data.local.shape[1]
-    # A geo's own coefficient is drawn around the national one: the form that data of this size like best.
-    relative = np.linalg.norm(data.local, axis=0) / np.linalg.norm(data.national[:, :shared], axis=0)
-    spend_share = jnp.asarray(panel.spend.sum((0, 1)) / panel.outcome.sum() * panel.kpi_value)
-    arrays = jax.tree.map(jnp.asarray, data)
-
-    def model() -> None:
-        raw = numpyro.sample("z", dist.Normal(arrays.prior_mean, arrays.prior_sd).to_event(1))
-        values = unpack(layout, raw)
-        exposure = arrays.exposure.reshape(*arrays.exposure.shape[:2], layout.geos, -1)
-        saturated = respond(layout.kinds, arrays.forms, values, exposure)
-        # The coefficient has the ROI prior's median size at typical media parameters: a plain, uncentred choice.
-        spread = jnp.exp(values["geo_spread"][:, None] * values["geo_effect"]) if layout.geos > 1 else 1.0
-        coefficient = jnp.exp(values["log_contribution"])[:, None] * spread * TYPICAL * jnp.ones((1, layout.geos))
-        total = (arrays.size * coefficient * saturated.sum(-1)).sum(-1) / arrays.cells
-        numpyro.deterministic("iroas", total / spend_share)
-        for name in ("decay", "half_saturation", "slope"):
-            numpyro.deterministic(name, values[name])
-        eta = numpyro.sample("eta", dist.Normal(0, 1).expand([data.national.shape[1]]).to_event(1))
-        each = numpyro.sample("each", dist.Normal(0, 1).expand([data.each.shape[0]]).to_event(1))
-        linear = (arrays.national[:, shared:] @ eta[shared:])[None] + jnp.einsum("p,pgt->gt", each, arrays.each)
-        if shared:
-            around = dist.Normal(eta[:shared], relative).expand([layout.geos, shared]).to_event(2)
-            linear = linear + numpyro.sample("own", around) @ arrays.national[:, :shared].T
-        demand = numpyro.sample("demand", dist.ImproperUniform(dist.constraints.real, (), (periods,)))
-        sd = values["sigma"] * np.sqrt(ready.noise.ratio)
-        step = demand[1:] - persistence * demand[:-1]
-        numpyro.factor("start", dist.Normal(0, sd).log_prob(demand[0]))
-        numpyro.factor("steps", dist.Normal(0, sd * np.sqrt(1 - persistence**2)).log_prob(step).sum())
-        mean = jnp.einsum("cg,cgt->gt", coefficient, saturated) + linear + demand
-        residual = arrays.outcome - mean
-        before = jnp.pad(residual[:, :-1], ((0, 0), (1, 0)))
-        white = arrays.own * residual - arrays.lag * before
-        numpyro.factor("y", (dist.Normal(0, values["sigma"]).log_prob(white)).sum())
-
-    warmup, kept, depth = PLAIN[size] or (0, 0, 0)
-    kernel = NUTS(model, max_tree_depth=depth)
-    mcmc = MCMC(kernel, num_warmup=warmup, num_samples=kept, num_chains=4, progress_bar=False, chain_method="parallel")
-    mcmc.run(jax.random.key(0), extra_fields=("num_steps",))
-    draws = {name: np.asarray(values) for name, values in mcmc.get_samples().items()}
-    return {
-        "seconds": time.perf_counter() - began,
-        "ess": least_ess(draws, 4),
-        "steps": float(mcmc.get_extra_fields()["num_steps"].mean()),
-        "iroas": np.median(draws["iroas"], axis=0).round(3).tolist(),
-    }
+def lines_of(panel: str) -> Iterator[Line]:
+    """The fits of a panel. PyMC gets two chains, one a core: four give the same rate in twice the time."""
+    yield from (Line(name, "mmm_ours.py") for name in OURS)
+    if panel == "geo50":
+        return
+    small = panel == "national"
+    plain = {"warmup": 300, "draws": 300, "depth": 10} if small else {"warmup": 200, "draws": 100, "depth": 8}
+    yield Line("NumPyro, plain", "mmm_plain.py", {"length": plain})
+    for sampler in ("pymc", "nutpie"):
+        full, short = (
+            {"sampler": sampler, "length": {"chains": 2, "tune": draws, "draws": draws}}
+            for draws in (1000 if small else 500, 5)
+        )
+        yield Line(f"PyMC-Marketing, {sampler}", "pymc_marketing", full, short)
+    yield Line("Meridian", "meridian", {"length": {"n_chains": 4, "n_adapt": 500, "n_burnin": 100, "n_keep": 500}})
 
 
-TYPICAL = 3.0  # one over a typical saturation
+def least_ess(draws: Mapping[str, Any]) -> float:
+    """Smallest bulk-ESS over arrays of shape (chains, draws, channels)."""
+    return min(float(np.min(array_stats.ess(each, chain_axis=0, draw_axis=1))) for each in draws.values())
 
 
-def run(task: str, size: str, cache: str) -> dict[str, Any]:
-    flags = "--xla_force_host_platform_device_count=4" if task == "plain" else ""
-    out = subprocess.run(
-        [sys.executable, __file__, "--task", task, size],
-        env=os.environ | {"THEODOLITE_CACHE": cache, "XLA_FLAGS": flags},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, Any] = json.loads(out.stdout.splitlines()[-1])
-    return found | {"ess_per_second": found["ess"] / found["seconds"]}
+def answer(script: str, task: dict[str, Any]) -> dict[str, Any]:
+    """What a script of ours or a peer says to a task."""
+    if script.endswith(".py"):
+        return peers.ask(Path(sys.executable), HERE / script, task, LIMIT)
+    return peers.run(script, task, limit=LIMIT)
+
+
+def fitted(line: Line, task: dict[str, Any]) -> dict[str, Any]:
+    """Figures of one fit.
+
+    Raises:
+        Unavailable: Where a peer cannot be had.
+    """
+    if line.before is not None:
+        answer(line.script, task | line.before)
+    found = answer(line.script, task | line.options)
+    with np.load(task["draws"]) as draws:
+        ess = least_ess(draws)
+        rhat = float(np.max(array_stats.rhat(draws["iroas"], chain_axis=0, draw_axis=1)))
+        size = " × ".join(str(count) for count in draws["iroas"].shape[:2])
+        iroas = np.median(draws["iroas"], axis=(0, 1)).round(3).tolist()
+    rates = {"ess": ess, "per_second": ess / found["seconds"], "per_cpu_second": ess / found["cpu_seconds"]}
+    return found | rates | {"rhat": rhat, "size": size, "iroas": iroas}
+
+
+def measure(panel: str, folder: Path) -> Iterator[tuple[Line, dict[str, Any]]]:
+    """Every fit of a panel that can be had."""
+    task = task_of(panel_of(*SIZES[panel]), folder / "panel.csv")
+    task |= {"panel": panel, "seed": SEED, "draws": str(folder / "draws.npz")}
+    os.environ["THEODOLITE_CACHE"] = str(folder / "cache")
+    os.environ["PYTENSOR_FLAGS"] = f"base_compiledir={folder / 'pytensor'}"
+    for line in lines_of(panel):
+        try:
+            found = fitted(line, task)
+        except peers.Unavailable as reason:
+            print(f"{panel}: {line.name} is not there: {reason}", file=sys.stderr, flush=True)
+            continue
+        print(f"{panel}: {line.name} took {found['seconds']:.0f} s", file=sys.stderr, flush=True)
+        yield line, found
+
+
+def rows_of(found: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The table's lines; the last columns are how many times as many effective draws ours gives."""
+    for name, line in found.items():
+        ratios = {
+            f"{ours} ×, per {what}": found[ours][key] / line[key]
+            for what, key in (("CPU-s", "per_cpu_second"), ("s", "per_second"))
+            for ours in OURS
+        }
+        yield {
+            "fit": name,
+            "chains × draws": line["size"],
+            "seconds": line["seconds"],
+            "CPU-seconds": line["cpu_seconds"],
+            "least ESS": line["ess"],
+            "R-hat of ROI": line["rhat"],
+            "leapfrogs": line["steps"],
+            "peak MB": line["peak_mb"],
+            "ESS per CPU-s": line["per_cpu_second"],
+            "ESS per s": line["per_second"],
+        } | ratios
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", nargs="*", default=["national", "geo"])
-    parser.add_argument("--task", choices=["ours", "plain"])
-    asked = parser.parse_args()
-    if asked.task:
-        print(json.dumps({"ours": ours, "plain": plain}[asked.task](asked.sizes[0])))
-        return
-    results: dict[str, Any] = {}
-    for size in asked.sizes:
-        with tempfile.TemporaryDirectory() as cache:
-            lines = {"cold": run("ours", size, cache), "cached": run("ours", size, cache)}
-            if PLAIN[size]:
-                lines["plain"] = run("plain", size, cache)
-        results[size] = lines
-        for name, line in lines.items():
-            ratio = line["ess_per_second"] / lines["plain"]["ess_per_second"] if "plain" in lines else float("nan")
-            print(
-                f"{size:9s} {name:7s} {line['seconds']:7.1f} s  min ESS {line['ess']:6.0f}  "
-                f"ESS/s {line['ess_per_second']:7.1f}  steps {line['steps']:5.0f}  {ratio:6.1f} x plain",
-                flush=True,
-            )
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    parser.add_argument("panels", nargs="*", choices=list(SIZES))
+    for panel in parser.parse_args().panels or SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            found = {line.name: figures for line, figures in measure(panel, Path(folder))}
+        keep(f"mmm_{panel}", found)
+        about = f"Effective draws per second; load {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores."
+        print(tables.write(f"mmm_{panel}", about, list(rows_of(found)), runs=1, seed=SEED, folder=FOLDER), flush=True)
 
 
 if __name__ == "__main__":

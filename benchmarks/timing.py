@@ -2,6 +2,8 @@
 
 import json
 import resource
+import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,16 @@ def least(repeats: int, work: Callable[[], Any]) -> tuple[float, Any]:
         result = work()
         seconds.append(cpu_now() - before)
     return min(seconds), result
+
+
+def measured(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+    """Wall seconds, CPU-seconds and peak memory (process and largest child, in MB) of one run, and its result."""
+    began, before = time.perf_counter(), cpu_now()
+    result = work()
+    figures = {"seconds": time.perf_counter() - began, "cpu_seconds": cpu_now() - before}
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    peaks = [resource.getrusage(who).ru_maxrss * unit for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return figures | {"peak_mb": sum(peaks) / 1e6}, result
 
 
 def keep(name: str, figures: Mapping[str, Any]) -> None:

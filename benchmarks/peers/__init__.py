@@ -14,8 +14,8 @@ from typing import Any
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parents[1] / "build" / "peers"
-LIMIT = 900
-"""Seconds that making an environment, or one run, may take."""
+LIMIT = 900.0
+"""Seconds that making an environment, or one run, may take where nothing else is said."""
 
 
 class Unavailable(Exception):
@@ -40,27 +40,36 @@ def environment(name: str, peers: Path = HERE, environments: Path = ENVIRONMENTS
     return python
 
 
-def run(name: str, task: dict[str, Any], peers: Path = HERE, environments: Path = ENVIRONMENTS) -> dict[str, Any]:
+def run(
+    name: str, task: dict[str, Any], peers: Path = HERE, environments: Path = ENVIRONMENTS, limit: float = LIMIT
+) -> dict[str, Any]:
     """Give a peer a task and read its answer.
 
     Raises:
         Unavailable: Where its environment cannot be made, or the peer fails.
     """
-    python = environment(name, peers, environments)
-    answer = _do([str(python), str(peers / name / "run.py")], json.dumps(task)).splitlines()
-    found: dict[str, Any] = json.loads(answer[-1])
+    return ask(environment(name, peers, environments), peers / name / "run.py", task, limit)
+
+
+def ask(python: Path, script: Path, task: dict[str, Any], limit: float = LIMIT) -> dict[str, Any]:
+    """Run a script in a process of its own: one JSON object in, one out on its last line.
+
+    Raises:
+        Unavailable: Where it fails.
+    """
+    found: dict[str, Any] = json.loads(_do([str(python), str(script)], json.dumps(task), limit).splitlines()[-1])
     return found
 
 
-def _do(command: list[str], given: str | None = None) -> str:
+def _do(command: list[str], given: str | None = None, limit: float = LIMIT) -> str:
     """Run a command; the last line of what it complains of is the reason where it fails."""
     path = os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     try:
         done = subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=LIMIT, env=os.environ | {"PYTHONPATH": path}
+            command, input=given, capture_output=True, text=True, timeout=limit, env=os.environ | {"PYTHONPATH": path}
         )
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"took more than {LIMIT} seconds") from None
+        raise Unavailable(f"took more than {limit:g} seconds") from None
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit status {done.returncode}"]
         errors = [line for line in lines if line.startswith("ERROR")] or lines
