@@ -2,11 +2,12 @@
 
 ``python benchmarks/study_sbc.py [national geo tests mixed] [--runs 1000] [--seed 7]`` writes ``results/sbc.csv`` and
 ``.md``, a line per model and per planted mistake, and ``results/sbc_quantities``, a line per quantity of the models as
-they are. The mixed model gets 3 runs where others get 10, and each planted mistake 100 at most.
+they are. The mixed model gets 3 runs where others get 10, and each planted mistake 100 at most. Lines of models that
+are not asked for stay as they are.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -194,22 +195,31 @@ def line(size: str, mistake: str, ranks: sbc.Ranks) -> dict[str, object]:
 
 
 def study(sizes: list[str], runs: int, seed: int, jobs: int) -> None:
-    """Run everything and write both tables after each line, so that a stopped study leaves what it has."""
-    rows: list[dict[str, object]] = []
-    each: list[dict[str, object]] = []
+    """Run everything and write both tables after each model, so that a stopped study leaves what it has."""
     for size in sizes:
         ranks = ranks_of(size, "", 3 * runs // 10 if size == "mixed" else runs, seed, jobs)
-        rows.append(line(size, "", ranks))
-        p_values, share, lags = ranks.p_values(), ranks.ranks.mean(0) / ranks.draws, ranks.lag.mean(0)
-        for name, mean, lag in zip(ranks.names, share, lags, strict=True):
-            tests = {"chi-square": p_values[name][0], "band": p_values[name][1]}
-            each.append({"model": size, "quantity": name} | tests | {"mean rank": float(mean), "lag": float(lag)})
-        tables.write("sbc_quantities", ABOUT_EACH, each, runs=runs, seed=seed)
+        rows = [line(size, "", ranks)]
         for mistake, (where, _) in BUGS.items():
             if where == size:
-                tables.write("sbc", ABOUT, rows, runs=runs, seed=seed)
                 rows.append(line(size, mistake, ranks_of(size, mistake, min(100, runs), seed + 1, jobs)))
-        print(tables.write("sbc", ABOUT, rows, runs=runs, seed=seed), flush=True)
+        written("sbc_quantities", ABOUT_EACH, size, list(quantities(size, ranks)), runs, seed)
+        print(written("sbc", ABOUT, size, rows, runs, seed), flush=True)
+
+
+def quantities(size: str, ranks: sbc.Ranks) -> Iterator[dict[str, object]]:
+    """A line for each quantity."""
+    p_values, share, lags = ranks.p_values(), ranks.ranks.mean(0) / ranks.draws, ranks.lag.mean(0)
+    for name, mean, lag in zip(ranks.names, share, lags, strict=True):
+        tests = {"chi-square": p_values[name][0], "band": p_values[name][1]}
+        yield {"model": size, "quantity": name} | tests | {"mean rank": float(mean), "lag": float(lag)}
+
+
+def written(name: str, about: str, size: str, rows: list[dict[str, object]], runs: int, seed: int) -> str:
+    """Write a model's lines in place of those that its table has, in the order of the models."""
+    others = [row for row in tables.read(name) if row["model"] != size]
+    return tables.write(
+        name, about, sorted([*others, *rows], key=lambda row: SIZES.index(str(row["model"]))), runs=runs, seed=seed
+    )
 
 
 def main() -> None:

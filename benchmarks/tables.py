@@ -51,6 +51,15 @@ def write(
     return text
 
 
+def read(name: str, folder: Path = RESULTS) -> list[dict[str, str]]:
+    """The lines of a table as it stands; none where there is none yet."""
+    file = folder / f"{name}.csv"
+    if not file.exists():
+        return []
+    with file.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
 def _text(value: object) -> str:
     """Four significant digits, and whole numbers as they are."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
