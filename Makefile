@@ -41,9 +41,9 @@ docs: $(READY) ## build the documentation into site/
 bench: $(READY) ## time what must be fast, each against a reference in the same run
 	@for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
 
-app: $(READY) ## open the demo's report in the browser (the web app comes with a later version)
-	@test -f $(DEMO)/report.html || $(BIN)/theodolite demo $(DEMO)
-	@$(BIN)/python -m webbrowser -t "file://$(abspath $(DEMO))/report.html"
+app: $(READY) ## open the web app on the demo's workspace (DEMO=... for another)
+	@test -f $(DEMO)/theodolite.toml || $(BIN)/theodolite demo $(DEMO)
+	@$(BIN)/theodolite serve --workspace $(DEMO)
 
 lock: ## pin the dependencies again (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --all-extras --python-version 3.12 pyproject.toml -o requirements.lock

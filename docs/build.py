@@ -180,7 +180,8 @@ def _clear(target: Path) -> None:
 
 
 def _style() -> str:
-    report = resources.files("theodolite.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
+    templates = resources.files("theodolite.report") / "templates"
+    report = "".join((templates / name).read_text(encoding="utf-8") for name in ("blocks.css", "style.css"))
     own = (SOURCE / "theme" / "docs.css").read_text(encoding="utf-8")
     dark = f"@media (prefers-color-scheme: dark) {{\n{DARK.get_style_defs('pre')}\n}}"
     return f"{report}\n{LIGHT.get_style_defs('pre')}\n{dark}\n{own}"

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,7 +11,7 @@ from measurement.errors import DataError, Problem, StoreError, did_you_mean, ref
 from measurement.store import Store
 from measurement.typing import Json
 from theodolite import checking, config, fits, flights, journeys, results, sources
-from theodolite.days import day
+from theodolite.keys import Keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from measurement import Panel
     from measurement.mmm import EffectOverTime, Spec
     from measurement.mmm.prior_predictive import PriorPredictive
+    from measurement.model_frames import ModelFrames
     from measurement.plan.budget import Budget
     from measurement.plan.flighting import Flighting
     from measurement.plan.forecast import Forecast, Scenario
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from measurement.validation.validate import Validation
     from theodolite.analysis import Asked
     from theodolite.plan_records import Plans
-    from theodolite.registry import Registry
     from theodolite.report.experiment import About, Dossier
 
 ProgressCallback = Callable[[Any], None]
@@ -110,33 +111,33 @@ class Study:
 
         return Plans(self)
 
-    @property
-    def registry(self) -> "Registry":
-        """The study's tests from the first draft to the evidence, and the verbs of their life."""
-        from theodolite.registry import Registry
-
-        own = partial(sources.experiments, self.folder, self.config)
-        return Registry(
-            lambda: self.has_store, lambda: self.store, lambda: self.panel, self.config.aliases, own, self.actor
-        )
-
     def experiments(self) -> "list[Experiment]":
-        """Every result that counts as evidence: the file that theodolite.toml names, and what the registry accepted.
+        """Every test of the study: those of the file that theodolite.toml names, and those imported.
 
         Raises:
             DataError: Where a record is wrong, or one id has two contents.
         """
-        return list(self.registry.evidence())
+        from experiments import registry
+
+        tests = {test.experiment_id: test for test in sources.experiments(self.folder, self.config)}
+        for found in registry.load(self.store) if self.has_store else []:
+            test = found.experiment
+            if tests.setdefault(test.experiment_id, test) != test:
+                name = shown(test.experiment_id)
+                raise DataError(
+                    f"test '{name}' was imported with other content than the study's file of tests gives it"
+                )
+        return list(tests.values())
 
     def experiment(self, experiment_id: str) -> Json:
-        """One test: its record, how its standard error is widened on the way into the model, what the registry says."""
+        """One test: its record, and how its standard error is widened on the way into the model."""
         test = self._test(experiment_id)
         waterfall: list[Json] = []
-        if test.has_result and test.grade != "E":
+        if test.has_result:
             from calibration import evidence
 
             waterfall = evidence.to_evidence(test, self.panel, self.config.aliases).to_dict()["waterfall"]
-        return {"record": test.to_dict(), "waterfall": waterfall, "registry": self.registry.show(experiment_id)}
+        return {"record": test.to_dict(), "waterfall": waterfall}
 
     def check(self) -> list[Problem]:
         """Everything that is wrong with the data, or hard about them: errors, warnings, notes. Writes nothing."""
@@ -150,7 +151,20 @@ class Study:
         Returns:
             The tests that were new.
         """
-        from experiments import records, registry
+        from experiments import registry
+
+        tests = self.check_experiments(file)
+        events = registry.add(self.store, tests, self.actor)
+        added = {event.subject for event in events}
+        return [test for test in tests if test.experiment_id in added]
+
+    def check_experiments(self, file: Path | str) -> "list[Experiment]":
+        """The tests of a file that could be imported. Writes nothing.
+
+        Raises:
+            DataError: With everything that is in the way.
+        """
+        from experiments import records
 
         tests = records.read(file)
         refuse(records.place(tests, self.panel, self.config.aliases))
@@ -162,9 +176,7 @@ class Study:
                 if known.get(t.experiment_id, t) != t
             ]
         )
-        events = registry.add(self.store, tests, self.actor)
-        added = {event.subject for event in events}
-        return [test for test in tests if test.experiment_id in added]
+        return tests
 
     def analyse(
         self,
@@ -705,18 +717,36 @@ class Study:
             conflicts=[conflict for conflict in fitted.conflicts if conflict.keep != "model"],
             platform=sources.platform(self.folder, self.config),
             margin=self.config.study.margin or 1.0,
-            start=day(start, "--from"),
-            end=day(end, "--to"),
+            start=_day(start, "--from"),
+            end=_day(end, "--to"),
             seed=seed,
         )
         view = named(view, fitted.conflicts, decisions)
         results.save_view(self.store, view, self.actor)
         return view
 
+    def last_view(self) -> "View | None":
+        """The unified view of the last fit and attribution; ``None`` where it was not made yet. Writes nothing."""
+        return results.load_view(self.store) if self.has_store else None
+
+    def views(self, most: int = 12) -> "list[tuple[str, View]]":
+        """The last unified views that were kept, with when they were made (UTC), oldest first."""
+        return results.load_views(self.store, most) if self.has_store else []
+
     def view(self) -> "View":
         """The last unified view; made now where there is none for the last fit."""
-        found = results.load_view(self.store) if self.has_store else None
-        return found or self.reconcile()
+        return self.last_view() or self.reconcile()
+
+    def frames(self, fitted: results.Fitted | None = None) -> "ModelFrames":
+        """A fit (the last one otherwise) as tidy frames: what charts draw and reports quote."""
+        from measurement.model_frames import model_frames
+
+        return model_frames((fitted or self.fitted()).best, self.panel)
+
+    @property
+    def keys(self) -> Keys:
+        """The API keys of the workspace."""
+        return Keys(self.has_store, lambda: self.store, self.actor)
 
     def report(self, out: Path | str | None = None, *, truth: Mapping[str, float] | None = None) -> Path:
         """Write one self-contained HTML report that works offline.
@@ -735,9 +765,7 @@ class Study:
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _test(self, experiment_id: str) -> "Experiment":
-        registry = self.registry
-        tests = {found.experiment_id: found.conducted for found in registry.list()}
-        tests |= {test.experiment_id: test for test in registry.evidence()}
+        tests = {test.experiment_id: test for test in self.experiments()}
         if experiment_id not in tests:
             raise DataError(
                 f"there is no test '{shown(experiment_id)}' in the study{did_you_mean(experiment_id, tests)}"
@@ -749,3 +777,12 @@ class Study:
             return self.experiments(), []
         except DataError as error:
             return [], list(error.problems)
+
+
+def _day(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise DataError(f"{option}: found '{shown(text)}', a day is written YYYY-MM-DD") from None

@@ -9,6 +9,7 @@ from calibration import View, reconcile
 from measurement import mmm
 from measurement.errors import Problem
 from measurement.mmm import Sampling
+from measurement.model_frames import ModelFrames, model_frames
 from measurement.panel import Panel
 from measurement.simulate import national, simulate
 from theodolite.config import Config, parse
@@ -34,6 +35,9 @@ class Small:
 
     def validation(self) -> None:
         return None
+
+    def frames(self, fitted: Fitted | None = None) -> ModelFrames:
+        return model_frames((fitted or self.last_fit).best, self.panel)
 
     def view(self) -> View:
         return self.last_view

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from theodolite.cli import attribution, experiments, mmm, plan, store
+from theodolite.cli import attribution, experiments, mmm, plan, serve, store
 from theodolite.cli.options import HERE, AsJson, Quiet, Seed, Workspace, open_study
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.add_typer(experiments.app, name="experiments")
 app.add_typer(mmm.app, name="mmm")
 app.add_typer(attribution.app, name="attribution")
 app.add_typer(store.app, name="store")
+app.add_typer(serve.keys, name="keys")
 
 
 def _version(wanted: bool) -> None:
@@ -198,6 +199,9 @@ def report(
         output.as_json({"report": str(target), "bytes": target.stat().st_size})
     else:
         output.say(f"Wrote {target} ({target.stat().st_size / 1e6:.1f} MB).")
+
+
+app.command()(serve.serve)
 
 
 @app.command()

@@ -1,5 +1,9 @@
 """The third part of the report: whether the data and the model can be trusted, and what made every number."""
 
+from collections.abc import Sequence
+
+import pandas as pd
+
 from measurement import charts
 from measurement.errors import Problem
 from theodolite.report import verdict
@@ -29,10 +33,17 @@ LEVELS: dict[str, tuple[str, Tone]] = {
 
 def sections(material: Material) -> tuple[Section, ...]:
     """The sections for those who check."""
-    return (verdict.section(material), _fit(material), _convergence(material), _data(material), _provenance(material))
+    return (
+        verdict.section(material),
+        fit_section(material),
+        convergence_section(material),
+        data_section(material),
+        provenance_section(material),
+    )
 
 
-def _fit(m: Material) -> Section:
+def fit_section(m: Material) -> Section:
+    """Whether the model follows the outcome."""
     q = m.frames.quality
     narrow = q.inside < 0.8
     what = "A close fit alone proves little: a model can follow sales closely and still credit the wrong channel. "
@@ -70,7 +81,8 @@ def _fit(m: Material) -> Section:
     return Section("fit", "Does the model follow the outcome?", "check", lead=what, blocks=tuple(blocks))
 
 
-def _convergence(m: Material) -> Section:
+def convergence_section(m: Material) -> Section:
+    """Whether the computation settled."""
     d = m.diagnosis
     if m.converged:
         lead = "Yes. Independent runs of the computation arrived at the same answer, with enough draws to state it."
@@ -122,30 +134,35 @@ def _tone(good: bool) -> Tone:
     return "good" if good else "caution"
 
 
-def _data(m: Material) -> Section:
-    found = list(m.problems)
-    counts = {level: sum(p.level == level for p in found) for level in LEVELS}
-    if found:
-        said = [count(n, level) for level, n in counts.items() if n]
-        lead = (
-            f"{', '.join(said)}. A warning means that the data look wrong; a note, that they are right and hard "
-            "for a model."
-        )
-    else:
-        lead = "Nothing was found: no gaps, no duplicates, no channel that a model could not tell apart."
-    calendar = ChartBlock(
-        charts.spend_calendar(m.spend, m.currency).to_dict(validate=False),
+def data_section(m: Material) -> Section:
+    """Whether the data are sound."""
+    lead, blocks = data_blocks(m.problems)
+    return Section("data", "Are the data sound?", "check", lead=lead, blocks=(*blocks, calendar(m.spend, m.currency)))
+
+
+def calendar(spend: pd.DataFrame, currency: str) -> ChartBlock:
+    """When each channel spent, from `measurement.model_frames.spend_calendar`."""
+    return ChartBlock(
+        charts.spend_calendar(spend, currency).to_dict(validate=False),
         title="When each channel spent",
         caption="Darker: nearer to the channel's own maximum, all markets together. Channels that are dark at the same "
         "times are hard to tell apart; one that never changes cannot be told from the baseline.",
-        height=100 + 22 * m.spend["channel"].nunique(),
+        height=100 + 22 * spend["channel"].nunique(),
         file="spend.csv",
     )
-    blocks: list[Block] = [_problems(found)] if found else []
-    return Section("data", "Are the data sound?", "check", lead=lead, blocks=(*blocks, calendar))
 
 
-def _problems(found: list[Problem]) -> TableBlock:
+def data_blocks(found: Sequence[Problem]) -> tuple[str, tuple[Block, ...]]:
+    """What the checks of the data found: a sentence, and the table where there is anything."""
+    if not found:
+        return "Nothing was found: no gaps, no duplicates, no channel that a model could not tell apart.", ()
+    counts = {level: sum(p.level == level for p in found) for level in LEVELS}
+    said = [count(n, level) for level, n in counts.items() if n]
+    meaning = "A warning means that the data look wrong; a note, that they are right and hard for a model."
+    return f"{', '.join(said)}. {meaning}", (_problems(found),)
+
+
+def _problems(found: Sequence[Problem]) -> TableBlock:
     order = list(LEVELS)
     rows = tuple(
         (Cell(LEVELS[p.level][0], tone=LEVELS[p.level][1]), Cell(p.message), Cell(p.place or "–"))
@@ -154,7 +171,8 @@ def _problems(found: list[Problem]) -> TableBlock:
     return TableBlock((Column("Level"), Column("What was found"), Column("Where")), rows, "", "data-checks.csv")
 
 
-def _provenance(m: Material) -> Section:
+def provenance_section(m: Material) -> Section:
+    """What made every number."""
     versions = ", ".join(f"{name} {version}" for name, version in {**m.diagnosis.versions, **m.view.versions}.items())
     pairs = {
         "Data (hash of the panel)": m.diagnosis.data,

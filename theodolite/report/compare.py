@@ -27,13 +27,14 @@ RESOLUTIONS = {
 
 def sections(material: Material) -> tuple[Section, ...]:
     """The sections on lift tests and on attribution."""
-    return (_tests(material), _attribution(material))
+    return (tests_section(material), attribution_section(material))
 
 
 # -- lift tests -------------------------------------------------------------------------------------------------------
 
 
-def _tests(m: Material) -> Section:
+def tests_section(m: Material) -> Section:
+    """What the lift tests say and change."""
     title = "What the lift tests say and change"
     if not m.evidence:
         words = (
@@ -163,7 +164,8 @@ def _chance(p: float) -> str:
 # -- attribution ------------------------------------------------------------------------------------------------------
 
 
-def _attribution(m: Material) -> Section:
+def attribution_section(m: Material) -> Section:
+    """Attribution against the model."""
     title = "Attribution against the model"
     if m.credit is None:
         words = (

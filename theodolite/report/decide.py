@@ -26,13 +26,14 @@ SOURCE_WORDS = {"experiments": "tests", "mmm": "model", "attribution": "attribut
 
 def sections(material: Material) -> tuple[Section, ...]:
     """The sections for those who decide."""
-    return (_change(material), _unified(material))
+    return (change_section(material), unified_section(material))
 
 
 # -- what to change ---------------------------------------------------------------------------------------------------
 
 
-def _change(m: Material) -> Section:
+def change_section(m: Material) -> Section:
+    """What to change, what it should bring, and what has to wait."""
     blocks: list[Block] = [_facts(m)]
     if any(step(c, m) for c in m.view.channels):
         blocks += [_steps(m), _small_steps(m)]
@@ -162,7 +163,8 @@ def _waiting(channel: ChannelView, m: Material) -> Text | None:
 # -- one number per channel -------------------------------------------------------------------------------------------
 
 
-def _unified(m: Material) -> Section:
+def unified_section(m: Material) -> Section:
+    """One number per channel beside what every source says."""
     found = m.view.channels
     columns = (
         Column("Channel"),

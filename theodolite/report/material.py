@@ -46,6 +46,9 @@ class Reportable(Protocol):
     def view(self) -> "View":
         """Its last unified view."""
 
+    def frames(self, fitted: "Fitted | None" = None) -> "ModelFrames":
+        """A fit as tidy frames."""
+
     def attribution(self) -> "Attribution | None":
         """Its last attribution."""
 
@@ -213,14 +216,15 @@ class Material:
         return f"{self.kpi} ({self.currency})" if self.kpi_is_money else self.kpi
 
 
-def gather(study: Reportable, truth: Mapping[str, float] | None = None) -> Material:
+def gather(study: Reportable, truth: Mapping[str, float] | None = None, *, with_journeys: bool = True) -> Material:
     """Gather a study's material; nothing is fitted or computed anew but the frames of its last fit.
 
     Args:
         study: A study with a fit.
         truth: True iROAS per channel, where known.
+        with_journeys: Whether what the journeys are like is read too, which takes longest.
     """
-    from measurement.model_frames import model_frames, spend_calendar
+    from measurement.model_frames import spend_calendar
 
     panel, fitted, view, attribution = study.panel, study.fitted(), study.view(), study.attribution()
     settings = study.config.study
@@ -237,7 +241,7 @@ def gather(study: Reportable, truth: Mapping[str, float] | None = None) -> Mater
         media_spend=float(panel.spend.sum()),
         view=view,
         diagnosis=diagnose(fitted),
-        frames=model_frames(fitted.best, panel),
+        frames=study.frames(fitted),
         spend=spend_calendar(panel),
         tests=study.experiments(),
         evidence=fitted.evidence,
@@ -245,7 +249,7 @@ def gather(study: Reportable, truth: Mapping[str, float] | None = None) -> Mater
         decisions=tuple(study.resolutions().values()),
         credit=None if attribution is None else attribution.to_frame(),
         credit_window=_window(attribution),
-        journeys=None if attribution is None else _journeys(study, attribution),
+        journeys=_journeys(study, attribution) if attribution is not None and with_journeys else None,
         problems=study.check(),
         validation=study.validation(),
         head=study.head,

@@ -109,6 +109,7 @@ class Cell:
         tone: Colour of meaning.
         value: The number behind the text; the csv holds it in place of the text.
         range: An interval that is drawn beside the text; the csv holds its ends in columns of their own.
+        link: Where the text leads, in the app; a report leads nowhere.
     """
 
     text: str
@@ -116,6 +117,7 @@ class Cell:
     tone: Tone = "plain"
     value: float | None = None
     range: Range | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

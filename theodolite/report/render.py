@@ -2,12 +2,16 @@
 
 import base64
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from measurement.whole_file import whole_file
@@ -42,6 +46,7 @@ class _Chart:
 class _Charts:
     """Numbers the charts of one page in their order."""
 
+    prefix: str
     count: int = 0
 
     def prepare(self, block: ChartBlock) -> _Chart:
@@ -49,7 +54,20 @@ class _Charts:
         spec = tidy(block.spec)
         link = as_link(records_csv(records(spec))) if block.file else None
         # Marked as safe: `script_json` leaves no <, > or & in it.
-        return _Chart(f"chart-{self.count}", Markup(script_json(spec)), link)  # noqa: S704
+        return _Chart(f"{self.prefix}-{self.count}", Markup(script_json(spec)), link)  # noqa: S704
+
+
+_CHARTS: ContextVar[_Charts] = ContextVar("charts")
+
+
+@contextmanager
+def numbering(prefix: str = "chart") -> Iterator[None]:
+    """Number the charts of what is rendered inside from 1; their ids begin with ``prefix``."""
+    token = _CHARTS.set(_Charts(prefix))
+    try:
+        yield
+    finally:
+        _CHARTS.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +96,26 @@ def render(page: Page) -> str:
     ids = [section.id for section in page.sections]
     if len(set(ids)) != len(ids):
         raise ValueError(f"sections share an id: {ids}")
-    charts = _Charts()
-    body = _environment(charts).get_template("page.html.j2")
-    style, script = _asset("style.css"), _asset("report.js")
+    body = environment().get_template("page.html.j2")
+    style = asset("blocks.css") + asset("style.css")
+    script = asset("charts.js") + asset("report.js")
     bundle = vega_bundle() if _has_chart(page) else ""
     scripts = [script, *([bundle] if bundle else [])]
-    return body.render(
-        page=page,
-        parts=[
-            _Part(reader, title, page.leads.get(reader, lead), sections)
-            for reader, (title, lead) in PARTS.items()
-            if (sections := tuple(s for s in page.sections if s.reader == reader))
-        ],
-        policy=_policy(scripts, style),
-        # Marked as safe: files of this package and the bundle made by an installed one, no user's text in them.
-        style=Markup(style),  # noqa: S704
-        script=Markup(script),  # noqa: S704
-        bundle=Markup(bundle),  # noqa: S704
-        charts=bool(bundle),
-    )
+    with numbering():
+        return body.render(
+            page=page,
+            parts=[
+                _Part(reader, title, page.leads.get(reader, lead), sections)
+                for reader, (title, lead) in PARTS.items()
+                if (sections := tuple(s for s in page.sections if s.reader == reader))
+            ],
+            policy=_policy(scripts, style),
+            # Marked as safe: files of this package and the bundle made by an installed one, no user's text in them.
+            style=Markup(style),  # noqa: S704
+            script=Markup(script),  # noqa: S704
+            bundle=Markup(bundle),  # noqa: S704
+            charts=bool(bundle),
+        )
 
 
 def write_page(page: Page, target: Path) -> Path:
@@ -111,22 +130,27 @@ def write_page(page: Page, target: Path) -> Path:
     return target
 
 
-def _environment(charts: _Charts) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("theodolite.report"),
+@cache
+def environment(*packages: str) -> Environment:
+    """The templates of the report, and before them those of other packages, with the filters that blocks need.
+
+    What holds charts is rendered within `numbering`.
+    """
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in (*packages, "theodolite.report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "kind": lambda value: type(value).__name__,
-        "prepare_chart": charts.prepare,
+        "prepare_chart": lambda block: _CHARTS.get().prepare(block),
         "table_link": lambda table: as_link(table_csv(table)),
         "places": _places,
         "plain": plain,
     }
-    return environment
+    return made
 
 
 def _places(span: Range, column: Column) -> _Places:
@@ -140,7 +164,8 @@ def _places(span: Range, column: Column) -> _Places:
     return _Places(place(span.low), place(span.middle), place(span.high), reference, mark)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A style or script of the report, as text."""
     text = resources.files("theodolite.report").joinpath("templates", name).read_text(encoding="utf-8")
     return text.replace("\r\n", "\n")
 

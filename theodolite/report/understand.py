@@ -21,12 +21,12 @@ from theodolite.report.words import count, listed, percent, ratio, span
 def sections(material: Material) -> tuple[Section, ...]:
     """The sections for those who want to understand."""
     return (
-        _sources(material),
+        sources_section(material),
         *compare.sections(material),
         *journeys.sections(material.journeys),
-        _curves(material),
-        *_over_time(material),
-        _where(material),
+        curves_section(material),
+        *over_time_sections(material),
+        where_section(material),
     )
 
 
@@ -43,7 +43,8 @@ _STATE_WORDS: tuple[tuple[State, str], ...] = (
 )
 
 
-def _sources(m: Material) -> Section:
+def sources_section(m: Material) -> Section:
+    """Every source, channel by channel, and what each unified number rests on."""
     states = [c.state for c in m.view.channels]
     said = [words.format(states.count(state)) for state, words in _STATE_WORDS if state in states]
     lead = f"Of {count(len(states), 'channel')}: {listed(said)}."
@@ -76,7 +77,8 @@ def _sources(m: Material) -> Section:
 # -- response and contribution ----------------------------------------------------------------------------------------
 
 
-def _curves(m: Material) -> Section:
+def curves_section(m: Material) -> Section:
+    """What more or less spend would bring."""
     chart = ChartBlock(
         drawn.response_curves(m.frames.curves, m.frames.now, m.currency).to_dict(validate=False),
         title="Revenue by spend, channel by channel",
@@ -102,7 +104,7 @@ def _curves(m: Material) -> Section:
     return Section("curves", "What more or less spend would bring", "understand", lead=lead, blocks=(chart, fold))
 
 
-def _over_time(m: Material) -> tuple[Section, ...]:
+def over_time_sections(m: Material) -> tuple[Section, ...]:
     """How effects changed, of channels that the model lets change; none otherwise."""
     frame = m.frames.over_time
     names = list(dict.fromkeys(frame["channel"]))
@@ -120,7 +122,8 @@ def _over_time(m: Material) -> tuple[Section, ...]:
     return (Section("over-time", "How effects changed", "understand", lead=lead, blocks=(chart,)),)
 
 
-def _where(m: Material) -> Section:
+def where_section(m: Material) -> Section:
+    """Where sales came from."""
     frame = m.frames.contributions
     low, middle, high = (x / m.outcome for x in m.frames.media)
     lead = f"Media brought {percent(middle)} of them ({span(low, high, percent)}); the rest would have come anyway."

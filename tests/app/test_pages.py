@@ -1,0 +1,211 @@
+"""Pages of a fitted study and of a bare one: they answer, say what is known, and lead to each other."""
+
+import re
+import time
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import quote, urljoin
+
+import pytest
+from starlette.testclient import TestClient
+
+from theodolite.app.shell import MENU
+from theodolite.study import Study
+
+Serve = Callable[..., TestClient]
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+MENU_PAGES = [path for _, path, _ in MENU]
+
+
+class Page(HTMLParser):
+    """Links, forms, ids and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.links: list[str] = []
+        self.actions: list[str] = []
+        self.ids: list[str] = []
+        self.loads: list[str] = []
+        self.inline: list[str] = []
+        self.fields: list[str] = []
+        self.labels: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if "id" in found:
+            self.ids.append(found["id"])
+        if tag == "a":
+            self.links.append(found["href"])
+        elif tag == "form":
+            self.actions.append(found["action"])
+        elif tag in ("script", "link", "img") and (found.get("src") or found.get("href")):
+            self.loads.append(found.get("src") or found["href"])
+        elif tag == "script" and found.get("type") != "application/json":
+            self.inline.append("script")
+        if tag in ("input", "select", "textarea") and found.get("type") != "hidden":
+            self.fields.append(found["id"])
+        if tag == "label":
+            self.labels.append(found["for"])
+        self.inline += [name for name in found if name == "style" or name.startswith("on")]
+
+
+@pytest.fixture(scope="module")
+def reader(served_folder: Path) -> TestClient:
+    """The fitted study, only read."""
+    from tests.app.conftest import BASE, TOKEN
+    from theodolite.app.application import create
+    from theodolite.app.settings import Settings
+
+    app = create(Settings(served_folder, token=TOKEN), warm=False)
+    return TestClient(app, base_url=BASE, headers={"authorization": f"Bearer {TOKEN}"})
+
+
+def test_every_page_of_a_bare_study_answers_and_says_what_to_do(empty: Path, client_of: Serve) -> None:
+    client = client_of(empty)
+    for path in MENU_PAGES:
+        answer = client.get(path)
+        assert answer.status_code == 200, (path, answer.text[-500:])
+    assert "Fit the model first" in client.get("/").text
+    assert "no user journeys" in client.get("/attribution").text
+    assert "No tests yet" in client.get("/experiments").text
+    assert not (empty / ".theodolite").exists(), "reading writes nothing"
+
+
+def test_every_link_of_every_page_leads_somewhere(reader: TestClient) -> None:
+    waiting, seen = list(MENU_PAGES), set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        answer = reader.get(path)
+        assert answer.status_code == 200, (path, answer.text[-800:])
+        page = Page(answer.text)
+        assert page.inline == [], (path, "nothing inline: the policy would stop it")
+        assert sorted(set(page.ids)) == sorted(page.ids), (path, [i for i in page.ids if page.ids.count(i) > 1])
+        assert set(page.fields) <= set(page.labels), (path, "every field has a label")
+        for place in page.loads:
+            assert place.startswith("/static/"), place
+            assert reader.get(place).status_code == 200
+        for link in page.links:
+            if link.startswith("data:text/csv"):
+                continue
+            where, _, anchor = link.partition("#")
+            assert not where or urljoin("http://x/", where).startswith("http://x/"), link
+            if not where:
+                assert anchor in page.ids, (path, link)
+            elif where not in seen:
+                waiting.append(where)
+    assert {"/channel?name=tv", "/channel?name=brand_search"} <= seen
+    assert any(path.startswith("/experiment?id=") for path in seen)
+
+
+def test_the_overview_shows_the_unified_numbers(reader: TestClient, served_folder: Path) -> None:
+    view = Study.open(served_folder).view()
+    text = reader.get("/").text
+    for channel in view.channels:
+        assert channel.channel in text
+        assert channel.iroas is None or f"{channel.iroas.median:.2f}" in text
+    assert "This is the first unified view" in text
+
+
+def test_a_second_view_is_held_against_the_first(folder: Path, client_of: Serve) -> None:
+    Study.open(folder).reconcile(start="2023-01-01", end=str(Study.open(folder).panel.dates[60])[:10])
+    text = client_of(folder).get("/").text
+    assert "This is the first unified view" not in text
+    assert "earlier 90" in text
+
+
+def test_a_channel_or_test_that_there_is_not_is_an_answer_in_words(reader: TestClient) -> None:
+    answer = reader.get("/channel?name=tvv")
+    assert answer.status_code == 422
+    assert "did you mean" in answer.text
+    assert reader.get("/experiment?id=%3Cb%3E").status_code == 422
+    assert "<b>" not in reader.get("/experiment?id=%3Cb%3E").text
+    assert reader.get("/nowhere").status_code == 404
+
+
+def test_changed_data_withhold_the_numbers_and_say_so(folder: Path, client_of: Serve) -> None:
+    client = client_of(folder)
+    assert "Unified iROAS" in client.get("/").text
+    media = folder / "tables" / "media.csv"
+    text = (folder / "theodolite.toml").read_text()
+    (folder / "theodolite.toml").write_text(re.sub(r'media = ".*"', 'media = "tables/media.csv"', text))
+    lines = media.read_text().splitlines()
+    fields = lines[1].split(",")
+    fields[-1] = str(float(fields[-1]) + 1000.0)
+    media.write_text("\n".join([lines[0], ",".join(fields), *lines[2:]]) + "\n")
+    changed = client.get("/").text
+    assert "have changed since the last fit" in changed
+    assert "Unified iROAS" not in changed
+
+
+def test_broken_data_are_an_answer_in_words_and_the_data_page_says_where(empty: Path, client_of: Serve) -> None:
+    client = client_of(empty)
+    text = (empty / "theodolite.toml").read_text()
+    (empty / "theodolite.toml").write_text(re.sub(r'media = ".*"', 'media = "tables/media.csv"', text))
+    media = empty / "tables" / "media.csv"
+    media.write_text(media.read_text().replace("tv,", "tv,oops", 1))
+    seen = client.get("/data")
+    assert seen.status_code == 200
+    assert "oops" in seen.text
+    assert client.get("/experiments").status_code in (200, 422)
+    (empty / "theodolite.toml").write_text("[study]\nname = 3\n")
+    assert client.get("/").status_code == 422
+    (empty / "theodolite.toml").write_text(text)
+    assert client.get("/").status_code == 200
+
+
+def test_pages_are_quick_once_the_study_is_loaded(reader: TestClient) -> None:
+    for path in MENU_PAGES:
+        reader.get(path)
+    took = {}
+    for path in MENU_PAGES:
+        times = []
+        for _ in range(3):
+            started = time.perf_counter()
+            reader.get(path)
+            times.append(time.perf_counter() - started)
+        took[path] = min(times)
+    assert max(took.values()) < 1.0, f"200 ms on a machine of its own; {took}"
+
+
+# -- forms ------------------------------------------------------------------------------------------------------------
+
+RECORD = (
+    '{"experiment_id": "<b>new & old", "channel": "tv", "method": "on_off", "start_date": "2024-01-01",'
+    ' "end_date": "2024-01-28", "estimand": "iroas", "estimate": 1.5, "std_error": 0.5, "spend_delta": -1000,'
+    ' "off_panel": true, "counterfactual_spend": 1000}'
+)
+
+
+def test_records_are_checked_while_they_are_typed_and_then_kept(folder: Path, client_of: Serve) -> None:
+    client = client_of(folder)
+    before = len(Study.open(folder).experiments())
+    wrong = client.post("/experiments/import/check", headers=FORM, data={"records": RECORD.replace('"tv"', '"tvv"')})
+    assert "did you mean" in wrong.text
+    assert "<html" not in wrong.text
+    fine = client.post("/experiments/import/check", headers=FORM, data={"records": RECORD})
+    assert "1 test" in fine.text
+    assert len(Study.open(folder).experiments()) == before
+    refused = client.post("/experiments/import", headers=FORM, data={"records": "[1]"})
+    assert refused.status_code == 422
+    assert client.post("/experiments/import", headers=FORM, data={"records": RECORD}).status_code == 303
+    assert len(Study.open(folder).experiments()) == before + 1
+    page = client.get("/experiments").text
+    assert "<b>new" not in page
+    assert "&lt;b&gt;new &amp; old" in page
+    link = f"/experiment?id={quote('<b>new & old', safe='').replace('%20', '+')}"
+    assert link in page
+    assert client.get(link).status_code == 200
+
+
+def test_a_goal_is_checked_while_it_is_typed(empty: Path, client_of: Serve) -> None:
+    client = client_of(empty)
+    goal = {"channel": "tv", "durations": "4,6", "geos": "1:2", "direction": "go_dark"}
+    told = client.post("/experiments/design/check", headers=FORM, data=goal | {"durations": "4,x", "iroas": "a lot"})
+    assert "durations" in told.text
+    assert "iroas" in told.text
+    assert client.post("/experiments/design", headers=FORM, data=goal | {"geos": "3:1"}).status_code == 422

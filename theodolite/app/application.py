@@ -1,0 +1,110 @@
+"""The application: guard, pages, API, styles and scripts, put together for one workspace."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import resources
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import Response
+
+from measurement.version import __version__
+from theodolite.app import faults, forms, routes
+from theodolite.app.answers import Refusal, answer, redirect
+from theodolite.app.desk import Desk
+from theodolite.app.guard import Guard
+from theodolite.app.headers import cookie, read
+from theodolite.app.jobs import Jobs
+from theodolite.app.requests import form_of
+from theodolite.app.settings import Settings
+from theodolite.app.who import Doors
+from theodolite.report.bundle import vega_bundle
+from theodolite.report.render import asset
+
+STATIC = {
+    "blocks.css": "text/css",
+    "app.css": "text/css",
+    "vega.js": "text/javascript",
+    "charts.js": "text/javascript",
+    "app.js": "text/javascript",
+    "mark.svg": "image/svg+xml",
+}
+SHARED = ("blocks.css", "charts.js")
+"""Those that the report brings."""
+
+
+def create(settings: Settings, *, warm: bool = True) -> FastAPI:
+    """The app of one workspace.
+
+    Args:
+        settings: What the server is started with.
+        warm: Whether to load the study at once, so that the first page does not wait for it.
+    """
+    desk = Desk(settings.folder)
+    doors = Doors(settings.token, desk.key)
+    jobs = Jobs(settings.folder, desk.warm)
+
+    @asynccontextmanager
+    async def alive(_: FastAPI) -> AsyncIterator[None]:
+        if warm:
+            threading.Thread(target=desk.warm, daemon=True).start()
+        yield
+        jobs.close()
+
+    app = FastAPI(
+        title="Theodolite",
+        version=__version__,
+        summary="Experiment-calibrated marketing measurement of one workspace.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=alive,
+    )
+    app.state.desk, app.state.jobs, app.state.doors, app.state.settings = desk, jobs, doors, settings
+    faults.install(app)
+    app.include_router(_ways_in(settings, doors))
+    app.include_router(routes.router)
+    app.include_router(forms.router)
+    app.add_middleware(Guard, settings=settings, doors=doors)
+    return app
+
+
+def _ways_in(settings: Settings, doors: Doors) -> APIRouter:
+    """Styles and scripts, and signing in and out."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/static/{name}")
+    def static(name: str) -> Response:
+        if name not in STATIC:
+            return answer("/static", Refusal(404, "Not found", "There is no such file."))
+        text = vega_bundle() if name == "vega.js" else _own(name)
+        headers = {"cache-control": "private, max-age=3600"}
+        return Response(text.encode(), media_type=STATIC[name], headers=headers)
+
+    @router.post("/sign-in")
+    async def sign_in(request: Request) -> Response:
+        form = await form_of(request)
+        who = doors.by_text(form.get("key", "").strip())
+        if who is None:
+            return answer("/sign-in", Refusal(401, "Sign in", "That key opens nothing here."))
+        secure = "; Secure" if request.state.scheme == "https" else ""
+        made = f"{settings.cookie}={doors.begin(who)}; Path=/; HttpOnly; SameSite=Strict{secure}"
+        return redirect("/", made)
+
+    @router.post("/sign-out")
+    async def sign_out(request: Request) -> Response:
+        doors.end(cookie(read(request.headers.raw), settings.cookie))
+        gone = f"{settings.cookie}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"
+        return redirect("/signed-out", gone)
+
+    @router.get("/signed-out")
+    async def signed_out() -> Response:
+        return answer("/signed-out", Refusal(200, "Signed out", "Open the printed address to come back."))
+
+    return router
+
+
+def _own(name: str) -> str:
+    if name in SHARED:
+        return asset(name)
+    return (resources.files("theodolite.app") / "static" / name).read_text(encoding="utf-8").replace("\r\n", "\n")

@@ -1,0 +1,239 @@
+"""The desk: the study as pages and resources read it, loaded once and read again when a file or the store has changed.
+
+Loading the data, the fit and its frames takes seconds, and a page has 200 ms. What was loaded is kept with what it was
+made from: the stamp of the data files, and the last event of the kinds that it depends on.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from measurement.errors import StoreError, TheodoliteError
+from measurement.store import Event, Store
+from measurement.typing import Json
+from theodolite import results
+from theodolite.config import FILE_NAME, Config
+from theodolite.data_files import named_files
+from theodolite.keys import Key, find
+from theodolite.report.material import Material, gather
+from theodolite.study import Study
+
+if TYPE_CHECKING:
+    from attribution import Attribution, Audit, Paths
+    from calibration import View
+    from calibration.calibrated_credit import CalibratedCredit
+    from calibration.resolution import Resolution
+    from experiments import Experiment
+    from measurement import Panel
+    from measurement.errors import Problem
+    from measurement.model_frames import ModelFrames
+    from theodolite.report.experiment import Dossier
+    from theodolite.results import Fitted
+
+MOST_KEPT = 200
+TESTS = ("experiment.", "conflict.")
+"""Beginnings of the kinds of events that change which tests count."""
+
+type Stamp = tuple[object, ...]
+
+
+class Kept:
+    """What was made, by name, each with the version of what it was made from; two who ask at once wait for one."""
+
+    def __init__(self) -> None:
+        self._made: dict[object, tuple[object, Any]] = {}
+        self._locks: dict[object, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get[T](self, name: object, version: object, make: Callable[[], T]) -> T:
+        """What was made under a name from this version; made now where it was not."""
+        with self._lock:
+            lock = self._locks.setdefault(name, threading.Lock())
+        with lock:
+            found = self._made.get(name)
+            if found is None or found[0] != version:
+                found = (version, make())
+                with self._lock:
+                    self._made.pop(name, None)
+                    while len(self._made) >= MOST_KEPT:
+                        oldest = next(iter(self._made))
+                        self._made.pop(oldest)
+                        self._locks.pop(oldest, None)
+                    self._made[name] = found
+            made: T = found[1]
+            return made
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """The study as it is now; its methods are those of `Study` that only read, and quick.
+
+    Attributes:
+        study: The study.
+        events: Everything in its store, oldest first.
+        data: Stamp of theodolite.toml and the data files.
+    """
+
+    study: Study
+    events: tuple[Event, ...]
+    data: Stamp
+    _kept: Kept
+
+    @property
+    def config(self) -> Config:
+        """Its theodolite.toml."""
+        return self.study.config
+
+    @property
+    def panel(self) -> "Panel":
+        """Its data."""
+        return self._kept.get("panel", self.data, lambda: self.study.panel)
+
+    @property
+    def head(self) -> str | None:
+        """Hash of the newest event of its store."""
+        return self.events[-1].hash if self.events else None
+
+    def since(self, *kinds: str) -> Stamp:
+        """What changes whenever the data change or an event whose kind begins with one of ``kinds`` is added."""
+        last = next((e.hash for e in reversed(self.events) if e.kind.startswith(kinds)), None)
+        return (self.data, last)
+
+    @property
+    def numbers(self) -> Stamp:
+        """What changes whenever a number of a page may."""
+        return self.since(results.FIT, results.ATTRIBUTION, results.AUDIT, results.VALIDATION, results.VIEW, *TESTS)
+
+    def kept[T](self, name: object, version: Stamp, make: Callable[[], T]) -> T:
+        """Something made of the study, kept until ``version`` changes."""
+        return self._kept.get(name, version, make)
+
+    def fitted(self) -> "Fitted":
+        """Its last fit."""
+        return self._kept.get("fitted", self.since(results.FIT), self.study.fitted)
+
+    def frames(self, fitted: "Fitted | None" = None) -> "ModelFrames":
+        """The last fit as tidy frames."""
+        found = fitted or self.fitted()
+        return self._kept.get("frames", self.since(results.FIT), lambda: self.study.frames(found))
+
+    def last_view(self) -> "View | None":
+        """The view of the last fit and attribution, where it was made."""
+        version = self.since(results.VIEW, results.FIT, results.ATTRIBUTION)
+        return self._kept.get("view", version, self.study.last_view)
+
+    def view(self) -> "View":
+        """The view of the last fit and attribution.
+
+        Raises:
+            StoreError: Where it was not made yet; reading writes nothing.
+        """
+        found = self.last_view()
+        if found is None:
+            raise StoreError("there is no unified view of the last fit yet: run `theodolite reconcile` first")
+        return found
+
+    def views(self) -> "list[tuple[str, View]]":
+        """The last views with their times, oldest first."""
+        return self._kept.get("views", self.since(results.VIEW), self.study.views)
+
+    def attribution(self) -> "Attribution | None":
+        """Its last attribution."""
+        return self._kept.get("attribution", self.since(results.ATTRIBUTION), self.study.attribution)
+
+    def paths(self) -> "Paths":
+        """Its journeys as distinct paths."""
+        return self._kept.get("paths", self.data, self.study.paths)
+
+    def journeys_audit(self) -> "Audit | None":
+        """The last audit of its journeys."""
+        return self._kept.get("audit", self.since(results.AUDIT), self.study.journeys_audit)
+
+    def calibrated_credit(self) -> "CalibratedCredit":
+        """Its last attribution calibrated by its tests."""
+        version = self.since(results.ATTRIBUTION, *TESTS)
+        return self._kept.get("calibrated credit", version, self.study.calibrated_credit)
+
+    def experiments(self) -> "list[Experiment]":
+        """Its tests."""
+        return self._kept.get("experiments", self.since(*TESTS), self.study.experiments)
+
+    def dossier(self, experiment_id: str) -> "Dossier":
+        """A test with its analysis."""
+        version = self.since(*TESTS)
+        return self._kept.get(("dossier", experiment_id), version, lambda: self.study.dossier(experiment_id))
+
+    def resolutions(self) -> "dict[str, Resolution]":
+        """The last decision on each test that was decided on."""
+        return self._kept.get("resolutions", self.since("conflict."), self.study.resolutions)
+
+    def validation(self) -> Json | None:
+        """What the last validation of the last fit found."""
+        return self._kept.get("validation", self.since(results.FIT, results.VALIDATION), self.study.validation)
+
+    def check(self) -> "list[Problem]":
+        """What is wrong or hard about its data."""
+        return self._kept.get("check", self.since(*TESTS), self.study.check)
+
+    def material(self, *, with_journeys: bool = False) -> Material:
+        """Everything that the report's sections tell.
+
+        Raises:
+            StoreError: Where there is no fit of today's data, or no view of it.
+        """
+        return self._kept.get(
+            ("material", with_journeys), self.numbers, lambda: gather(self, with_journeys=with_journeys)
+        )
+
+
+@dataclass(slots=True)
+class Desk:
+    """Hands out a `Reading` of a workspace."""
+
+    folder: Path
+    _kept: Kept = field(default_factory=Kept)
+
+    def reading(self) -> Reading:
+        """The study as it is now.
+
+        Raises:
+            DataError: Where theodolite.toml is wrong.
+            StoreError: Where the store is damaged.
+        """
+        toml = _stat(self.folder / FILE_NAME)
+        config = self._kept.get("config", toml, lambda: Study.open(self.folder).config)
+        data = (toml, *((str(file), _stat(file)) for _, _, file in named_files(self.folder, config)))
+        study = self._kept.get("study", data, lambda: Study(self.folder, config))
+        server = config.store.server is not None
+        head = study.head if server else _stat(Store.home_of(self.folder) / "head.json")
+        events = self._kept.get("events", (data, head), lambda: _events(study))
+        return Reading(study, events, data, self._kept)
+
+    def key(self, text: str) -> Key | None:
+        """The API key of a text; ``None`` where it opens nothing."""
+        return find(self.reading().events, text)
+
+    def study(self, actor: str) -> Study:
+        """The study for someone who writes."""
+        return Study(self.folder, self.reading().config, actor)
+
+    def warm(self) -> None:
+        """Load what pages need, so that the first reader does not wait for it; what is missing or wrong is left."""
+        try:
+            self.reading().material()
+        except TheodoliteError:
+            return
+
+
+def _events(study: Study) -> tuple[Event, ...]:
+    return tuple(study.store.events()) if study.has_store else ()
+
+
+def _stat(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -1,0 +1,88 @@
+"""What goes wrong, as answers: problem+json for programs, a page for people; never a traceback."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from measurement.errors import DataError, DesignError, FitError, Problem, StoreError, TheodoliteError
+from theodolite.app.answers import Refusal, answer
+from theodolite.app.requests import NotAllowed
+
+LOG = logging.getLogger("theodolite.app")
+FIELDS = ("level", "code", "file", "line", "column", "message")
+TITLES = {404: "Not found", 405: "Not allowed", 413: "Too large", 415: "Wrong kind of content"}
+
+
+class NotFound(TheodoliteError):
+    """There is nothing of that name."""
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the house, every bad request, and what nobody foresaw."""
+    app.add_exception_handler(TheodoliteError, _known)
+    app.add_exception_handler(NotAllowed, _not_allowed)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def refusal_of(error: TheodoliteError) -> Refusal:
+    """An error of the house as a refusal."""
+    problems: tuple[dict[str, Any], ...] = ()
+    if isinstance(error, DataError):
+        problems = tuple(_plain(problem) for problem in error.problems[:20])
+    match error:
+        case NotFound():
+            return Refusal(404, "Not found", str(error))
+        case StoreError():
+            return Refusal(409, "Not possible yet", str(error))
+        case FitError():
+            return Refusal(409, "The fit may not be used", str(error))
+        case DesignError():
+            return Refusal(422, "No such design", str(error))
+        case _:
+            return Refusal(422, "Something has to be changed", str(error), problems)
+
+
+def _plain(problem: Problem) -> dict[str, Any]:
+    return {name: getattr(problem, name) for name in FIELDS if getattr(problem, name) not in (None, "")}
+
+
+async def _known(request: Request, error: Exception) -> Response:
+    if not isinstance(error, TheodoliteError):
+        raise error
+    return answer(request.url.path, refusal_of(error))
+
+
+async def _not_allowed(request: Request, error: Exception) -> Response:
+    return answer(request.url.path, Refusal(403, "Not allowed", str(error)))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problems = tuple(
+        {"level": "error", "column": ".".join(map(str, item["loc"])), "message": str(item["msg"])}
+        for item in error.errors()[:20]
+    )
+    words = "; ".join(f"{problem['column']}: {problem['message']}" for problem in problems)
+    return answer(request.url.path, Refusal(422, "Something has to be changed", words, problems))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    title = TITLES.get(error.status_code, "Not possible")
+    made = answer(request.url.path, Refusal(error.status_code, title, f"{title}: {request.url.path}"))
+    made.headers.update(error.headers or {})
+    return made
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    words = "This is an error of Theodolite's own. What happened stands where the server was started."
+    return answer(request.url.path, Refusal(500, "Something went wrong", words))

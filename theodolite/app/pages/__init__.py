@@ -1,0 +1,1 @@
+"""The pages, one module each: from a reading of the study to a `View`."""

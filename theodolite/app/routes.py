@@ -1,0 +1,123 @@
+"""The addresses of the pages: what is asked of which page, and forms that begin something."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, Response
+
+from theodolite.app import shell
+from theodolite.app.answers import redirect
+from theodolite.app.blocks import View
+from theodolite.app.pages import (
+    attribution,
+    channel,
+    data,
+    decisions,
+    experiment,
+    experiments,
+    model,
+    overview,
+)
+from theodolite.app.pages import jobs as jobs_page
+from theodolite.app.pages.ask import Ask
+from theodolite.app.requests import desk_of, form_of, jobs_of, need, who_asks
+from theodolite.keys import may
+from theodolite.report.page import plain
+
+PAGES: dict[str, tuple[str, Callable[[Ask], View]]] = {
+    "/": ("overview", overview.view),
+    "/channel": ("channel", channel.view),
+    "/experiments": ("experiments", experiments.view),
+    "/experiment": ("experiments", experiment.view),
+    "/attribution": ("attribution", attribution.view),
+    "/model": ("model", model.view),
+    "/decisions": ("decisions", decisions.view),
+    "/data": ("data", data.view),
+}
+"""Pages that show the study: key in the menu, and what makes them. They are kept until a number may have changed."""
+
+router = APIRouter(include_in_schema=False)
+"""Every page."""
+
+
+def _ask(request: Request) -> Ask:
+    return Ask(desk_of(request).reading(), who_asks(request), dict(request.query_params))
+
+
+def _shown(request: Request, ask: Ask, current: str, title: str, made: str) -> Response:
+    """A page around content; work that is under way stands above it."""
+    running = jobs_of(request).running()
+    above = ""
+    if running is not None and not request.url.path.startswith("/job"):
+        above = shell.fragment((jobs_page.card(running, ask.edits, reload=True),))
+    frame = shell.Frame(
+        ask.reading.config.study.name, current, ask.who.actor, ask.who.role, running.title if running else ""
+    )
+    return HTMLResponse(shell.document(frame, title, above + made).encode("utf-8", "replace"))
+
+
+def _page(current: str, make: Callable[[Ask], View]) -> Callable[[Request], Response]:
+    def show(request: Request) -> Response:
+        ask = _ask(request)
+        key = ("page", request.url.path, tuple(sorted(ask.query.items())), ask.who.role)
+        version = (*ask.reading.numbers, ask.reading.head, overview.today())
+
+        def made() -> tuple[str, str]:
+            found = make(ask)
+            return plain(found.title), shell.content(found)
+
+        title, content = ask.reading.kept(key, version, made)
+        return _shown(request, ask, current, title, content)
+
+    return show
+
+
+for _path, (_current, _make) in PAGES.items():
+    router.add_api_route(_path, _page(_current, _make), methods=["GET"])
+
+
+# -- jobs -------------------------------------------------------------------------------------------------------------
+
+
+@router.get("/jobs")
+def jobs(request: Request) -> Response:
+    """Every job."""
+    ask = _ask(request)
+    found = jobs_page.view(ask, jobs_of(request).listed())
+    return _shown(request, ask, "jobs", "Jobs", shell.content(found))
+
+
+@router.get("/job")
+def job(request: Request) -> Response:
+    """One job."""
+    ask = _ask(request)
+    found = jobs_page.one(ask, jobs_of(request).get(ask.query.get("id", "")))
+    return _shown(request, ask, "jobs", plain(found.title), shell.content(found))
+
+
+@router.get("/job/now")
+def job_now(request: Request) -> Response:
+    """How far a job is, as a piece of a page."""
+    found = jobs_of(request).get(request.query_params.get("id", ""))
+    card = jobs_page.card(found, may(who_asks(request).role, "editor"), reload=True)
+    return HTMLResponse(shell.fragment((card,)).encode("utf-8", "replace"))
+
+
+@router.post("/jobs")
+async def begin(request: Request) -> Response:
+    """Begin work; back to the page that asked for it, where it shows how far it is."""
+    who, form = need(request, "editor"), await form_of(request)
+    kind = form.pop("kind", "")
+    if kind == "fit" and len(form) > 0:
+        form.setdefault("reconcile", "no")  # an empty checkbox is not sent
+    jobs_of(request).begin(kind, form, who.actor)
+    return redirect("/jobs")
+
+
+@router.post("/job/cancel")
+async def cancel(request: Request) -> Response:
+    """Cancel work."""
+    need(request, "editor")
+    form = await form_of(request)
+    jobs_of(request).cancel(form.get("id", ""))
+    return redirect("/jobs")
