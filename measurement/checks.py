@@ -24,6 +24,8 @@ UNFINISHED = 0.75
 LEAKING = 0.95
 TOGETHER = 0.7
 FEW_PER_PARAMETER, FAR_TOO_FEW = 10.0, 4.0
+OF_ITS_OWN = 0.1
+DENSE = 0.5
 SHOWN = 5
 
 _PER_YEAR: dict[Period, int] = {"day": 365, "week": 52, "month": 12}
@@ -46,6 +48,9 @@ def data_checks(panel: Panel) -> list[Problem]:
         flat_channels,
         exposures_without_spend,
         collinear_channels,
+        seasonal_channels,
+        control_values,
+        collinear_controls,
         leaking_controls,
         spend_after_demand,
         amount_of_data,
@@ -113,6 +118,53 @@ def collinear_channels(panel: Panel) -> Iterator[Problem]:
             yield _found(
                 "inflated-channel", f"{words}: its own effect will be uncertain; a test or a prior (`roi`) helps", level
             )
+
+
+def seasonal_channels(panel: Panel) -> Iterator[Problem]:
+    """Code ``seasonal-channel``: under a tenth of its national variation is other than trend and season."""
+    if len(panel.dates) < 30:
+        return
+    for c, name in enumerate(panel.channels):
+        total = panel.exposure[:, :, [c]].sum(axis=0)
+        if total.std() <= NEAR_CONSTANT * total.mean():
+            continue
+        own = float(series.seasonless(total, panel.dates).var() / total.var())
+        if own < OF_ITS_OWN:
+            words = f"channel '{shown(name)}' moves with trend and season only ({own:.0%} of its movement is its own)"
+            yield _found("seasonal-channel", f"{words}: {_FLAT}", "note")
+
+
+def control_values(panel: Panel) -> Iterator[Problem]:
+    """Codes ``constant-control``; ``control-outlier``, of controls that seldom repeat a value, judged as the KPI is."""
+    window = {"day": 29, "week": 9, "month": 5}[panel.period]
+    for j, name in enumerate(panel.control_names):
+        values = panel.controls[:, :, j]
+        if np.ptp(values) == 0:
+            words = f"control '{shown(name)}' is the same everywhere: it explains nothing, take it out of `controls`"
+            yield _found("constant-control", words)
+        elif len(panel.dates) >= 3 * window and np.unique(values).size > DENSE * len(panel.dates):
+            odd, _ = _unusual(panel, values, window)
+            if odd.any():
+                words = f"control '{shown(name)}' is far from its neighbours in {_cells(panel, odd)}"
+                yield _found("control-outlier", f"{words}: a missing value written as a number, or a slip?", "note")
+
+
+def collinear_controls(panel: Panel) -> Iterator[Problem]:
+    """Codes ``control-like-channel`` (correlation above .9 within geos), ``collinear-controls`` (a note)."""
+    names = [shown(name) for name in panel.control_names]
+    many, about = len(names), panel.controls - panel.controls.mean(axis=1, keepdims=True)
+    both = np.concatenate(
+        [about.reshape(-1, many), series.within_geo(panel.exposure)] if many else [np.zeros((1, len(panel.channels)))],
+        axis=1,
+    )
+    matrix = np.abs(series.correlations(both))
+    for j, c in np.argwhere(matrix[:many, many:] > CORRELATED):
+        words = f"control '{names[j]}' moves with channel '{shown(panel.channels[c])}'"
+        words += f" (correlation {matrix[j, many + c]:.2f} in size)"
+        yield _found("control-like-channel", f"{words}: it would take what the channel brings; leave one of them out")
+    for i, j in np.argwhere(np.triu(matrix[:many, :many] > CORRELATED, 1)):
+        words = f"controls '{names[i]}' and '{names[j]}' move together (correlation {matrix[i, j]:.2f} in size)"
+        yield _found("collinear-controls", f"{words}: their own coefficients mean little, one would do", "note")
 
 
 def outcome_values(panel: Panel) -> Iterator[Problem]:

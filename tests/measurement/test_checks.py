@@ -172,6 +172,41 @@ def test_spend_that_leads_demand_is_no_finding() -> None:
     assert codes(replace(panel, spend=spend, exposure=spend, kpis={"outcome": outcome})) == set()
 
 
+def test_a_channel_that_is_season_only() -> None:
+    panel, wave = sound(), 2 + np.sin(2 * np.pi * np.arange(WEEKS) * 7 / 365.25)
+
+    def seasonal(spend: Any) -> None:
+        spend[:, :, 1] = 50 * wave * np.random.default_rng(1).uniform(0.95, 1.05, (GEOS, WEEKS))
+
+    (found,) = data_checks(with_spend(panel, seasonal))
+    assert (found.code, found.level) == ("seasonal-channel", "note")
+    assert "'b' moves with trend and season only" in found.message
+
+
+def with_controls(panel: Panel, **controls: Any) -> Panel:
+    return replace(panel, controls=np.stack(list(controls.values()), axis=-1), control_names=tuple(controls))
+
+
+def test_control_findings() -> None:
+    panel, rng = sound(), np.random.default_rng(3)
+    price, promotion = rng.normal(10.0, 1.0, (GEOS, WEEKS)), (rng.random((GEOS, WEEKS)) < 0.05) * 1.0
+    assert codes(with_controls(panel, price=price, promotion=promotion)) == set()
+    (found,) = data_checks(with_controls(panel, price=price, rate=np.full((GEOS, WEEKS), 3.0)))
+    assert found.code == "constant-control"
+    assert "'rate' is the same everywhere" in found.message
+    slip = price.copy()
+    slip[2, 40] = -999.0
+    (found,) = data_checks(with_controls(panel, price=slip))
+    assert (found.code, found.level) == ("control-outlier", "note")
+    assert f"geo 'g2' on {panel.dates[40]}" in found.message
+    (found,) = data_checks(with_controls(panel, price=price, cost=-2 * price + rng.normal(0, 0.1, price.shape)))
+    assert (found.code, found.level) == ("collinear-controls", "note")
+    impressions = 30 * panel.spend[:, :, 2] * rng.uniform(0.98, 1.02, price.shape)
+    (found,) = data_checks(with_controls(panel, impressions=impressions))
+    assert found.code == "control-like-channel"
+    assert "'impressions' moves with channel 'c'" in found.message
+
+
 def test_little_data() -> None:
     assert codes(sound(geos=1, periods=60)) == {"few-data"}
     few = data_checks(sound(geos=1, periods=40))
