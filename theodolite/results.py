@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from attribution import Attribution, Audit
     from calibration import Conflict, View
     from measurement.mmm import Posterior
-    from measurement.store import Store
+    from measurement.store import Event, Store
     from measurement.validation.backtested import Backtest
     from measurement.validation.validate import Validation
 
@@ -172,6 +172,13 @@ def load_view(store: "Store") -> "View | None":
     if not newest or newest[0].kind != VIEW:
         return None
     return View.from_dict(json.loads(store.get(newest[0].payload["artifacts"]["view"])))
+
+
+def parents(event: "Event") -> frozenset[str]:
+    """Ids of the tests that a fit or a view was made from; none for other events."""
+    if event.kind == FIT:
+        return frozenset(item["experiment_id"] for item in event.payload["evidence"])
+    return frozenset(event.payload["derived_from"]) if event.kind == VIEW else frozenset()
 
 
 def load_views(store: "Store", most: int) -> "list[tuple[str, View]]":

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,6 +10,7 @@ from measurement.errors import DataError, Problem, StoreError, did_you_mean, ref
 from measurement.store import Store
 from measurement.typing import Json
 from theodolite import checking, config, fits, flights, journeys, results, sources
+from theodolite.days import day
 from theodolite.keys import Keys
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from measurement.validation.validate import Validation
     from theodolite.analysis import Asked
     from theodolite.plan_records import Plans
+    from theodolite.registry import Registry
     from theodolite.report.experiment import About, Dossier
 
 ProgressCallback = Callable[[Any], None]
@@ -111,33 +112,33 @@ class Study:
 
         return Plans(self)
 
+    @property
+    def registry(self) -> "Registry":
+        """The study's tests from the first draft to the evidence, and the verbs of their life."""
+        from theodolite.registry import Registry
+
+        own = partial(sources.experiments, self.folder, self.config)
+        return Registry(
+            lambda: self.has_store, lambda: self.store, lambda: self.panel, self.config.aliases, own, self.actor
+        )
+
     def experiments(self) -> "list[Experiment]":
-        """Every test of the study: those of the file that theodolite.toml names, and those imported.
+        """Every result that counts as evidence: the file that theodolite.toml names, and what the registry accepted.
 
         Raises:
             DataError: Where a record is wrong, or one id has two contents.
         """
-        from experiments import registry
-
-        tests = {test.experiment_id: test for test in sources.experiments(self.folder, self.config)}
-        for found in registry.load(self.store) if self.has_store else []:
-            test = found.experiment
-            if tests.setdefault(test.experiment_id, test) != test:
-                name = shown(test.experiment_id)
-                raise DataError(
-                    f"test '{name}' was imported with other content than the study's file of tests gives it"
-                )
-        return list(tests.values())
+        return list(self.registry.evidence())
 
     def experiment(self, experiment_id: str) -> Json:
-        """One test: its record, and how its standard error is widened on the way into the model."""
+        """One test: its record, how its standard error is widened on the way into the model, what the registry says."""
         test = self._test(experiment_id)
         waterfall: list[Json] = []
-        if test.has_result:
+        if test.has_result and test.grade != "E":
             from calibration import evidence
 
             waterfall = evidence.to_evidence(test, self.panel, self.config.aliases).to_dict()["waterfall"]
-        return {"record": test.to_dict(), "waterfall": waterfall}
+        return {"record": test.to_dict(), "waterfall": waterfall, "registry": self.registry.show(experiment_id)}
 
     def check(self) -> list[Problem]:
         """Everything that is wrong with the data, or hard about them: errors, warnings, notes. Writes nothing."""
@@ -717,8 +718,8 @@ class Study:
             conflicts=[conflict for conflict in fitted.conflicts if conflict.keep != "model"],
             platform=sources.platform(self.folder, self.config),
             margin=self.config.study.margin or 1.0,
-            start=_day(start, "--from"),
-            end=_day(end, "--to"),
+            start=day(start, "--from"),
+            end=day(end, "--to"),
             seed=seed,
         )
         view = named(view, fitted.conflicts, decisions)
@@ -765,7 +766,9 @@ class Study:
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _test(self, experiment_id: str) -> "Experiment":
-        tests = {test.experiment_id: test for test in self.experiments()}
+        registry = self.registry
+        tests = {found.experiment_id: found.conducted for found in registry.list()}
+        tests |= {test.experiment_id: test for test in registry.evidence()}
         if experiment_id not in tests:
             raise DataError(
                 f"there is no test '{shown(experiment_id)}' in the study{did_you_mean(experiment_id, tests)}"
@@ -777,12 +780,3 @@ class Study:
             return self.experiments(), []
         except DataError as error:
             return [], list(error.problems)
-
-
-def _day(text: str | None, option: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise DataError(f"{option}: found '{shown(text)}', a day is written YYYY-MM-DD") from None

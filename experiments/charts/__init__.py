@@ -1,7 +1,7 @@
 """Charts of tests, in Altair, from results and tidy frames with fixed field names.
 
 One module per subject: `result` (over time), `evidence` (how sure), `power` (designs), `markets` (who is compared with
-whom), `user_level`, `schedule`. All are reached from here.
+whom), `user_level`, `schedule`, `calendar`. All are reached from here.
 """
 
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from experiments.charts.calendar import calendar
     from experiments.charts.evidence import estimates, estimators, placebos
     from experiments.charts.labels import readable
     from experiments.charts.markets import markets
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "calendar": ["calendar"],
         "evidence": ["estimates", "estimators", "placebos"],
         "labels": ["readable"],
         "markets": ["markets"],
@@ -32,6 +34,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
 
 __all__ = [
     "arms",
+    "calendar",
     "choices",
     "cost",
     "cumulative",

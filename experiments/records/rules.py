@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Set
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from experiments.records import schedules
 from experiments.records.experiment import (
@@ -23,6 +23,7 @@ from measurement.reading import faults
 
 type Fault = tuple[str, str, str]  # field, message, code
 type Checked = tuple[Any, str | None]  # value, or what is wrong with it
+type Kind = Literal["text", "prose", "names", "number"]
 
 FIELDS = tuple(Experiment.model_fields)
 REQUIRED = ("experiment_id", "channel", "method", "start_date", "end_date")
@@ -56,9 +57,20 @@ _SE_AGREES = 0.3
 """How far a standard error may lie from its interval: with few degrees of freedom one is wider than the Normal's."""
 
 
-def field(name: str, value: Any) -> Checked:
-    """One field of the right type and form, or what is wrong with it."""
-    return _CHECKS[name](value)
+def field(name: str, value: Any, more: Mapping[str, Kind]) -> Checked:
+    """One field of the right type and form, or what is wrong with it.
+
+    Args:
+        name: Name of a field of a record, or of one of ``more``.
+        value: What was found.
+        more: Further fields, and what each of them holds.
+    """
+    return of_kind(more[name], value) if name in more else _CHECKS[name](value)
+
+
+def of_kind(kind: Kind, value: Any) -> Checked:
+    """A value of a kind: a line of text, several lines, a list of names, a number."""
+    return _KINDS[kind](value)
 
 
 def _kind(value: Any) -> str:
@@ -245,6 +257,13 @@ _CHECKS: Mapping[str, Callable[[Any], Checked]] = {
     "schedule": _schedule,
     "burn_in": _count,
     "notes": _text(_LONGEST["notes"], True),
+}
+
+_KINDS: Mapping[Kind, Callable[[Any], Checked]] = {
+    "text": _text(500, False),
+    "prose": _text(_LONGEST["notes"], True),
+    "names": _names,
+    "number": _number,
 }
 
 

@@ -1,5 +1,6 @@
 """theodolite experiments analyse."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ from theodolite.cli.options import HERE, AsJson, Seed, Workspace, open_study
 if TYPE_CHECKING:
     from experiments import Experiment
     from theodolite.analysis import Asked
+    from theodolite.registry import Registry
     from theodolite.report.experiment import Dossier
 
 Outcome = Annotated[str | None, typer.Option(metavar="TABLE", help="Outcome table, instead of a workspace.")]
@@ -39,23 +41,36 @@ def analyse(
         str | None, typer.Option(help="Column that the KPI is divided by per user (sessions); with --users.")
     ] = None,
     kpi: Kpis = None,
-    estimator: Annotated[str, typer.Option(help="default, the name of an estimator, or all.")] = "default",
-    alpha: Annotated[float, typer.Option(min=0.01, max=0.5, help="Error rate: the interval holds 1 - alpha.")] = 0.1,
+    estimator: Annotated[
+        str | None, typer.Option(help="default, the name of an estimator, or all; the plan's where there is one.")
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=0.5, help="Error rate: the interval holds 1 - alpha; the plan's, or 0.1."),
+    ] = None,
     seed: Seed = 0,
     report: Page = None,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the record with its result, ready for import.")
     ] = None,
+    by: Annotated[
+        str, typer.Option("--by", metavar="WHO", envvar="THEODOLITE_BY", help="Who does it, for the registry.")
+    ] = "local",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is analysed again, for the registry.")] = "",
     json: AsJson = False,
 ) -> None:
-    """Analyse a test: effect, interval and p-value that agree, what it says of iROAS, how far to trust it."""
+    """Analyse a test: effect, interval and p-value that agree, what it says of iROAS, how far to trust it.
+
+    The result of a registered test is kept as a new version; its estimator and error rate are the approved plan's.
+    """
     from theodolite import record_files
     from theodolite.analysis import Asked, read_plans
     from theodolite.cli import experiment_tables, output
     from theodolite.cli.output import refused
 
     record_files.refuse_existing(save)
-    asked = Asked(named(kpi), estimator, alpha, seed, users, denominator)
+    asked = Asked(named(kpi), estimator or "default", alpha or 0.1, seed, users, denominator)
+    registry: Registry | None = None
     if experiment is not None:
         tests = read_plans(experiment)
         if len(tests) > 1:
@@ -65,10 +80,16 @@ def analyse(
     elif experiment_id is not None:
         if outcome or media:
             raise refused("a test of the study is analysed on the study's own tables: leave --outcome and --media out")
-        dossier = open_study(workspace).dossier(experiment_id, asked)
+        study = open_study(workspace)
+        registry, plan = study.registry, study.registry.planned(experiment_id)
+        if plan is not None:
+            asked = replace(asked, estimator=estimator or plan.estimator, alpha=alpha or plan.alpha)
+        dossier = study.dossier(experiment_id, asked)
+        registry = registry if plan is not None else None
     else:
         raise refused("name a test of the study, or give --experiment with --outcome")
     found = dossier.results
+    kept = registry.keep(found[0], estimator=asked.estimator, seed=seed, by=by, reason=reason) if registry else None
     if save is not None:
         record_files.save([found[0].to_record()], save)
     if report is not None:
@@ -80,6 +101,11 @@ def analyse(
         return
     experiment_tables.analysed(found, dossier.about)
     output.written({"record": save, "page": report})
+    if registry is not None and kept is not None:
+        from theodolite.cli import registry_tables
+
+        output.say(f"Kept as version {kept.number} of its result.")
+        registry_tables.moved(registry.get(found[0].experiment.experiment_id), registry)
 
 
 def _of_record(

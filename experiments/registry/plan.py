@@ -1,0 +1,118 @@
+"""Plan: a test as it is registered — its record, the question that it answers, and how it will be analysed."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from experiments.records import Experiment
+from experiments.records.reading import parse_more, read_more
+from experiments.records.rules import Kind
+from measurement.errors import Problem, refuse, shown
+from measurement.typing import Json
+
+FIELDS: Mapping[str, Kind] = {
+    "title": "text",
+    "owner": "text",
+    "tags": "names",
+    "hypothesis": "prose",
+    "decision": "prose",
+    "decision_rule": "prose",
+    "estimator": "text",
+    "alpha": "number",
+    "mde": "number",
+    "power": "number",
+    "cost": "number",
+}
+
+
+class Protocol(BaseModel):
+    """What a registration says beside the record: the question, and how the test will be read.
+
+    ``decision`` is what the test informs and ``decision_rule`` what will be done on which result. ``estimator`` and
+    ``alpha`` are the analysis plan, the record's ``kpi`` with them. ``mde`` is the relative change that the test finds
+    with probability ``power``; ``cost`` is in the study's currency.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    title: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+    hypothesis: str = Field(default="", max_length=10_000)
+    decision: str = Field(default="", max_length=10_000)
+    decision_rule: str = Field(default="", max_length=10_000)
+    estimator: str = "default"
+    alpha: float = Field(default=0.1, ge=0.01, le=0.5)
+    mde: float | None = None
+    power: float | None = None
+    cost: float | None = None
+
+
+class Plan(BaseModel):
+    """A test as it is registered. What is approved is this, under the hash of its content as it was recorded.
+
+    Attributes:
+        experiment: The record: what is changed, where and when.
+        protocol: The question and the analysis plan.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    experiment: Experiment
+    protocol: Protocol = Protocol()
+
+    def to_dict(self) -> Json:
+        """As plain JSON values.
+
+        Every field that says something is written, defaults too, so that a default of a later version changes no plan.
+        """
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def read(source: str | Path) -> list[Plan]:
+    """Read plans from json, toml or csv: the fields of a record, and beside them those of `Protocol`.
+
+    Raises:
+        DataError: With every problem found.
+    """
+    return _plans(read_more(source, FIELDS, results=False))
+
+
+def parse(values: Sequence[Mapping[str, Any]]) -> list[Plan]:
+    """The same for values in memory.
+
+    Raises:
+        DataError: With every problem found.
+    """
+    return _plans(parse_more(values, FIELDS, results=False))
+
+
+def fields(found: Plan) -> dict[str, Any]:
+    """A plan as the flat fields that `parse` reads."""
+    return found.experiment.to_dict() | found.protocol.model_dump(mode="json", exclude_defaults=True)
+
+
+def _plans(found: Sequence[tuple[Experiment, Mapping[str, Any]]]) -> list[Plan]:
+    refuse([problem for experiment, fields in found for problem in _problems(experiment, fields)])
+    return [Plan(experiment=experiment, protocol=Protocol(**fields)) for experiment, fields in found]
+
+
+def _problems(experiment: Experiment, fields: Mapping[str, Any]) -> list[Problem]:
+    ranges = {"alpha": (0.01, 0.5), "power": (0.0, 1.0), "mde": (0.0, float("inf")), "cost": (0.0, float("inf"))}
+    wrong = [
+        (
+            name,
+            f"is {fields[name]:g}; allowed is {low:g} to {high:g}" if high < 1e9 else f"is {fields[name]:g}; below 0",
+        )
+        for name, (low, high) in ranges.items()
+        if name in fields and not low <= fields[name] <= high
+    ]
+    if experiment.has_result:
+        words = "is there: a plan says nothing of what was measured (a finished test is imported, `experiments import`)"
+        wrong.append(("estimate", words))
+    return [
+        Problem(f"experiment '{shown(experiment.experiment_id)}': {words}", column=name, code="plan")
+        for name, words in wrong
+    ]
