@@ -16,6 +16,8 @@ from measurement.errors import Problem
 from measurement.typing import Floats, Ints, Json
 
 SEPARATOR = " > "
+FEW = 20
+"""Channels up to which sets of them are counted in a table of all sets."""
 NO_TOUCH = "(no touch)"
 """The row of conversions that came before any touch, or without a user."""
 
@@ -68,6 +70,12 @@ class Paths:
     def owner(self) -> Ints:
         """The path of each touch, shape (touches,)."""
         return np.repeat(np.arange(len(self)), self.lengths)
+
+    @cached_property
+    def masks(self) -> Ints:
+        """The channels of each path as the bits of one number, shape (paths,); for at most `FEW` channels."""
+        touches = self.touches.astype(np.int64)
+        return np.bitwise_or.reduceat(1 << touches, self.offsets[:-1]) if len(self) else touches
 
     @property
     def total_conversions(self) -> float:

@@ -216,7 +216,7 @@ def looked_through(
     if not loaded.complete:
         refuse(source.ordered(loaded.problems))
     chosen = _choose(loaded, spec, mapped)
-    profile = replace(_profile(connection), extra={**(extra or {}), **chosen})
+    profile = replace(_profile(connection, not mapped and loaded.filled("user_id")), extra={**(extra or {}), **chosen})
     refuse(source.ordered([*loaded.problems, *_broken(loaded, profile, spec)]))
     return loaded, profile
 
@@ -270,9 +270,11 @@ def _sql(name: str) -> str:
     return _statements()[name]
 
 
-def _profile(connection: "DuckDBPyConnection") -> Profile:
-    asked = {name: connection.execute(_sql(name)).fetchall() for name in ("profile", "without_user", "days")}
-    nobody = {(channel, event): rows for channel, event, rows in asked["without_user"]}
+def _profile(connection: "DuckDBPyConnection", all_known: bool) -> Profile:
+    """Counts over the events; those without a user are looked for unless all are known to have one."""
+    asked = {name: connection.execute(_sql(name)).fetchall() for name in ("profile", "days")}
+    lone = [] if all_known else connection.execute(_sql("without_user")).fetchall()
+    nobody = {(channel, event): rows for channel, event, rows in lone}
     groups = {
         (channel, event): (*counts, nobody.get((channel, event), 0)) for channel, event, *counts in asked["profile"]
     }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from attribution import models as registry
-from attribution import sums
+from attribution import path_table, sums
 from attribution.credit import Attribution, Credit
 from attribution.path_table import Paths
 from measurement.errors import DataError, Problem, did_you_mean, shown
@@ -122,13 +122,8 @@ def _sound(paths: Paths, draws: int, spend: Mapping[str, float]) -> None:
 
 def _rare(paths: Paths) -> list[Problem]:
     """Channels whose credit rests on few conversions."""
-    channels = len(paths.channels)
-    # channels that come first on enough of them are not rare; only the others' paths have to be told apart
-    open_ = np.bincount(paths.touches[paths.offsets[:-1]], paths.conversions, channels) < FEW
-    looked_at = np.flatnonzero(open_[paths.touches])
-    met = np.unique(paths.owner[looked_at] * channels + paths.touches[looked_at])
-    sold = np.bincount(met % channels, paths.conversions[met // channels], channels)
-    few = [i for i in range(channels) if 0 < sold[i] < FEW]
+    sold = _sold(paths)
+    few = [i for i in range(len(sold)) if 0 < sold[i] < FEW]
     if not few:
         return []
     named = ", ".join(f"'{shown(paths.channels[i])}' ({sold[i]:,.0f})" for i in few[:10]) + (
@@ -138,6 +133,19 @@ def _rare(paths: Paths) -> list[Problem]:
         f"fewer than {FEW} conversions have a touch of {named}: the credit of these channels is rough in every model"
     )
     return [Problem(message, column="channel", level="note", code="rare-channel")]
+
+
+def _sold(paths: Paths) -> Floats:
+    """Conversions of the paths that each channel is on, shape (channels,); some that are not rare may come as 0."""
+    channels = len(paths.channels)
+    if channels <= path_table.FEW:
+        by_set = np.bincount(paths.masks, paths.conversions, 1 << channels)
+        return np.array([by_set.reshape(-1, 2, 1 << bit)[:, 1].sum() for bit in range(channels)])
+    # channels that come first on enough of them are not rare; only the others' paths have to be told apart
+    open_ = np.bincount(paths.touches[paths.offsets[:-1]], paths.conversions, channels) < FEW
+    looked_at = np.flatnonzero(open_[paths.touches])
+    met = np.unique(paths.owner[looked_at] * channels + paths.touches[looked_at])
+    return np.bincount(met % channels, paths.conversions[met // channels], channels)
 
 
 def _unseen(paths: Paths, spend: Mapping[str, float]) -> list[Problem]:

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -17,7 +18,12 @@ from measurement.version import __version__
 
 def versions(*packages: str) -> dict[str, str]:
     """Versions of Theodolite and of the named distributions."""
-    return {"theodolite": __version__} | {name: metadata.version(name) for name in packages}
+    return {"theodolite": __version__} | {name: _version(name) for name in packages}
+
+
+@cache
+def _version(package: str) -> str:
+    return metadata.version(package)
 
 
 def canonical_json(value: Any) -> str:

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from attribution.path_table import Paths
+from attribution.path_table import FEW, Paths
 from measurement.typing import Bools, Floats, Ints
 
 STRENGTH = (1.0, 10_000.0)
 """Least and most journeys that main effects count for."""
-FEW = 20
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -60,7 +59,7 @@ class Coalitions:
     def _of_few(cls, paths: Paths) -> "Coalitions":
         """Sets of few channels, as the bits of one number: several times as fast."""
         channels = len(paths.channels)
-        mask = np.bitwise_or.reduceat(1 << paths.touches, paths.offsets[:-1]) if len(paths) else paths.touches
+        mask = paths.masks
         seen = np.bincount(mask, minlength=1 << channels) > 0
         row, members = np.nonzero(np.flatnonzero(seen)[:, None] >> np.arange(channels) & 1)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=int(seen.sum())))])
@@ -97,6 +96,10 @@ class Coalitions:
         """The coalition of each path as a matrix, shape (paths, coalitions)."""
         size = len(self.of_path)
         return sparse.csr_matrix((np.ones(size), self.of_path, np.arange(size + 1)), shape=(size, len(self)))
+
+    def added_up(self, weights: Floats) -> Floats:
+        """Sums over the paths of each, shape (coalitions,), of weights of shape (paths,)."""
+        return np.bincount(self.of_path, weights, len(self))
 
 
 def keys(members: Ints, offsets: Ints) -> NDArray[np.uint64]:

@@ -52,8 +52,8 @@ def contexts(paths: Paths, order: int) -> Contexts:
         longer = state + earlier * base**back
         if back < order:
             state = longer
-    codes, at = _numbered(state, base**order)
-    step_codes, step = _numbered(longer, base ** (order + 1))
+    codes, at = numbered(state, base**order)
+    step_codes, step = numbered(longer, base ** (order + 1))
     before = step_codes // base
     size = len(paths)
     return Contexts(
@@ -68,7 +68,7 @@ def contexts(paths: Paths, order: int) -> Contexts:
     )
 
 
-def _numbered(code: Ints, limit: int) -> tuple[Ints, Ints]:
+def numbered(code: Ints, limit: int) -> tuple[Ints, Ints]:
     """The distinct codes, ascending, and the position of each code among them."""
     if limit > max(4 * len(code), 1 << 16):
         found, at = np.unique(code, return_inverse=True)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from attribution.models.contexts import numbered
 from attribution.path_table import Paths
 from attribution.sums import Prepared, Solution, Term
 from measurement.errors import DataError
@@ -94,7 +95,7 @@ def _steps(paths: Paths) -> tuple[sparse.csr_matrix, Ints, Ints]:
     at = np.flatnonzero(inside)
     width = len(paths.channels)
     code = paths.touches[at].astype(np.int64) * width + paths.touches[at + 1]
-    pairs, column = np.unique(code, return_inverse=True)
+    pairs, column = numbered(code, width**2)
     begins = paths.offsets - np.arange(len(paths) + 1)
     steps = sparse.csr_matrix((np.ones(len(at)), column, begins), shape=(len(paths), len(pairs)))
     return steps, pairs // width, pairs % width

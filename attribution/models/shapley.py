@@ -11,8 +11,10 @@ online advertising (ADKDD), for the rates; Zhao, Mahboobi & Bagheri (2018), arXi
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
+from scipy import sparse
 
 from attribution.models import lattice, subsequences
 from attribution.models.coalitions import Coalitions, main_effects, rare, rates, strength
@@ -30,18 +32,18 @@ OFTEN = 0.1
 def prepare(paths: Paths, ordered: bool = False) -> Prepared:
     """The game of rates by set of channels, or by their order."""
     known = Coalitions.of(paths, ordered)
-    journeys = known.paths.T @ (paths.conversions + paths.nulls)
-    sold = known.paths.T @ paths.conversions
+    journeys, sold = known.added_up(paths.conversions + paths.nulls), known.added_up(paths.conversions)
     weight = strength(known, journeys, sold)
     few = rare(known, journeys, weight)
     share = float(sold[few].sum() / max(sold.sum(), 1e-300))
     about: Json = {"prior_journeys": weight, "rare_coalitions": int(few.sum()), "share_in_rare": share}
-    rewards = [sold] + ([] if paths.value is None else [known.paths.T @ paths.value])
+    rewards = [sold] + ([] if paths.value is None else [known.added_up(paths.value)])
     if known.channels <= lattice.MOST_CHANNELS and not ordered:
         games, cells = [_by_lattice(known, weight)] * len(rewards), 1 << known.channels
     else:
         played = subsequences.game(known)
-        games, cells = [_by_parts(known, played, weight, journeys, each) for each in rewards], played.holds.shape[0]
+        by_parts = _by_parts(known, played, weight, journeys)
+        games, cells = [by_parts(each) for each in rewards], played.holds.shape[0]
         error = played.error(_rates_of_parts(known, played, weight, journeys[:, None], sold[:, None])[:, 0], journeys)
         if error.any():
             about["sampling_error"] = {n: float(e) for n, e in zip(paths.channels, error, strict=True) if e}
@@ -73,17 +75,32 @@ def _by_lattice(known: Coalitions, weight: float) -> Values:
     return values
 
 
-def _by_parts(known: Coalitions, played: subsequences.Game, weight: float, journeys: Floats, reward: Floats) -> Values:
+def _by_parts(
+    known: Coalitions, played: subsequences.Game, weight: float, journeys: Floats
+) -> Callable[[Floats], Values]:
     """Values are linear in journeys and linear in rates: draws follow both slopes from what was observed."""
-    rate = _rates_of_parts(known, played, weight, journeys[:, None], reward[:, None])[:, 0]
-    by_journey, by_rate = played.slopes(rate, journeys)
-    twice = (by_rate.T @ rate)[:, None]
 
-    def values(drawn: Floats, brought: Floats) -> Floats:
-        rates_drawn = _rates_of_parts(known, played, weight, drawn, brought)
-        return np.asarray(by_journey.T @ drawn + by_rate.T @ rates_drawn - twice)
+    @cache
+    def by_rate() -> sparse.csr_matrix:
+        return played.by_rate(journeys)
 
-    return values
+    def game(reward: Floats) -> Values:
+        rate = _rates_of_parts(known, played, weight, journeys[:, None], reward[:, None])[:, 0]
+
+        def values(drawn: Floats, brought: Floats) -> Floats:
+            rates_drawn = _rates_of_parts(known, played, weight, drawn, brought)
+            if drawn.shape[1] == 1:  # one alone is played out exactly
+                return played.values(rates_drawn[:, 0], drawn[:, 0])[:, None]
+            twice = played.values(rate, journeys)[:, None]
+            return np.asarray(by_journey().T @ drawn + by_rate().T @ rates_drawn - twice)
+
+        @cache
+        def by_journey() -> sparse.csr_matrix:
+            return played.by_journey(rate)
+
+        return values
+
+    return game
 
 
 def _rates_of_parts(

@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from math import factorial
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
-from attribution.models.coalitions import Coalitions, keys, longer
+from attribution.models.coalitions import Coalitions, longer
 from measurement.typing import Bools, Floats, Ints
 
 LARGEST_EXACT = 10
 """Channels of a coalition that is played out over all its parts."""
 MOST_PARTS = 6_000_000
 """Parts looked at in all; beyond, smaller coalitions are sampled too."""
+MOST_FILLED = 20_000_000
+"""Cells up to which slopes are added up in a full table."""
 ORDERS = 64
 SEED = 20
 
@@ -59,26 +62,46 @@ class Game:
     place: Ints
     empty: int
 
-    def slopes(self, rate: Floats, journeys: Floats) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-        """What the values gain per journey and per unit of rate: shapes (coalitions, channels), (parts, channels).
+    def values(self, rate: Floats, journeys: Floats) -> Floats:
+        """Shapley values, shape (channels,).
 
         Args:
             rate: v of each part, shape (parts,).
             journeys: Of each coalition, shape (coalitions,).
         """
-        channels = self.holds.shape[1]
-        shapes = (len(self.place), channels), (len(rate), channels)
-        by_journey, by_rate = (sparse.csr_matrix(shape) for shape in shapes)
+        found = np.zeros(self.holds.shape[1])
         for play in self.plays:
-            size = play.members.shape[1]
-            cells = np.repeat(play.coalitions, size), play.members.ravel()
-            worth = (rate[play.parts] @ play.weights).ravel()
-            by_journey = sparse.csr_matrix(by_journey + sparse.coo_matrix((worth, cells), shapes[0]))
-            for place in range(size):
-                gain = journeys[play.coalitions, None] * play.weights[:, place]
-                cells = play.parts.ravel(), np.repeat(play.members[:, place], play.parts.shape[1])
-                by_rate = sparse.csr_matrix(by_rate + sparse.coo_matrix((gain.ravel(), cells), shapes[1]))
-        return by_journey, by_rate
+            worth = (rate[play.parts] @ play.weights) * journeys[play.coalitions, None]
+            found += np.bincount(play.members.ravel(), worth.ravel(), len(found))
+        return found
+
+    def by_journey(self, rate: Floats) -> sparse.csr_matrix:
+        """What the values gain per journey of each coalition, shape (coalitions, channels)."""
+        cells = [((rate[play.parts] @ play.weights).ravel(), play.coalitions, play.members) for play in self.plays]
+        worth = np.concatenate([each for each, _, _ in cells])
+        row = np.concatenate([np.repeat(mine, members.shape[1]) for _, mine, members in cells])
+        column = np.concatenate([members.ravel() for _, _, members in cells])
+        return sparse.csr_matrix((worth, (row, column)), shape=(len(self.place), self.holds.shape[1]))
+
+    def by_rate(self, journeys: Floats) -> sparse.csr_matrix:
+        """What the values gain per unit of rate of each part, shape (parts, channels)."""
+        shape = self.holds.shape
+        full = shape[0] * shape[1] <= MOST_FILLED
+        found = np.zeros(shape[0] * shape[1] if full else 0)
+        gains, cells = [], []
+        for play in self.plays:
+            for place, weights in enumerate(play.weights.T):
+                gain = (journeys[play.coalitions, None] * weights).ravel()
+                cell = (play.parts * shape[1] + play.members[:, [place]]).ravel()
+                if full:
+                    found += np.bincount(cell, gain, len(found))
+                else:
+                    gains.append(gain)
+                    cells.append(cell)
+        if full:
+            return sparse.csr_matrix(found.reshape(shape))
+        cell = np.concatenate(cells)
+        return sparse.csr_matrix((np.concatenate(gains), (cell // shape[1], cell % shape[1])), shape=shape)
 
     def error(self, rate: Floats, journeys: Floats) -> Floats:
         """Standard error by sampling of `values`, shape (channels,); arguments of shape (parts,) and (coalitions,)."""
@@ -112,19 +135,27 @@ def game(coalitions: Coalitions) -> Game:
         masks, weights = _all_parts(int(size)) if orders is None else _prefixes(orders)
         plays.append((mine, members, masks, weights, orders))
     found = [_keys(members, masks) for _, members, masks, _, _ in plays]
-    parts, first, at = np.unique(
-        np.concatenate([each.ravel() for each in found]), return_index=True, return_inverse=True
-    )
+    first, at = _numbered(np.concatenate([each.ravel() for each in found]))
     rows, columns = _members_of([each[1:3] for each in plays], first)
-    holds = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(parts), coalitions.channels))
+    holds = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(first), coalitions.channels))
     ends = np.cumsum([0, *(each.size for each in found)])
     placed = [at[ends[i] : ends[i + 1]].reshape(each.shape) for i, each in enumerate(found)]
+    whole = np.empty(len(coalitions), dtype=np.int64)
+    for (mine, *_), place in zip(plays, placed, strict=True):
+        whole[mine] = place[:, -1]  # all parts, and all orders of entry, begin with nobody and end with everybody
     return Game(
         tuple(Play(mine, m, place, w, o) for (mine, m, _, w, o), place in zip(plays, placed, strict=True)),
         holds,
-        np.searchsorted(parts, keys(coalitions.members, coalitions.offsets)),
-        int(np.searchsorted(parts, 0)),
+        whole,
+        int(at[0]),
     )
+
+
+def _numbered(found: NDArray[np.uint64]) -> tuple[Ints, Ints]:
+    """Where each distinct key stands first, and the number of each key, by Arrow's hash table: no sort."""
+    at = pa.array(found).dictionary_encode().indices.to_numpy().astype(np.int64)
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(at), prepend=-1))
+    return first, at
 
 
 def _all_parts(size: int) -> tuple[Bools, Floats]:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pyarrow import parquet
+
 from measurement.errors import Problem
 from measurement.reading import files
 from measurement.reading.columns import Bound, Contract
@@ -61,6 +63,10 @@ class Loaded:
     problems: list[Problem] = field(default_factory=list)
     rows: int = 0
 
+    def filled(self, column: str) -> bool:
+        """Whether the statistics that parquet files keep say that a text column has no null and no blank."""
+        return all(part.view and _filled(part, column) for part in self.parts)
+
     @property
     def complete(self) -> bool:
         """Whether every column that the contract requires is there."""
@@ -111,3 +117,22 @@ def _in_csv(part: Part, rows: list[int], position: int | None) -> dict[int, tupl
             break
         row += 1
     return found
+
+
+def _filled(part: Part, column: str) -> bool:
+    bound = next(each for each in part.columns if each.column.name == column)
+    with parquet.ParquetFile(part.file.path) as opened:
+        name, found = opened.schema_arrow.names[bound.position], opened.metadata
+        place = next((i for i, each in enumerate(opened.schema) if each.path == name), None)
+        if place is None:
+            return False
+        known = [found.row_group(i).column(place).statistics for i in range(found.num_row_groups)]
+    return all(
+        each is not None
+        and each.has_null_count
+        and each.null_count == 0
+        and each.has_min_max
+        and isinstance(each.min, str)
+        and each.min >= "!"  # a blank is a space or nothing, both before it
+        for each in known
+    )

@@ -112,7 +112,9 @@ def test_sampling_errs_as_it_says(monkeypatch):
     sold = known.paths.T @ paths.conversions
     exact = subsequences.game(known)
     rate = shapley._rates_of_parts(known, exact, 5.0, journeys[:, None], sold[:, None])
-    truth = exact.slopes(rate[:, 0], journeys)[1].T @ rate[:, 0]
+    truth = exact.values(rate[:, 0], journeys)
+    for slope, at in ((exact.by_rate(journeys), rate[:, 0]), (exact.by_journey(rate[:, 0]), journeys)):
+        np.testing.assert_allclose(slope.T @ at, truth, rtol=1e-9)
     assert not exact.error(rate[:, 0], journeys).any()
     monkeypatch.setattr(subsequences, "LARGEST_EXACT", 3)
     off = []
@@ -120,7 +122,7 @@ def test_sampling_errs_as_it_says(monkeypatch):
         monkeypatch.setattr(subsequences, "SEED", seed)
         drawn = subsequences.game(known)
         rate = shapley._rates_of_parts(known, drawn, 5.0, journeys[:, None], sold[:, None])
-        values = drawn.slopes(rate[:, 0], journeys)[1].T @ rate[:, 0]
+        values = drawn.values(rate[:, 0], journeys)
         assert values.sum() == pytest.approx(truth.sum(), rel=1e-9)
         off.append((values - truth) / drawn.error(rate[:, 0], journeys))
     spread = np.array(off).std(axis=0)
