@@ -37,6 +37,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "plan-of-record.md",
         "paths.md",
         "warehouse.md",
+        "monthly-rhythm.md",
         "keep-a-study-safe.md",
         "ask-by-model.md",
         "pymc.md",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -18,7 +18,11 @@ from mcp_types import ToolAnnotations
 from measurement.errors import DataError, TheodoliteError, did_you_mean, shown
 from measurement.typing import Json
 from measurement.version import __version__
+from theodolite import results
 from theodolite.study import Study
+
+if TYPE_CHECKING:
+    from calibration import View
 
 Role = Literal["viewer", "editor", "approver"]
 
@@ -47,6 +51,13 @@ class Tools:
     def study(self) -> Study:
         """The study as it is now."""
         return Study.open(self.folder, self.actor)
+
+    def _view(self) -> "View":
+        study = self.study
+        found = results.load_view(study.store) if study.has_store else None
+        if found is None:
+            raise DataError("there is no unified view of the last fit yet: run `theodolite reconcile` first")
+        return found
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -77,11 +88,11 @@ class Tools:
 
     def unified_view(self) -> Json:
         """Per channel the unified iroas and what the mix model, the tests, attribution and the platforms each say."""
-        return self.study.view().to_dict()
+        return self._view().to_dict()
 
     def channel(self, name: str) -> Json:
         """One channel of the unified view, with every source and its advice."""
-        view = self.study.view().to_dict()
+        view = self._view().to_dict()
         found = {each["channel"]: each for each in view["channels"]}
         if name not in found:
             raise DataError(f"there is no channel '{shown(name)}'{did_you_mean(name, found)}: {', '.join(found)}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from theodolite.cli import attribution, experiments, mmm, plan, serve, store
+from theodolite.cli import attribution, experiments, mmm, plan, rhythm, serve, store
 from theodolite.cli.options import HERE, AsJson, Quiet, Seed, Workspace, open_study
 
 app = typer.Typer(
@@ -180,6 +180,8 @@ app.command()(plan.budget)
 app.command()(plan.flight)
 app.command()(plan.forecast)
 app.command()(plan.scenario)
+app.command()(rhythm.monitor)
+app.command()(rhythm.cycle)
 
 
 @app.command()
