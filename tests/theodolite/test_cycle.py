@@ -1,6 +1,7 @@
 """The monthly rhythm: what a run does, what it leaves out the second time, and what its exit code says."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,16 @@ import pytest
 from measurement.errors import DataError
 from theodolite import Study, cycle, monitoring
 from theodolite.cycle import RAN
+
+
+@pytest.fixture
+def workspace(workspace: Path, tables: Path) -> Path:
+    """A fitted workspace whose tables a test may change."""
+    for name in ("media.csv", "outcome.csv", "touchpoints.parquet", "platform.csv"):
+        shutil.copy(tables / name, workspace / name)
+    text = (workspace / "theodolite.toml").read_text("utf-8")
+    (workspace / "theodolite.toml").write_text(text.replace(f"{tables.as_posix()}/", ""), "utf-8")
+    return workspace
 
 
 def words(found: cycle.Cycle) -> dict[str, str]:
