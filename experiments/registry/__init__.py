@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from experiments.registry.plan import Plan, Protocol
     from experiments.registry.rows import evidence
     from experiments.registry.states import ACTIONS, EVENTS, LIFECYCLE, STATES
-    from experiments.registry.verbs import Asked, add, examine, load, record
+    from experiments.registry.verbs import Asked, add, approval, examine, load, record
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
@@ -29,7 +29,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "plan": ["Plan", "Protocol"],
         "rows": ["evidence"],
         "states": ["ACTIONS", "EVENTS", "LIFECYCLE", "STATES"],
-        "verbs": ["Asked", "add", "examine", "load", "record"],
+        "verbs": ["Asked", "add", "approval", "examine", "load", "record"],
     },
 )
 
@@ -48,6 +48,7 @@ __all__ = [
     "Registered",
     "Version",
     "add",
+    "approval",
     "assess",
     "conflicts",
     "evidence",
