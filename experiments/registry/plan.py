@@ -1,6 +1,7 @@
 """Plan: a test as it is registered — its record, the question that it answers, and how it will be analysed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ FIELDS: Mapping[str, Kind] = {
     "power": "number",
     "cost": "number",
 }
+INFINITE = float("inf")
+RANGES = {"alpha": (0.01, 0.5), "power": (0.0, 1.0), "mde": (0.0, INFINITE), "cost": (0.0, INFINITE)}
 
 
 class Protocol(BaseModel):
@@ -77,7 +80,7 @@ def read(source: str | Path) -> list[Plan]:
     Raises:
         DataError: With every problem found.
     """
-    return _plans(read_more(source, FIELDS, results=False))
+    return _plans(read_more(source, FIELDS, results=False), str(source))
 
 
 def parse(values: Sequence[Mapping[str, Any]]) -> list[Plan]:
@@ -94,19 +97,16 @@ def fields(found: Plan) -> dict[str, Any]:
     return found.experiment.to_dict() | found.protocol.model_dump(mode="json", exclude_defaults=True)
 
 
-def _plans(found: Sequence[tuple[Experiment, Mapping[str, Any]]]) -> list[Plan]:
-    refuse([problem for experiment, fields in found for problem in _problems(experiment, fields)])
+def _plans(found: Sequence[tuple[Experiment, Mapping[str, Any]]], file: str | None = None) -> list[Plan]:
+    problems = [problem for experiment, fields in found for problem in _problems(experiment, fields)]
+    refuse([replace(problem, file=file) for problem in problems])
     return [Plan(experiment=experiment, protocol=Protocol(**fields)) for experiment, fields in found]
 
 
 def _problems(experiment: Experiment, fields: Mapping[str, Any]) -> list[Problem]:
-    ranges = {"alpha": (0.01, 0.5), "power": (0.0, 1.0), "mde": (0.0, float("inf")), "cost": (0.0, float("inf"))}
     wrong = [
-        (
-            name,
-            f"is {fields[name]:g}; allowed is {low:g} to {high:g}" if high < 1e9 else f"is {fields[name]:g}; below 0",
-        )
-        for name, (low, high) in ranges.items()
+        (name, f"is {fields[name]:g}; {f'{low:g} to {high:g} is allowed' if high < INFINITE else 'it is 0 or more'}")
+        for name, (low, high) in RANGES.items()
         if name in fields and not low <= fields[name] <= high
     ]
     if experiment.has_result:
