@@ -29,6 +29,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "How-to": (
         "plan-a-test.md",
         "analyse-a-test.md",
+        "keep-a-registry.md",
         "plan-a-budget.md",
         "read-attribution.md",
         "validate-a-model.md",

@@ -9,13 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import measurement
 from measurement.errors import TheodoliteError, shown
 from measurement.version import __version__
 
+if TYPE_CHECKING:
+    from measurement.store import Store
+
 PYTHON = (3, 12)
 PACKAGES = ("altair", "arviz-stats", "duckdb", "jax", "numpy", "numpyro", "pandas", "pydantic", "scipy", "typer")
+
+SHORTEST_HEAD = 12
+"""Characters of a hash that name one event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +40,14 @@ class Finding:
     detail: str
 
 
-def examine(workspace: Path | None = None) -> list[Finding]:
+def examine(workspace: Path | None = None, head: str | None = None) -> list[Finding]:
     """Look at the installation, and at the workspace's store where there is one.
 
     Args:
         workspace: The workspace's folder; ``None`` for the installation alone.
+        head: The hash that a report printed; the store must still hold that event.
     """
-    return installation() + ([] if workspace is None else store(workspace))
+    return installation() + ([] if workspace is None else store(workspace, head))
 
 
 def installation() -> list[Finding]:
@@ -116,11 +124,12 @@ def cache(folder: Path | None = None) -> Finding:
     return Finding("cache", True, shown(place, 400))
 
 
-def store(workspace: Path) -> list[Finding]:
+def store(workspace: Path, head: str | None = None) -> list[Finding]:
     """Whether a workspace's store opens, its chain of events holds, and its artifacts are what they were.
 
     Args:
         workspace: The workspace's folder.
+        head: The hash that a report printed, to be found in the chain.
     """
     from measurement.store import Store
     from theodolite import config
@@ -141,10 +150,31 @@ def store(workspace: Path) -> list[Finding]:
         advice = f"; the last backup is .theodolite/backups/{shown(backups[-1])}" if backups else ""
         events = Finding("store events", False, _first(chain) + advice)
     else:
-        head = found.head()
-        events = Finding("store events", True, f"{head.sequence} whole in {found.address}, head {head.hash}")
+        end = found.head()
+        events = Finding("store events", True, f"{end.sequence} whole in {found.address}, head {end.hash}")
     detail = _first(artifacts) if artifacts else f"{len(found.artifacts())} whole"
-    return [events, Finding("store artifacts", not artifacts, detail)]
+    findings = [events, Finding("store artifacts", not artifacts, detail)]
+    if not chain:
+        findings += [registry(found), *([] if head is None else [printed(found, head)])]
+    return findings
+
+
+def registry(found: "Store") -> Finding:
+    """Whether every event of every test could have happened when it did; the chain of hashes cannot know that."""
+    from experiments.registry import examine, load
+
+    wrong = [problem.message for problem in examine(found)]
+    return Finding("registry", not wrong, _first(wrong) if wrong else f"{len(load(found).tests)} tests, all in order")
+
+
+def printed(found: "Store", head: str) -> Finding:
+    """Whether the event whose hash a report printed is still there: otherwise the history was written anew."""
+    events, wanted = found.events(), head.strip().lower()
+    places = [event.sequence for event in events if len(wanted) >= SHORTEST_HEAD and event.hash.startswith(wanted)]
+    if places:
+        return Finding("head", True, f"event {places[0]} of {len(events)}: what was recorded up to there is unchanged")
+    detail = f"no event has the hash {shown(head)}: the report was made from another store, or this one was rewritten"
+    return Finding("head", False, detail)
 
 
 def _first(wrong: Sequence[str]) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from measurement import Panel
     from measurement.charts import Layers
 
+CHART_WIDTH = 820
+
 
 @dataclass(frozen=True)
 class Registry:
@@ -138,7 +140,7 @@ class Registry:
         """All tests over time, by channel, coloured by state; an Altair chart."""
         from experiments.charts import calendar
 
-        return calendar(self.rows(tests), self.today)
+        return calendar(self.rows(tests), self.today).properties(width=CHART_WIDTH)
 
     def export(self, file: Path | str, *, force: bool = False) -> Path:
         """Write the registry: one row per test (csv, parquet), or everything with its history (json).
@@ -235,7 +237,9 @@ class Registry:
             reason: Why.
             self_approve: Whether its author may, which the record then says.
         """
-        return self._record("approve", experiment_id, verbs.approval(self_approve, _clean(reason)), by)
+        return self._record(
+            "approve", experiment_id, verbs.approval(self_approved=self_approve, reason=_clean(reason)), by
+        )
 
     def start(
         self, experiment_id: str, *, on: date | None = None, by: str | None = None, reason: str = ""
@@ -342,7 +346,16 @@ class Registry:
     def accept(
         self, experiment_id: str, *, version: int | None = None, by: str | None = None, reason: str = ""
     ) -> Registered:
-        """Accept a version of the result as evidence; the newest where none is named."""
+        """Accept a version of the result as evidence; the newest where none is named.
+
+        Raises:
+            DataError: Where it may not be accepted, or the model could not take it: it contradicts the study's data.
+        """
+        from calibration import evidence
+
+        test = self.get(experiment_id)
+        chosen = test.versions[(version or len(test.versions)) - 1 : version or len(test.versions)]
+        evidence.gather([each.record for each in chosen], self.panel(), self.aliases)
         return self._record(
             "accept",
             experiment_id,

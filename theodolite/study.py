@@ -134,11 +134,16 @@ class Study:
         """One test: its record, how its standard error is widened on the way into the model, what the registry says."""
         test = self._test(experiment_id)
         waterfall: list[Json] = []
-        if test.has_result and test.grade != "E":
+        left_out = "" if test.has_result else "it has no result yet"
+        if test.has_result:
             from calibration import evidence
 
-            waterfall = evidence.to_evidence(test, self.panel, self.config.aliases).to_dict()["waterfall"]
-        return {"record": test.to_dict(), "waterfall": waterfall, "registry": self.registry.show(experiment_id)}
+            try:
+                waterfall = evidence.to_evidence(test, self.panel, self.config.aliases).to_dict()["waterfall"]
+            except DataError as error:
+                left_out = error.problems[0].message
+        told = {"waterfall": waterfall, "left_out": left_out}
+        return {"record": test.to_dict(), **told, "registry": self.registry.show(experiment_id)}
 
     def check(self) -> list[Problem]:
         """Everything that is wrong with the data, or hard about them: errors, warnings, notes. Writes nothing."""

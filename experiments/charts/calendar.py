@@ -6,7 +6,7 @@ from datetime import date
 import altair as alt
 import pandas as pd
 
-from experiments.charts.style import BELOW, NAMES
+from experiments.charts.style import NAMES
 from measurement.charts import FIT, MUTED, Layers
 from measurement.typing import Json
 
@@ -22,7 +22,7 @@ COLOURS = {
     "cancelled": "#5c6673",
     "superseded": "#a06bb0",
 }
-LONGEST_LIST = 3
+LONGEST_LIST = 2
 
 
 def calendar(rows: Sequence[Json], today: date) -> Layers:
@@ -39,9 +39,9 @@ def calendar(rows: Sequence[Json], today: date) -> Layers:
         "state:N",
         title="State",
         scale=alt.Scale(domain=used, range=[COLOURS[state] for state in used]),
-        legend=BELOW,
+        legend=alt.Legend(orient="bottom", symbolOpacity=1),
     )
-    months = alt.X("date:T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True, tickCount=8, grid=True))
+    months = alt.X("date:T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True, tickCount=6, grid=True))
     label = alt.Y("label:N", title=None, sort=order, axis=alt.Axis(**{**NAMES.to_dict(), "labelLimit": 320}))
     base = alt.Chart(frame, width="container", height=alt.Step(26))
     tips = [

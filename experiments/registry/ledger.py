@@ -160,12 +160,7 @@ class Registered:
     @property
     def delivered(self) -> float | None:
         """The change of spend in treatment as it was delivered, signed; ``None`` where it is not known."""
-        if self.actuals is None:
-            return None
-        usual, treated = self.experiment.counterfactual_spend, self.actuals.spend.get("treatment")
-        if self.actuals.spend_delta is None and usual is not None and treated is not None and treated != usual:
-            return treated - usual
-        return self.actuals.spend_delta
+        return None if self.actuals is None else delivered(self.experiment, self.actuals)
 
     @property
     def counting(self) -> Version | None:
@@ -241,6 +236,14 @@ def after(test: Registered | None, event: Event, action: Action) -> Registered:
     step = Step(event.sequence, event.at, event.actor, action, state, detail.reason, event.hash)
     made = _first(event, detail) if test is None else _next(test, event, action, detail)
     return replace(made, state=state, history=(*made.history, step))
+
+
+def delivered(planned: Experiment, told: Actuals) -> float | None:
+    """The change of spend in treatment: as it was told, or the treated spend less what it usually is, where known."""
+    usual, treated = planned.counterfactual_spend, told.spend.get("treatment")
+    if told.spend_delta is None and usual is not None and treated is not None:
+        return treated - usual
+    return told.spend_delta
 
 
 def of_file(record: Experiment) -> Registered:

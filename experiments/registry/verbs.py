@@ -5,7 +5,7 @@ people at once cannot both be right.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from experiments.records import Experiment
 from experiments.registry.assessment import assess
@@ -20,9 +20,10 @@ from experiments.registry.details import (
     Supersession,
     payload,
 )
-from experiments.registry.ledger import Ledger, Registered, fold
+from experiments.registry.ledger import Ledger, Registered, delivered, fold
 from experiments.registry.plan import Plan
 from experiments.registry.states import EVENTS, LIFECYCLE, Action
+from experiments.spend import contradictions
 from measurement.errors import Problem, StoreError, refuse, shown
 from measurement.store import Entry, Event, Store
 
@@ -77,13 +78,13 @@ class Asked:
         action: The verb.
         experiment_id: The test.
         actor: Who.
-        detail: What the event says; a function of the test where it depends on it.
+        detail: What the event says; a function of the test where it depends on it; nothing where left out.
     """
 
     action: Action
     experiment_id: str
     actor: str
-    detail: Detail | Callable[[Registered], Detail]
+    detail: Detail | Callable[[Registered], Detail] = field(default_factory=Detail)
 
 
 def record(store: Store, asked: Asked) -> Event:
@@ -105,7 +106,7 @@ def record(store: Store, asked: Asked) -> Event:
     return store.append_decided(decide)[0]
 
 
-def approval(self_approved: bool, reason: str) -> Callable[[Registered], Detail]:
+def approval(*, self_approved: bool = False, reason: str = "") -> Callable[[Registered], Detail]:
     """The approval of whatever plan stands when it is recorded."""
     return lambda test: Approval(plan=test.plan_hash, self_approved=self_approved, reason=reason)
 
@@ -164,8 +165,11 @@ def _completion(test: Registered, detail: Completion, today: str) -> Iterable[Pr
         yield _problem(
             test, f"it runs until {end}; where it was stopped before, say on which day (end_date)", "end_date"
         )
-    if told.spend_delta == 0:
+    delta = delivered(test.experiment, told)
+    if delta == 0:
         yield _problem(test, "a change of spend of 0 measures nothing: cancel the test", "spend_delta")
+    for problem in contradictions(test.experiment.model_copy(update={"spend_delta": delta})):
+        yield _problem(test, f"its spend {problem.message}; cancel it where it never took place", "spend_delta")
 
 
 def _acceptance(ledger: Ledger, test: Registered, detail: Acceptance) -> Iterable[Problem]:

@@ -267,6 +267,17 @@ def test_completing_needs_what_happened(store: Store, clock: Clock, do: Do) -> N
     assert test.experiment.end_date == date(2026, 3, 29), "the plan stays as it was approved"
 
 
+def test_spend_that_moved_the_other_way_or_not_at_all_completes_nothing(store: Store, clock: Clock, do: Do) -> None:
+    live(store, clock, do, "running", counterfactual_spend=1_500.0)
+    clock.to("2026-04-10")
+    refused(lambda: do("complete", actuals=actuals(spend_delta=9.0)), "takes spend away", "cancel it")
+    told = actuals(spend_delta=None, spend={"treatment": 1_600.0})
+    refused(lambda: do("complete", actuals=told), "takes spend away")
+    told = actuals(spend_delta=None, spend={"treatment": 1_500.0})
+    refused(lambda: do("complete", actuals=told), "measures nothing")
+    assert do("complete", actuals=actuals(spend_delta=None, spend={"treatment": 400.0})).delivered == -1_100.0
+
+
 @pytest.mark.parametrize(
     ("told", "words"),
     [

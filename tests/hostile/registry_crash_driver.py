@@ -53,7 +53,7 @@ def life(store: Store, name: str, place: int) -> Iterator[str]:
 
     yield registry.add(store, [planned(name, place)], "Ada")[0].hash
     yield act("submit", details.Detail())
-    approve = registry.approval(self_approved=True, reason="")
+    approve = registry.approval(self_approved=True)
     yield act("approve", approve)
     yield act("start", details.Start(on=FIRST + timedelta(days=place % 700)))
     yield act("complete", details.Completion(actuals=details.Actuals(incidents=(), spend_delta=-100.0)))
@@ -138,7 +138,7 @@ def writer(folder: str, name: str, count: str) -> dict[str, Any]:
         registry.add(store, [planned(f"{name}-{number}", number)], name)
         shared = f"shared-{number}"
         try:
-            for action, detail in (("submit", details.Detail()), ("approve", registry.approval(True, ""))):
+            for action, detail in (("submit", details.Detail()), ("approve", registry.approval(self_approved=True))):
                 registry.record(store, registry.Asked(action, shared, name, detail))  # type: ignore[arg-type]
             approved.append(shared)
         except DataError:

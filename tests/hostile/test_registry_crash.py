@@ -60,14 +60,3 @@ def check_writers(store: Store, approved: list[list[str]], count: int) -> None:
         assert approval.actor == actor
     assert store.verify() == []
     assert registry.examine(store) == []
-
-
-def test_the_committed_long_form_holds(study_table: Any) -> None:
-    found = {row["what"]: row for row in study_table("registry")}
-    kills = found["kill -9 during a life"]
-    assert int(kills["runs"]) == 1_000
-    assert int(kills["acknowledged"]) > 3_000
-    assert [kills[name] for name in ("lost", "rewritten", "half", "problems")] == ["0"] * 4
-    both = found["two processes at once"]
-    assert int(both["runs"]) == 1_000
-    assert [both[name] for name in ("lost", "rewritten", "half", "problems")] == ["0"] * 4

@@ -300,3 +300,26 @@ def test_questions_are_asked_at_a_terminal_only(run: Any, folder: Path, monkeypa
     assert test.experiment.treatment_geos == ("town 00", "town 01")
     assert (test.experiment.spend_delta, test.protocol.hypothesis, test.protocol.power) == (-100.0, "it works", 0.8)
     assert not any("probability" in question for question in asked), "what an option said is not asked"
+
+
+def test_a_result_that_the_model_could_not_take_is_not_accepted(run: Any, accepted: Path, tmp_path: Path) -> None:
+    """A go-dark test in whose markets the media show spend as usual."""
+    folder = Path(shutil.copytree(accepted, tmp_path / "copy"))
+    registry = Study.open(folder).registry
+    never = {
+        "experiment_id": "never",
+        "treatment_geos": [GEOS[0]],
+        "start_date": "2023-10-02",
+        "end_date": "2023-10-29",
+    }
+    registry.register({**PLAN, **never, "assignment": None, "counterfactual_spend": 200.0}, by="Ada")
+    registry.submit("never")
+    registry.approve("never", by="Grace")
+    registry.start("never")
+    registry.complete("never", {"incidents": [], "spend_delta": -150.0})
+    registry.analyse("never")
+    head = Study.open(folder).head
+    ended = run("experiments", "accept", "never", "-w", folder)
+    assert (ended.code, "go_dark" in ended.err) == (2, True)
+    assert Study.open(folder).head == head
+    assert run("experiments", "show", "never", "-w", folder).code == 0

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from measurement.store import Store
@@ -88,3 +89,33 @@ def test_damage_is_found_and_nothing_is_changed(tmp_path: Path) -> None:
     findings = told(doctor.store(tmp_path))
     assert not findings["store events"].ok
     assert (store.home / "store.duckdb").read_bytes() == database[: len(database) // 2]
+
+
+def test_the_first_broken_link_is_named(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    for number in range(1, 5):
+        store.append("study.noted", f"note {number}", {"n": number}, "Ada")
+    with duckdb.connect(str(store.home / "store.duckdb")) as connection:
+        connection.execute("update events set actor = 'Mallory' where sequence = 2")
+    findings = told(doctor.store(tmp_path))
+    assert "event 2 is not what was recorded" in findings["store events"].detail
+    assert "registry" not in findings, "nothing is read out of a broken chain"
+
+
+def test_an_event_that_cannot_have_happened_is_found_though_the_chain_holds(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    store.append("experiment.accepted", "tv", {"version": 1}, "Mallory")
+    findings = told(doctor.store(tmp_path))
+    assert findings["store events"].ok
+    assert not findings["registry"].ok
+    assert "event 1 cannot have happened" in findings["registry"].detail
+
+
+def test_a_head_that_was_printed_is_found_again_or_missed(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    first = store.append("study.noted", "note", {}, "Ada").hash
+    store.append("study.noted", "note", {}, "Ada")
+    assert told(doctor.store(tmp_path, first))["head"].detail.startswith("event 1 of 2")
+    assert told(doctor.store(tmp_path, first[:12]))["head"].ok
+    for other in ("f" * 64, first[:5], "x"):
+        assert not told(doctor.store(tmp_path, other))["head"].ok

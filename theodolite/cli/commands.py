@@ -227,12 +227,18 @@ def mcp(
 
 
 @app.command()
-def doctor(workspace: Workspace = HERE, json: AsJson = False) -> None:
-    """Check the installation and, in a workspace, its store."""
+def doctor(
+    workspace: Workspace = HERE,
+    head: Annotated[
+        str | None, typer.Option(metavar="HASH", help="The store's hash that a report printed: is it still there?")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Check the installation and, in a workspace, its store: every event, every artifact, every test."""
     from theodolite.cli import output
     from theodolite.doctor import examine
 
-    findings = examine(workspace)
+    findings = examine(workspace, head)
     if json:
         output.as_json(
             {

@@ -46,30 +46,37 @@ def moved(test: "Registered", registry: "Registry") -> None:
         output.say(f"Next: {NEXT[test.state]}.")
 
 
-def listed(rows: Sequence[Mapping[str, Any]], drawers: "Sequence[Drawer]") -> None:
-    """The list of tests, and per channel what became of them."""
+def _state(row: Mapping[str, Any]) -> str:
+    """The state, and in brackets that it was measured elsewhere or has expired."""
     from measurement.lifecycle import readable
 
+    notes = [name for name, said in (("elsewhere", row["source"] == "elsewhere"), ("expired", row["expired"])) if said]
+    return readable(row["state"]) + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _measured(row: Mapping[str, Any]) -> str:
+    if row["estimate"] is None:
+        return "–"
+    return f"{row['estimand'].replace('_', ' ')} {row['estimate']:,.4g} ± {row['std_error'] or 0:,.3g}"
+
+
+def listed(rows: Sequence[Mapping[str, Any]], drawers: "Sequence[Drawer]") -> None:
+    """The list of tests, and per channel what became of them."""
     if not rows:
         output.say("No tests yet: register one before it runs, or import finished ones.")
         return
     table = [
         [
             row["experiment_id"],
-            readable(row["state"]) + (", elsewhere" if row["source"] == "elsewhere" else "")
-            + (", expired" if row["expired"] else ""),
+            _state(row),
             ", ".join(row["channel"]),
-            row["method"],
             f"{row['start_date']} to {row['read_out_end']}",
-            row["estimand"] or "–",
-            "–" if row["estimate"] is None else f"{row['estimate']:,.4g}",
-            "–" if row["std_error"] is None else f"{row['std_error']:,.3g}",
+            _measured(row),
             row["grade"] or "–",
         ]
         for row in rows
-    ]  # fmt: skip
-    columns = ["test", "state", "channel", "method", "window", "estimand", "estimate", "std. error", "grade"]
-    output.table("Lift tests", columns, table)
+    ]
+    output.table("Lift tests", ["test", "state", "channel", "window", "result", "grade"], table)
     counts = ("registered", "elsewhere", "read_out", "positive", "null", "negative", "cancelled", "overdue")
     output.table(
         "What became of them",
@@ -95,6 +102,8 @@ def shown(found: Mapping[str, Any]) -> None:
     if found["waterfall"]:
         rows = [[step["step"], f"{step['std_error']:,.4g}", step["reason"]] for step in found["waterfall"]]
         output.table("How its standard error was widened", ["step", "std. error", "why"], rows)
+    elif known["results"]:
+        output.say(f"The model does not take it: {found['left_out']}.", CAUTION)
     for conflict in known["conflicts"]:
         output.say(f"Conflict: {conflict}.", CAUTION)
     if known["expired"]:

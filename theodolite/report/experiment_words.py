@@ -210,8 +210,9 @@ def next_steps(result: Result) -> list[str]:
         steps.append("Look for what else happened in the treated geos before believing that ads drive sales away.")
     if result.grade in ("A", "B", "C"):
         steps.append(
-            "Bring it into the model as evidence: save its record (--save) and give it to 'theodolite experiments "
-            "import'. " + ("A result without an effect is evidence too." if not found(result) else "")
+            "Bring it into the model as evidence: accept it in the registry, or save its record (--save) and give it "
+            "to 'theodolite experiments import'. "
+            + ("A result without an effect is evidence too." if not found(result) else "")
         )
     elif result.grade == "D":
         steps.append("Take it as a hint. Import it only with its grade; the model widens its error.")
