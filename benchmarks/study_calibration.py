@@ -7,7 +7,7 @@ and ``results/calibration_flags.csv`` with their ``.md``. A world takes some twe
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from measurement.simulate import World, geo, simulate
 from measurement.simulate.settings import TrialPlan
 
 SAMPLING = Sampling(chains=2, warmup=150, draws=200)
+CONTRAST = 40
 GEOS, WEEKS, TREATED, SHARE, PRECISION, WRONG, LEAST = 16, 78, 6, 0.03, 0.15, 5.0, 0.3
 CHANNELS = ("brand_search", "generic_search", "affiliates", "social")
 TESTS = (("brand_search", 26), ("generic_search", 40), ("brand_search", 56))
@@ -38,15 +39,15 @@ ABOUT = f"""Simulated companies whose spend follows demand (`python benchmarks/s
 test), affiliates (strong, untested) and social (no, untested). Truths (iROAS, decay, half-saturation, slope, spread
 between geos) are drawn from populations as wide as the model's default priors. Tests go dark in {TREATED} geos for
 eight weeks, with a standard error of {PRECISION:.0%} of the channel's iROAS. """
-FITS = """*confounding term*: `yes` as the model is, `no` the same worlds with no channel marked as following demand.
+FITS = """*confounding term*: `yes` as the model is, `no` the first worlds with no channel marked as following demand.
 *covered* is the share of 90 % intervals that hold the true iROAS, *error* its standard error over worlds, *width* the
 mean log of high / low, *bias* and *rmse* those of the log of median over truth; *falls* the share of worlds in which
 the root mean square error over these channels is smaller with the tests than without."""
 FLAGS = f"""One test is reported {WRONG:.0f} times too large, its standard error as it is. *flagged*: its channel's
 number is withheld; *model alone*: flagged by the model fitted without it (and by other tests of the channel), without
 reading the panel's own sales again. `among three`: one of the company's three tests, each in a third of the worlds;
-`the only test`: judged as if the company had no other. `sound`: all tests as they are. *worth knowing*: channels with a
-true iROAS of at least {LEAST}."""
+`the only test`: judged as if the company had no other; both by the fit without tests. `sound`: all tests as they are.
+*worth knowing*: channels with a true iROAS of at least {LEAST}."""
 type Found = dict[str, Any]
 
 
@@ -66,30 +67,50 @@ def world_of(seed: int) -> World:
 
 
 def one(seed: int) -> Found:
-    """One world: the numbers of four fits and every judgement."""
+    """One world: the numbers of both fits and every judgement."""
     world = world_of(seed)
+    panel, lifts, again = tested(world)
+    sibling, calibrated = fits(world, panel, lifts, seed, "yes")
+    wrong = seed % len(lifts)
+    planted = [five_times(lift) if i == wrong else lift for i, lift in enumerate(lifts)]
+    alone = [
+        judged(panel, sibling, None, [five_times(lift)], [read])[0] for lift, read in zip(lifts, again, strict=True)
+    ]
+    return {
+        "truth": [world.truth.iroas[name] for name in panel.channels],
+        "channels": list(panel.channels),
+        "without tests": intervals(sibling),
+        "with tests": intervals(calibrated),
+        "wrong": wrong,
+        "sound": said(judged(panel, sibling, calibrated, lifts, again)),
+        "among three": said(judged(panel, sibling, None, planted, again)),
+        "the only test": said(alone),
+    }
+
+
+def contrast(seed: int) -> Found:
+    """The same world by a model without the confounding term."""
+    world = world_of(seed)
+    panel, lifts, _ = tested(world)
+    sibling, calibrated = fits(world, panel, lifts, seed, "no")
+    truth = [world.truth.iroas[name] for name in panel.channels]
+    found: Found = {"truth": truth, "channels": list(panel.channels)}
+    return found | {"without tests": intervals(sibling), "with tests": intervals(calibrated)}
+
+
+def tested(world: World) -> tuple[Panel, list[Lift], tuple[Reading | None, ...]]:
+    """The panel, the tests, and what the panel's own sales say of them."""
     panel = world.panel()
     evidence, _ = gather(parse(world.experiments), panel)
-    lifts, again = [item.lift for item in evidence], readings(evidence, panel)
-    marks = {channel.name: channel.demand_driven for channel in world.truth.settings}
-    found: Found = {"truth": [world.truth.iroas[name] for name in panel.channels], "channels": list(panel.channels)}
-    for term, told in (("yes", marks), ("no", dict.fromkeys(marks, "no"))):
-        spec = Spec.default(panel, channels={name: {"demand_driven": mark} for name, mark in told.items()})
-        sibling = mmm.fit(panel, spec, held_back=lifts, seed=seed, sampling=SAMPLING)
-        calibrated = mmm.fit(panel, spec, lifts, seed=seed, sampling=SAMPLING)
-        found[f"{term} without tests"], found[f"{term} with tests"] = intervals(sibling), intervals(calibrated)
-        if term == "yes":
-            wrong = seed % len(lifts)
-            found |= {"wrong": wrong, "sound": said(judged(panel, sibling, calibrated, lifts, again))}
-            planted = [five_times(lift) if i == wrong else lift for i, lift in enumerate(lifts)]
-            misled = mmm.fit(panel, spec, planted, seed=seed, sampling=SAMPLING)
-            found["among three"] = said(judged(panel, sibling, misled, planted, again))
-            alone = [
-                judged(panel, sibling, None, [five_times(lift)], [read])
-                for lift, read in zip(lifts, again, strict=True)
-            ]
-            found["the only test"] = said([each[0] for each in alone])
-    return found
+    return panel, [item.lift for item in evidence], readings(evidence, panel)
+
+
+def fits(world: World, panel: Panel, lifts: list[Lift], seed: int, term: str) -> tuple[Posterior, Posterior]:
+    """The fit without tests and the one with them."""
+    marks = {c.name: {"demand_driven": c.demand_driven if term == "yes" else "no"} for c in world.truth.settings}
+    spec = Spec.default(panel, channels=marks)
+    sibling = mmm.fit(panel, spec, held_back=lifts, seed=seed, sampling=SAMPLING)
+    return sibling, mmm.fit(panel, spec, lifts, seed=seed, sampling=SAMPLING)
 
 
 def five_times(lift: Lift) -> Lift:
@@ -128,32 +149,32 @@ def said(conflicts: Sequence[Conflict]) -> list[dict[str, object]]:
     return [{"channel": c.channels[0], "p": c.p, "panel_p": c.panel_p, "verdict": c.verdict} for c in conflicts]
 
 
-def worlds_of(seeds: range, keep: Path | None) -> list[Found]:
-    """`one` for each seed; what ``keep`` holds already is not made again."""
+def worlds_of(seeds: range, keep: Path | None, made: Callable[[int], Found] = one) -> list[Found]:
+    """``made`` for each seed; what ``keep`` holds already is not made again."""
     worlds = []
     for seed in seeds:
-        file = None if keep is None else keep / f"{seed}.json"
+        file = None if keep is None else keep / f"{seed}-{made.__name__}.json"
         if file is not None and file.exists():
             worlds.append(json.loads(file.read_text(encoding="utf-8")))
             continue
-        worlds.append(one(seed))
-        print(f"world {seed}", flush=True)
+        worlds.append(made(seed))
+        print(f"world {seed}, {made.__name__}", flush=True)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(worlds[-1]), encoding="utf-8")
     return worlds
 
 
-def fit_rows(worlds: Sequence[Found]) -> list[dict[str, object]]:
-    """Coverage and error of every fit, by group of channels."""
-    tested = {name for name, _ in TESTS}
-    groups = {"tested": tested, "untested": set(CHANNELS) - tested} | {name: {name} for name in CHANNELS}
+def fit_rows(worlds: Sequence[Found], without: Sequence[Found]) -> list[dict[str, object]]:
+    """Coverage and error of every fit, by group of channels; ``without`` the confounding term."""
+    untested = set(CHANNELS) - {name for name, _ in TESTS}
+    groups = {"tested": set(CHANNELS) - untested, "untested": untested} | {name: {name} for name in CHANNELS}
     rows: list[dict[str, object]] = []
-    for term in ("yes", "no"):
+    for term, found in (("yes", worlds), ("no", without)):
         for group, names in groups.items():
             before: list[float] = []
             for fit in ("without tests", "with tests"):
-                each = [_errors(world, f"{term} {fit}", names) for world in worlds]
+                each = [_errors(world, fit, names) for world in found]
                 held, width, error = np.concatenate(each, axis=1)
                 covered, rms = np.array([e[0].mean() for e in each]), [float(np.sqrt((e[2] ** 2).mean())) for e in each]
                 row: dict[str, object] = {"confounding term": term, "channels": group, "fit": fit, "worlds": len(each)}
@@ -208,7 +229,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder of single worlds' results")
     asked = parser.parse_args()
     worlds = worlds_of(range(asked.seed, asked.seed + asked.runs), asked.keep)
-    print(tables.write("calibration", ABOUT + FITS, fit_rows(worlds), runs=asked.runs, seed=asked.seed))
+    without = worlds_of(range(asked.seed, asked.seed + min(asked.runs, CONTRAST)), asked.keep, contrast)
+    print(tables.write("calibration", ABOUT + FITS, fit_rows(worlds, without), runs=asked.runs, seed=asked.seed))
     print(tables.write("calibration_flags", ABOUT + FLAGS, flag_rows(worlds), runs=asked.runs, seed=asked.seed))
 
 

@@ -151,28 +151,38 @@ class Study:
 
     # -- verbs --------------------------------------------------------------------------------------------------------
 
-    def import_experiments(self, file: Path | str) -> "list[Experiment]":
+    def import_experiments(
+        self, file: Path | str, *, format: str | None = None, given: Mapping[str, str] | None = None
+    ) -> "list[Experiment]":
         """Import results of tests as evidence: all of the file or, where something is wrong, nothing.
+
+        Args:
+            file: Records in json or csv, or another tool's file.
+            format: Which form that is, for another tool's (`calibration.exchange.FORMATS`).
+            given: Fields that such a file does not say, for all of its rows.
 
         Returns:
             The tests that were new.
         """
         from experiments import registry
 
-        tests = self.check_experiments(file)
+        tests = self.check_experiments(file, format=format, given=given)
         events = registry.add(self.store, tests, self.actor)
         added = {event.subject for event in events}
         return [test for test in tests if test.experiment_id in added]
 
-    def check_experiments(self, file: Path | str) -> "list[Experiment]":
-        """The tests of a file that could be imported. Writes nothing.
+    def check_experiments(
+        self, file: Path | str, *, format: str | None = None, given: Mapping[str, str] | None = None
+    ) -> "list[Experiment]":
+        """The tests of a file that could be imported; arguments as in `import_experiments`. Writes nothing.
 
         Raises:
             DataError: With everything that is in the way.
         """
         from experiments import records
+        from theodolite import exchanging
 
-        tests = records.read(file)
+        tests = records.read(file) if format is None else exchanging.read(Path(file), format, given or {})
         refuse(records.place(tests, self.panel, self.config.aliases))
         known = {test.experiment_id: test for test in sources.experiments(self.folder, self.config)}
         refuse(
@@ -183,6 +193,18 @@ class Study:
             ]
         )
         return tests
+
+    def export_experiments(self, file: Path | str, *, format: str, force: bool = False) -> list[Problem]:
+        """Write the study's evidence for another tool; returns what the form cannot hold.
+
+        Args:
+            file: Where to.
+            format: ``meridian``, ``pymc-marketing`` or ``robyn``.
+            force: Whether to replace a file that is there.
+        """
+        from theodolite import exchanging
+
+        return exchanging.write(self.evidence()[0], self.panel, format, Path(file), force=force)
 
     def analyse(
         self,

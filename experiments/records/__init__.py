@@ -15,7 +15,7 @@ from experiments.records.experiment import (
     std_error_of,
 )
 from experiments.records.placement import place
-from experiments.records.reading import parse, read
+from experiments.records.reading import cell, parse, read
 
 __all__ = [
     "CI_LEVEL",
@@ -28,6 +28,7 @@ __all__ = [
     "Experiment",
     "Grade",
     "Method",
+    "cell",
     "parse",
     "place",
     "read",

@@ -167,13 +167,13 @@ def _from_csv(file: TableFile, more: More) -> list[_Raw]:
             words = f"has {len(cells)} values, the header has {len(layout.header)}"
             problems.append(file.problem(words, "ragged-row", line))
         else:
-            raws.append(_Raw([(n, _cell(n, c, more.get(n))) for n, c in zip(layout.header, cells, strict=True)], line))
+            raws.append(_Raw([(n, cell(n, c, more.get(n))) for n, c in zip(layout.header, cells, strict=True)], line))
     if problems or not raws:
         raise DataError(problems or [file.problem("has a header and no tests", "no-rows")])
     return raws
 
 
-def _cell(name: str, text: str, kind: rules.Kind | None) -> Any:
+def cell(name: str, text: str, kind: rules.Kind | None = None) -> Any:
     """A csv cell as the json value it stands for; ``None`` where it is empty."""
     text = text.strip() if name != "notes" and kind != "prose" else text
     if not text:

@@ -334,12 +334,19 @@ def show(experiment_id: Id, workspace: Workspace = HERE, json: AsJson = False) -
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="csv, parquet (one row per test) or json (everything).")],
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    format: Annotated[
+        str | None,
+        typer.Option(help="Write the evidence for another tool: meridian (.json), pymc-marketing or robyn (.csv)."),
+    ] = None,
     workspace: Workspace = HERE,
     json: AsJson = False,
 ) -> None:
     """Write the registry to a file: one row per test, or with every version and the whole history."""
-    from theodolite.cli import output
+    from theodolite.cli import experiment_exchange, output
 
+    if format is not None:
+        experiment_exchange.export(open_study(workspace), file, format, force=force, json=json)
+        return
     registry = open_study(workspace).registry
     target = registry.export(file, force=force)
     if json:
