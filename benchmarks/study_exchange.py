@@ -59,7 +59,7 @@ def handed_over(kind: str, form: str) -> dict[str, Any]:
         wide[name] = panel.spend[..., c].ravel()
     table, tests = FOLDER / f"{kind}.csv", FOLDER / f"{kind}-{form}{'.json' if form == 'meridian' else '.csv'}"
     wide.to_csv(table, index=False)
-    exchanging.write(evidence, (), panel, form, tests, force=True)
+    exchanging.write(evidence, panel, form, tests, force=True)
     task = {"table": str(table), "tests": str(tests), "channels": list(panel.channels)}
     return task | {
         "iroas": {item.lift.channels[0]: [item.iroas.median, item.iroas.sd] for item in evidence if item.iroas}

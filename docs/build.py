@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "plan-a-test.md",
         "analyse-a-test.md",
         "keep-a-registry.md",
+        "exchange-tests.md",
         "plan-a-budget.md",
         "read-attribution.md",
         "validate-a-model.md",

@@ -2,7 +2,14 @@
 
 import typer
 
-from theodolite.cli import experiment_analyse, experiment_design, experiment_exchange, experiment_resolve, experiment_users, registry
+from theodolite.cli import (
+    experiment_analyse,
+    experiment_design,
+    experiment_exchange,
+    experiment_resolve,
+    experiment_users,
+    registry,
+)
 
 app = typer.Typer(
     help="Lift tests: design them, register them before they run, analyse them, keep them as evidence.",

@@ -5,6 +5,7 @@ import json
 import sys
 import warnings
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,7 @@ def main() -> None:
     task: dict[str, Any] = json.load(sys.stdin)
     warnings.simplefilter("ignore")
     table, names = pd.read_csv(task["table"]), task["channels"]
-    with open(task["tests"], encoding="utf-8") as file:
-        arguments = json.load(file)
+    arguments = json.loads(Path(task["tests"]).read_text(encoding="utf-8"))
     with contextlib.redirect_stdout(sys.stderr):
         exposures = {f"{name} exposure": table[name] for name in names}
         made = DataFrameInputDataBuilder(kpi_type="revenue", default_kpi_column="y", default_time_column="date")
