@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from measurement.errors import DataError, Problem, did_you_mean, shown
+from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
 from measurement.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -17,6 +17,42 @@ if TYPE_CHECKING:
     from measurement import Panel
 
 LARGEST = 50 << 20
+
+
+def importable(
+    file: Path,
+    form: str | None,
+    given: Mapping[str, str],
+    panel: "Panel",
+    aliases: Mapping[str, str],
+    own: "Sequence[Experiment]",
+) -> "list[Experiment]":
+    """The tests of a file that a study could import.
+
+    Args:
+        file: Records, or another tool's file.
+        form: Which form that is; ``None`` for records.
+        given: As for `read`.
+        panel: The study's panel.
+        aliases: Other names of its channels.
+        own: The tests of the study's own file.
+
+    Raises:
+        DataError: With everything that is in the way.
+    """
+    from experiments import records
+
+    tests = records.read(file) if form is None else read(file, form, given)
+    refuse(records.place(tests, panel, aliases))
+    known = {test.experiment_id: test for test in own}
+    refuse(
+        [
+            Problem(f"test '{shown(t.experiment_id)}' has other content in the study's own file", file=str(file))
+            for t in tests
+            if known.get(t.experiment_id, t) != t
+        ]
+    )
+    return tests
 
 
 def read(file: Path, form: str, given: Mapping[str, str]) -> "list[Experiment]":

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from measurement.errors import DataError, Problem, StoreError, did_you_mean, refuse, shown
+from measurement.errors import DataError, Problem, StoreError, did_you_mean, shown
 from measurement.store import Store
 from measurement.typing import Json
 from theodolite import checking, config, fits, flights, journeys, results, sources
@@ -179,20 +179,10 @@ class Study:
         Raises:
             DataError: With everything that is in the way.
         """
-        from experiments import records
         from theodolite import exchanging
 
-        tests = records.read(file) if format is None else exchanging.read(Path(file), format, given or {})
-        refuse(records.place(tests, self.panel, self.config.aliases))
-        known = {test.experiment_id: test for test in sources.experiments(self.folder, self.config)}
-        refuse(
-            [
-                Problem(f"test '{shown(t.experiment_id)}' has other content in the study's own file", file=str(file))
-                for t in tests
-                if known.get(t.experiment_id, t) != t
-            ]
-        )
-        return tests
+        own = sources.experiments(self.folder, self.config)
+        return exchanging.importable(Path(file), format, given or {}, self.panel, self.config.aliases, own)
 
     def export_experiments(self, file: Path | str, *, format: str, force: bool = False) -> list[Problem]:
         """Write the study's evidence for another tool; returns what the form cannot hold.
