@@ -25,7 +25,7 @@ ABOUT = """The registry under kills and two processes at once (`python benchmark
 how often an older event had changed, *half* the tests whose state did not follow from their last event, *problems* what
 `theodolite doctor` would name. Of two processes that approve the same plans at once, *lost* counts registrations that
 are missing and *rewritten* plans that were approved twice."""
-BATCH = 250
+BATCH = 100
 ROOT = Path(__file__).parents[1]
 DRIVER = ROOT / "tests" / "hostile" / "registry_crash_driver.py"
 

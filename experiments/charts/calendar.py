@@ -41,7 +41,11 @@ def calendar(rows: Sequence[Json], today: date) -> Layers:
         scale=alt.Scale(domain=used, range=[COLOURS[state] for state in used]),
         legend=alt.Legend(orient="bottom", symbolOpacity=1),
     )
-    months = alt.X("date:T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True, tickCount=6, grid=True))
+    months = alt.X(
+        "date:T",
+        title=None,
+        axis=alt.Axis(format="%b %Y", labelOverlap=True, labelSeparation=16, tickCount=9, grid=True),
+    )
     label = alt.Y("label:N", title=None, sort=order, axis=alt.Axis(**{**NAMES.to_dict(), "labelLimit": 320}))
     base = alt.Chart(frame, width="container", height=alt.Step(26))
     tips = [

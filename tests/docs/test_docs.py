@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from docs import build, cli_reference
+from experiments.registry import plan
 from theodolite import config
 
 SOURCE = build.SOURCE
@@ -107,8 +108,12 @@ def test_every_setting_is_documented(section: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("page", "info", "code"), list(blocks("toml")))
-def test_every_configuration_shown_is_accepted(page: str, info: str, code: str) -> None:
-    assert config.parse(code).study.name, page
+def test_every_configuration_shown_is_accepted(page: str, info: str, code: str, tmp_path: Path) -> None:
+    if info == "plan":
+        (tmp_path / "plan.toml").write_text(code, encoding="utf-8")
+        assert plan.read(tmp_path / "plan.toml")
+    else:
+        assert config.parse(code).study.name, page
 
 
 def commands() -> list[str]:
