@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from calibration.conflict import Conflict
     from calibration.evidence import Evidence, gather, to_evidence, to_lift
     from calibration.evidence_model import MethodPriors
+    from calibration.quantity import Quantity
     from calibration.reconciliation import reconcile
     from calibration.second_reading import readings
-    from calibration.view import ChannelView, Quantity, View
+    from calibration.view import ChannelView, View
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
@@ -30,7 +31,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "evidence_model": ["MethodPriors"],
         "reconciliation": ["reconcile"],
         "second_reading": ["readings"],
-        "view": ["ChannelView", "Quantity", "View"],
+        "quantity": ["Quantity"],
+        "view": ["ChannelView", "View"],
     },
 )
 

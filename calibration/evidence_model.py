@@ -71,8 +71,8 @@ class Tests:
         time: Time of the pair in years, shape (pairs,).
         scale: ``k``: read-out per unit of iROAS, signed, KPI units, shape (pairs,).
         log_scale_cov: Covariance of what the response curve leaves open in ``log |k|``, shape (pairs, pairs).
-        correlation: Correlation of the tests' standard errors, shape (tests, tests): two records that read the same
-            sales, or cells of one test with shared controls, are one measurement in part; independent where empty.
+        correlation: Correlation of the tests' errors, shape (tests, tests): two records that read the same sales, or
+            cells of one test with shared controls, are one measurement in part; independent where empty.
         log_scale_draws: Draws of what the response curve leaves open, around 0, shape (draws, pairs); those of a Normal
             where empty.
     """
@@ -89,6 +89,17 @@ class Tests:
     log_scale_cov: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     correlation: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     log_scale_draws: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+
+    @cached_property
+    def counts(self) -> Floats:
+        """How often each test counts, shape (tests,): 1 alone, 1/2 for each of two that are one and the same.
+
+        It is one over the sum of its correlations. For tests of equal error that makes the precision of their mean
+        exactly what the correlation leaves of it, and it needs no joint distribution of heavy tails.
+        """
+        if not self.correlation.size:
+            return np.ones(self.outcome_change.size)
+        return np.minimum(1.0, 1.0 / np.maximum(self.correlation.sum(axis=1), 1e-9))
 
     def without(self, tests: Sequence[int]) -> "Tests":
         """The same without the tests at these positions."""

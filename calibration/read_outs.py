@@ -3,19 +3,17 @@
 Given the spreads, what the tests look at, ``g``, is Normal by the other methods, and their read-outs are
 ``sum of k exp(g)`` plus the error of a t. Damped Gauss-Newton steps find the modes of ``p(g | all)`` from several
 starts at once (what the other methods say, what the tests say, each of a channel's tests alone), and ``g`` is drawn
-from a mixture of multivariate t around them and of the Normal itself. Tests whose errors are correlated (the same sales
-read twice, cells with shared controls) have a multivariate t together: each group of them has one heavy tail.
+from a mixture of multivariate t around them and of the Normal itself. The log likelihood of tests whose errors go
+together (the same sales read twice) counts in part: see `Tests.counts`.
 
 Source of the mixture: Owen & Zhou (2000), Safe and effective importance sampling, JASA 95.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
-from scipy import sparse, special, stats
+from scipy import special, stats
 
 from calibration.evidence_model import Tests
-from measurement.typing import Floats, Ints
+from measurement.typing import Floats
 
 STEPS = 16
 PROPOSAL_DF = 6.0
@@ -77,66 +75,22 @@ def _starts(tests: Tests, centre: Floats) -> list[Floats]:
     return starts
 
 
-@dataclass(frozen=True, eq=False)
-class _Errors:
-    """The tests' errors at some effects.
-
-    Attributes:
-        inverse: Inverse of their covariance: its diagonal, shape (nodes, tests), or all of it where some correlate.
-        log_sd: Half the log determinant of the covariance, shape (nodes,).
-        group: The group of each test, shape (tests,), and its size.
-        size: Number of tests in each test's group, shape (tests,).
-    """
-
-    inverse: Floats
-    log_sd: Floats
-    group: Ints
-    size: Ints
-
-    @classmethod
-    def of(cls, tests: Tests, total: Floats) -> "_Errors":
-        relative = (tests.relative_sd * total) ** 2
-        if not tests.correlation.size:
-            variance, alone = tests.std_error**2 + relative, np.arange(tests.std_error.size)
-            return cls(1 / variance, 0.5 * np.log(variance).sum(axis=1), alone, np.ones_like(alone))
-        covariance = tests.correlation * np.outer(tests.std_error, tests.std_error) + relative[:, :, None] * np.eye(
-            tests.std_error.size
-        )
-        _, labels = sparse.csgraph.connected_components(tests.correlation != 0)
-        group: Ints = np.asarray(labels, dtype=np.int64)
-        size = np.bincount(group)[group]
-        return cls(np.linalg.inv(covariance), 0.5 * np.linalg.slogdet(covariance)[1], group, size)
-
-    def weigh(self, residual: Floats) -> Floats:
-        """Inverse covariance times residuals of shape (nodes, tests)."""
-        if self.inverse.ndim == 2:
-            return np.asarray(self.inverse * residual)
-        return np.asarray(np.einsum("nij,nj->ni", self.inverse, residual))
-
-    def distance(self, residual: Floats) -> Floats:
-        """Squared distance of each test's group, shape (nodes, tests)."""
-        return np.asarray((residual * self.weigh(residual)) @ np.equal.outer(self.group, self.group))
-
-    def between(self, test: Ints) -> Floats:
-        """Inverse covariance between the tests of pairs, shape (nodes, pairs, pairs)."""
-        if self.inverse.ndim == 2:
-            return np.asarray(self.inverse[:, test][:, :, None] * np.equal.outer(test, test))
-        return np.asarray(self.inverse[:, test][:, :, test])
-
-
-def _read(tests: Tests, g: Floats) -> tuple[Floats, Floats]:
-    """Each pair's part of the read-out (nodes, pairs), and the read-outs (nodes, tests)."""
+def _read(tests: Tests, g: Floats) -> tuple[Floats, Floats, Floats]:
+    """Each pair's part of the read-out (nodes, pairs), the read-outs and their sds (nodes, tests)."""
     part = tests.scale * np.exp(np.clip(g, -30.0, 30.0))
-    return part, part @ np.equal.outer(tests.test, np.arange(tests.outcome_change.size)).astype(np.float64)
+    member = (tests.test[:, None] == np.arange(tests.outcome_change.size)).astype(np.float64)
+    total = part @ member
+    return part, total, np.sqrt(tests.std_error**2 + (tests.relative_sd * total) ** 2)
 
 
 def _curvature(tests: Tests, g: Floats, degrees: float) -> tuple[Floats, Floats]:
     """Score and Gauss–Newton curvature of the tests' log likelihood, with the t's weights."""
-    part, total = _read(tests, g)
-    errors, residual = _Errors.of(tests, total), tests.outcome_change - total
-    trust = (degrees + errors.size) / (degrees + errors.distance(residual))
-    score = part * (trust * errors.weigh(residual))[:, tests.test]
-    outer = part[:, :, None] * part[:, None, :] * trust[:, tests.test][:, :, None] * errors.between(tests.test)
+    part, total, sd = _read(tests, g)
+    residual = tests.outcome_change - total
+    trust = tests.counts * (degrees + 1) / (degrees + (residual / sd) ** 2) / sd**2
+    score = part * (trust * residual)[:, tests.test]
+    same = tests.test[:, None] == tests.test[None, :]
+    outer = part[:, :, None] * part[:, None, :] * trust[:, tests.test][:, :, None] * same
     return score, outer
 
 
@@ -151,13 +105,11 @@ def _climb(tests: Tests, centre: Floats, inverse: Floats, start: Floats, degrees
 
 
 def _target(tests: Tests, g: Floats, centre: Floats, spread: Floats, degrees: float) -> Floats:
-    _, total = _read(tests, g)
-    errors = _Errors.of(tests, total)
-    size = errors.size
-    distance = errors.distance(tests.outcome_change - total)
-    constant = special.gammaln((degrees + size) / 2) - special.gammaln(degrees / 2) - size / 2 * np.log(degrees * np.pi)
-    seen = (constant - (degrees + size) / 2 * np.log1p(distance / degrees)) / size  # a group's density, once in all
-    return np.asarray(seen.sum(axis=1) - errors.log_sd + _log_normal(g, centre, spread))
+    _, total, sd = _read(tests, g)
+    z = (tests.outcome_change - total) / sd
+    constant = special.gammaln((degrees + 1) / 2) - special.gammaln(degrees / 2) - 0.5 * np.log(degrees * np.pi)
+    seen = constant - (degrees + 1) / 2 * np.log1p(z**2 / degrees) - np.log(sd)
+    return np.asarray(seen @ tests.counts + _log_normal(g, centre, spread))
 
 
 def _distance(g: Floats, centre: Floats, covariance: Floats) -> tuple[Floats, Floats]:
@@ -180,8 +132,8 @@ def _log_t(g: Floats, centre: Floats, covariance: Floats, degrees: float) -> Flo
 
 def _precision(tests: Tests, g: Floats) -> Floats:
     """A test's precision on the log scale, at the size of what it measured or is thought to have measured."""
-    part, total = _read(tests, g)
+    part, total, sd = _read(tests, g)
     size = np.maximum(np.abs(total), np.abs(tests.outcome_change))
-    of_test = size**2 / (tests.std_error**2 + (tests.relative_sd * total) ** 2)
+    of_test = tests.counts * (size / sd) ** 2
     share = np.abs(part) / np.maximum(np.abs(total)[:, tests.test], 1e-300)
     return np.asarray(of_test[:, tests.test] * share**2)

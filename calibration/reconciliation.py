@@ -9,22 +9,26 @@ The joint model and its integration: `calibration.evidence_model`, `calibration.
 `calibration.verdict`; formulas: ``docs/math_calibration.md``.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from attribution.credit import Attribution
-from calibration.conflict import Conflict, withheld
+from calibration import campaigns
+from calibration.conflict import Conflict, judge, withheld
 from calibration.curves import DRAWS, Curves, days, log_ratio
 from calibration.evidence import Evidence
 from calibration.evidence_model import MethodPriors, Sources
-from calibration.integrate import Fusion, integrate
+from calibration.inputs import calibrated_by, check, notes, once
+from calibration.integrate import NODES, Fusion, integrate
+from calibration.parts import Tipping, Without
 from calibration.side_by_side import SideBySide, by_channel
-from calibration.sources import Attributed, Blocks, attribution_source, gaussian, tests_of
-from calibration.verdict import Verdict, in_words, move, state_of
+from calibration.sources import Attributed, Blocks, Grain, attribution_source, gaussian, tests_of
+from calibration.unified import Unified, cells
+from calibration.verdict import advised, in_words, move, rests_on, state_of, tipping
 from calibration.view import ChannelView, View
 from measurement import mmm
 from measurement.metrics import break_even_iroas
@@ -43,12 +47,14 @@ def reconcile(
     attribution: Attribution | None = None,
     *,
     calibrated: Posterior | None = None,
-    conflicts: Sequence[Conflict] = (),
+    conflicts: Sequence[Conflict] | None = None,
     resolved: Collection[str] = (),
     platform: pd.DataFrame | None = None,
     margin: float = 1.0,
     start: date | None = None,
     end: date | None = None,
+    by: Grain = "quarter",
+    markets: Sequence[str] = (),
     seed: int = 0,
     priors: MethodPriors | None = None,
 ) -> View:
@@ -60,53 +66,65 @@ def reconcile(
         evidence: The raw tests.
         attribution: Credit by several models on the same paths.
         calibrated: The fit with tests, to be shown beside.
-        conflicts: Judgements on the tests; those unresolved withhold their channels' numbers.
+        conflicts: Judgements on the tests; those unresolved withhold their channels' numbers. Judged here, by the fit
+            without tests, where not given.
         resolved: Ids of tests whose conflict someone has decided on.
         platform: ``date, channel, value``: what platforms report; shown only.
         margin: Contribution margin; break-even iROAS is 1 / margin.
         start: First day that the numbers cover; the panel's by default.
         end: Last day.
+        by: Whether the view's cells are months or quarters.
+        markets: Markets that the cells tell apart.
         seed: Seed of the integration.
         priors: What is believed of the methods.
 
     Returns:
         The view; see `View`.
+
+    Raises:
+        DataError: With everything that is wrong about the inputs.
     """
-    parents = set(posterior.provenance.parents)
-    attributed = None if attribution is None else Attributed.of(attribution, panel)
-    used = [item for item in evidence if item.id not in parents]
+    check(panel, evidence, platform, margin=margin, start=start, end=end, by=by, markets=markets)
+    posterior.check(panel)
+    used, break_even = once(evidence, posterior), break_even_iroas(margin)
+    counted = attribution if attribution is None or not calibrated_by(attribution, evidence) else None
+    attributed = None if counted is None else Attributed.of(counted, panel)
     window = panel.window(start or panel.dates[0], end or panel.dates[-1])
-    blocks = Blocks.calendar(panel, "month")
-    curves = Curves.of(posterior.thinned(DRAWS), panel, used, window, attributed)
-    sources = _sources(panel, posterior, curves, used, attributed, blocks)
-    fusion = integrate(sources, priors, seed=seed, curves=len(curves.iroas))
-    numbers = _Numbers.of(panel, curves, fusion, attributed, blocks, window, np.random.default_rng(seed))
+    months, thinned = Blocks.calendar(panel, "month"), posterior.thinned(DRAWS)
+    curves = Curves.of(thinned, panel, used, window, attributed)
+    sources = _sources(panel, posterior, curves, used, attributed, months)
+    answers = _integrated(
+        sources, priors, curves, seed, lambda f: Unified.of(panel, curves, f, attributed, months, window, seed)
+    )
+    if conflicts is None:
+        change = [change.sum(axis=1) for change in curves.change]
+        conflicts = judge([item.lift for item in used], change, None, curves.iroas, panel.channels)
     reasons = withheld(conflicts, resolved)
     theirs = None if calibrated is None else _iroas(calibrated, panel, window)
     ours = _iroas(posterior, panel, window)
     shown = SideBySide.of(panel, ours, used, sources.tests, theirs, attributed, platform, window)
+    blocks = Blocks.calendar(panel, by)
+    parts = panel, thinned, curves, answers.fusion, months, blocks, markets, window, break_even, tuple(reasons)
+    split = () if attributed is None else campaigns.split(panel, attributed, answers.all.credited, frozenset(reasons))
+    every = range(len(panel.channels))
+    settings = {"margin": margin, "start": str(start or ""), "end": str(end or ""), "resolved": sorted(resolved)}
+    parents = _ancestors(panel, posterior, used, attributed)
+    made_by = versions("numpy", "scipy", "arviz-stats", "numpyro", "jax")
     return View(
-        channels=tuple(
-            _channel(c, panel, numbers, shown, fusion, used, reasons, break_even_iroas(margin), window)
-            for c in range(len(panel.channels))
-        ),
-        derived_from=_ancestors(panel, posterior, used, attributed),
-        converged=bool(posterior.diagnostics.converged) and fusion.reliable,
+        channels=tuple(_channel(c, panel, answers, shown, used, reasons, break_even, window) for c in every),
+        derived_from=parents,
+        converged=bool(posterior.diagnostics.converged) and answers.fusion.reliable,
         seed=seed,
-        versions=versions("numpy", "scipy", "arviz-stats", "numpyro", "jax"),
+        versions=made_by,
         window=(str(panel.dates[window.start]), str(panel.dates[window.stop - 1])),
         currency=panel.currency,
-        break_even=break_even_iroas(margin),
+        break_even=break_even,
         primary=attributed.primary if attributed else "",
-        notes=_notes(evidence, used, attributed, posterior),
-        diagnostics=_diagnostics(fusion),
-        provenance=Provenance(
-            data=panel.sha256,
-            settings={"margin": margin, "start": str(start or ""), "end": str(end or ""), "resolved": sorted(resolved)},
-            seed=seed,
-            versions=versions("numpy", "scipy", "arviz-stats", "numpyro", "jax"),
-            parents=_ancestors(panel, posterior, used, attributed),
-        ),
+        notes=(*notes(evidence, used, attribution, posterior, panel), *_notes(attributed, posterior)),
+        diagnostics=_diagnostics(answers.fusion),
+        provenance=Provenance(panel.sha256, settings | {"by": by, "markets": list(markets)}, seed, made_by, parents),
+        cells=cells(*parts),
+        campaigns=split,
     )
 
 
@@ -144,86 +162,98 @@ def _sources(
 
 
 @dataclass(frozen=True, eq=False)
-class _Numbers:
-    """Unified draws, each of shape (draws, channels); the factor is NaN where attribution says nothing."""
+class _Answers:
+    """Unified draws with all sources, and with each of them left out."""
 
-    iroas: Floats
-    mroas: Floats
-    factor: Floats
+    fusion: Fusion
+    all: Unified
+    without: Mapping[str, Unified]
 
-    @classmethod
-    def of(
-        cls,
-        panel: Panel,
-        curves: Curves,
-        fusion: Fusion,
-        attributed: Attributed | None,
-        blocks: Blocks,
-        window: slice,
-        rng: np.random.Generator,
-    ) -> "_Numbers":
-        truth = np.exp(fusion.theta)
-        channels = len(panel.channels)
-        parts = (curves.window, curves.iroas), (curves.mroas, curves.window), (curves.credited, curves.iroas)
-        ratios = np.exp(fusion.shaped(np.concatenate([log_ratio(*pair) for pair in parts], axis=1)))
-        iroas = np.einsum("rcp,cp->rc", truth, blocks.shares(panel, window)) * ratios[:, :channels]
-        iroas = np.where(panel.spend[:, window].sum(axis=(0, 1)) > 0, iroas, np.nan)
-        factor = np.full(iroas.shape, np.nan)
-        if attributed is not None:
-            within = blocks.shares(panel, panel.window(attributed.start, attributed.end))
-            then = np.einsum("rcp,cp->rc", truth, within) * ratios[:, 2 * channels :]
-            credit = attributed.roas(panel)[attributed.primary]
-            credit = credit[rng.permutation(np.resize(np.arange(credit.shape[0]), len(truth)))]
-            at = panel.channel_index(attributed.channels)
-            with np.errstate(all="ignore"):
-                factor[:, at] = then[:, at] / credit
-        return cls(iroas, iroas * ratios[:, channels : 2 * channels], factor)
+
+def _integrated(
+    sources: Sources, priors: MethodPriors | None, curves: Curves, seed: int, unify: Callable[[Fusion], Unified]
+) -> _Answers:
+    """Integrate with every source, and on fewer nodes without each that speaks."""
+    count = len(curves.iroas)
+    fusion = integrate(sources, priors, seed=seed, curves=count)
+    speaks = {
+        "mmm": sources.has_mmm.any(),
+        "experiments": sources.tests.outcome_change.size > 0,
+        "attribution": sources.has_attribution.any(),
+    }
+    without = {
+        source: unify(integrate(sources.without(source), priors, seed=seed, nodes=NODES // 4, curves=count))
+        for source, here in speaks.items()
+        if here
+    }
+    return _Answers(fusion, unify(fusion), without)
 
 
 def _channel(
     c: int,
     panel: Panel,
-    numbers: _Numbers,
+    answers: _Answers,
     shown: SideBySide,
-    fusion: Fusion,
     evidence: Sequence[Evidence],
     reasons: Mapping[str, str],
     break_even: float,
     window: slice,
 ) -> ChannelView:
-    name = panel.channels[c]
+    name, gain = panel.channels[c], answers.fusion.gain
     own = [item for item in evidence if name in item.lift.channels]
     youngest = min((item.age for item in own), default=None)
     spend = float(panel.spend[:, window, c].sum())
-    known = spend > 0 and name not in reasons
-    verdict = state_of(shown.heard(name), break_even, youngest, reasons.get(name))
-    if not spend > 0:
-        verdict = Verdict("not comparable", "nothing was spent on it in this window")
-    iroas, mroas = (by_channel(draws[:, [c]], [name]).get(name) for draws in (numbers.iroas, numbers.mroas))
-    pays = float(np.mean(numbers.mroas[:, c] > break_even)) if mroas is not None else None
-    action = "resolve the conflict before moving money" if name in reasons else "nothing was spent"
-    if known and mroas is not None and pays is not None:
-        action = in_words(move(pays, mroas, break_even), pays, bool(own))
-    gain = {source: float(np.clip(fusion.gain[source][c], 0.0, 1.0)) for source in fusion.gain}
-    return ChannelView(
+    weights = {source: float(np.clip(gain[source][c], 0.0, 1.0)) for source in gain}
+    view = ChannelView(
         channel=name,
         spend=spend,
-        iroas=iroas if known else None,
+        iroas=None,
         mmm=shown.mmm.get(name),
         mmm_calibrated=shown.calibrated.get(name),
         experiments=shown.tests.get(name),
         attribution=shown.attribution.get(name, {}),
         platform=shown.platform.get(name),
-        weights=gain | {"prior": max(0.0, 1.0 - sum(gain.values()))},
-        incrementality_factor=by_channel(numbers.factor[:, [c]], [name]).get(name) if known else None,
-        mroas=mroas if known else None,
+        weights=weights | {"prior": max(0.0, 1.0 - sum(weights.values()))},
         evidence_grade=min((item.grade for item in own), default=None),
         evidence_age=youngest,
-        above_break_even=float(np.mean(numbers.iroas[:, c] > break_even)) if known else None,
-        next_above_break_even=pays if known else None,
-        state=verdict.state,
-        reason=verdict.reason,
-        action=action,
+        state="not comparable",
+        reason="nothing was spent on it in this window",
+        action="nothing was spent",
+    )
+    iroas, mroas = (by_channel(draws[:, [c]], [name]).get(name) for draws in (answers.all.iroas, answers.all.mroas))
+    if not spend > 0 or iroas is None or mroas is None:
+        return view
+    marginal = float(np.median(answers.all.mroas[:, c] / answers.all.iroas[:, c]))
+    verdict = state_of(shown.heard(name), break_even, youngest, reasons.get(name), marginal)
+    view = replace(view, state=verdict.state, reason=verdict.reason, says=verdict.says)
+    if name in reasons:
+        return replace(view, action="resolve the conflict before moving money")
+    pays = float(np.mean(answers.all.mroas[:, c] > break_even))
+    decided = move(pays, mroas, break_even)
+    heard = {source for source in answers.without if weights[source] > 0}
+    without = {
+        source: Without(by_channel(rest.iroas[:, [c]], [name])[name], advised(rest.mroas[:, c], break_even))
+        for source, rest in answers.without.items()
+        if source in heard
+    }
+    tips: dict[str, Tipping] = {
+        source: tip
+        for source in ("mmm", "attribution")
+        if source in heard and (tip := tipping(answers.all.mroas[:, c], break_even, weights[source])) is not None
+    }
+    turned = rests_on(decided, without)
+    return replace(
+        view,
+        iroas=iroas,
+        incrementality_factor=by_channel(answers.all.factor[:, [c]], [name]).get(name),
+        mroas=mroas,
+        above_break_even=float(np.mean(answers.all.iroas[:, c] > break_even)),
+        next_above_break_even=pays,
+        reason=f"{verdict.reason}; {turned}" if turned else verdict.reason,
+        action=in_words(decided, pays, bool(own)),
+        move=decided,
+        without=without,
+        tipping=tips,
     )
 
 
@@ -237,13 +267,8 @@ def _ancestors(
     return tuple(dict.fromkeys(found))
 
 
-def _notes(
-    evidence: Sequence[Evidence], used: Sequence[Evidence], attributed: Attributed | None, posterior: Posterior
-) -> tuple[str, ...]:
-    notes = []
-    dropped = [item.id for item in evidence if item not in used]
-    if dropped:
-        notes.append(f"these tests are part of the fit already and were not counted again: {', '.join(dropped)}")
+def _notes(attributed: Attributed | None, posterior: Posterior) -> tuple[str, ...]:
+    notes = [] if attributed is None else list(attributed.notes)
     if attributed is not None:
         notes.append(
             f"attribution enters by its model {attributed.primary}; the spread between its models counts as error"

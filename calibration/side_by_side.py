@@ -8,8 +8,8 @@ import pandas as pd
 
 from calibration.evidence import Evidence
 from calibration.evidence_model import Tests
+from calibration.quantity import Quantity
 from calibration.sources import Z90, Attributed
-from calibration.view import Quantity
 from measurement.panel import Panel
 from measurement.typing import Floats
 

@@ -1,7 +1,7 @@
 """From fits, tests and paths to the arrays of the evidence model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import combinations
 from typing import Literal
@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from attribution.credit import Attribution, Credit
+from attribution.taxonomy import WITH_CAMPAIGN
 from calibration.evidence import Evidence
 from calibration.evidence_model import Tests
 from calibration.widening import YEAR
@@ -155,6 +156,21 @@ def _shared(first: Lift, second: Lift) -> float:
 
 
 @dataclass(frozen=True, eq=False)
+class Parts:
+    """A channel's credit by campaign, by the primary model.
+
+    Attributes:
+        names: The campaigns; empty for credit of the channel that names none.
+        value: Credited money, shape (draws, campaigns).
+        spend: Money spent on them, by campaign, where it is known.
+    """
+
+    names: tuple[str, ...]
+    value: Floats
+    spend: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
 class Attributed:
     """What attribution credits, as the reconciliation takes it.
 
@@ -165,6 +181,7 @@ class Attributed:
         end: Last day.
         id: Hash of the paths, the settings and the models.
         notes: What a reader should know.
+        campaigns: By channel, the parts of its credit where attribution is by campaign.
     """
 
     channels: tuple[str, ...]
@@ -173,10 +190,13 @@ class Attributed:
     end: date
     id: str = ""
     notes: tuple[str, ...] = ()
+    campaigns: Mapping[str, Parts] = field(default_factory=dict)
 
     @classmethod
     def of(cls, attribution: Attribution, panel: Panel) -> "Attributed | None":
         """Take the credit of the panel's channels; ``None`` where it cannot be compared with the panel.
+
+        A campaign's credit (``channel / campaign``) is its channel's too.
 
         Money is the paths' own value, or conversions times the KPI's value where they have none. Credit of a window
         that lies outside the panel by more than a fifth of its length is not comparable with the panel's spend.
@@ -185,13 +205,31 @@ class Attributed:
         last: date = last_day(panel.dates[-1], panel.period).item()
         start, end = attribution.window or (first, last)
         length, inside = (end - start).days + 1, (min(end, last) - max(start, first)).days + 1
-        index = [i for i, name in enumerate(attribution.channels) if name in panel.channels]
+        owner = [_owner(name, panel) for name in attribution.channels]
+        index = [i for i, name in enumerate(owner) if name]
         if inside < 0.8 * length or not index or not attribution.credits:
             return None
         notes = () if attribution.window else ("the paths have no dates: their credit is set against the whole panel",)
-        value = {name: money_of(credit, panel.kpi_value)[:, index] for name, credit in attribution.credits.items()}
-        names = tuple(attribution.channels[i] for i in index)
-        return cls(names, value, max(start, first), min(end, last), attribution.provenance.sha256, notes)
+        names = tuple(dict.fromkeys(owner[i] for i in index))
+        money = {name: money_of(credit, panel.kpi_value) for name, credit in attribution.credits.items()}
+        member = np.equal.outer(np.array(owner), np.array(names)).astype(np.float64)
+        value = {name: draws @ member for name, draws in money.items()}
+        found = cls(names, value, max(start, first), min(end, last), attribution.provenance.sha256, notes)
+        parts = {name: [i for i in index if owner[i] == name] for name in names}
+        campaigns = {
+            name: Parts(
+                names=tuple(attribution.channels[i].partition(WITH_CAMPAIGN)[2] for i in own),
+                value=money[found.primary][:, own],
+                spend={
+                    attribution.channels[i].partition(WITH_CAMPAIGN)[2]: attribution.spend[attribution.channels[i]]
+                    for i in own
+                    if attribution.channels[i] in attribution.spend
+                },
+            )
+            for name, own in parts.items()
+            if len(own) > 1 or attribution.channels[own[0]] != name
+        }
+        return replace(found, campaigns=campaigns)
 
     @property
     def primary(self) -> str:
@@ -203,6 +241,12 @@ class Attributed:
         window = panel.window(self.start, self.end)
         spend = panel.spend[:, window][:, :, panel.channel_index(self.channels)].sum(axis=(0, 1))
         return {model: value / np.where(spend > 0, spend, np.nan) for model, value in self.value.items()}
+
+
+def _owner(name: str, panel: Panel) -> str:
+    """The panel's channel that a name of attribution is, or is a campaign of; empty where none."""
+    channel = name if name in panel.channels else name.partition(WITH_CAMPAIGN)[0]
+    return channel if channel in panel.channels else ""
 
 
 def money_of(credit: Credit, kpi_value: float) -> Floats:

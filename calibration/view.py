@@ -2,46 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import pandas as pd
 
-from measurement.estimate import Estimate
+from calibration.parts import Campaign, Cell, Tipping, Without
+from calibration.quantity import Move, Quantity, State, plain
 from measurement.provenance import Provenance
 from measurement.typing import Json
-
-State = Literal[
-    "agree",
-    "differ, same action",
-    "differ, action changes",
-    "single source",
-    "not comparable",
-    "stale",
-    "conflict, withheld",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A median with its 90 % interval; all three are equal where nothing is known of the error."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, estimate: Estimate) -> Self:
-        """The median and 90 % interval of an estimate."""
-        return cls(estimate.median, estimate.low, estimate.high)
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, float] | None) -> "Quantity | None":
-        """Read what `to_dict` wrote; ``None`` stays ``None``."""
-        return None if raw is None else cls(raw["median"], raw["low"], raw["high"])
-
-    def to_dict(self) -> Json:
-        """As ``{"median", "low", "high"}``."""
-        return {"median": self.median, "low": self.low, "high": self.high}
 
 
 @dataclass(frozen=True, eq=True)
@@ -68,6 +36,11 @@ class ChannelView:
         state: How the methods stand to each other.
         reason: Why, in words.
         action: What to do, in words.
+        move: The same in a word; ``None`` where the number is withheld.
+        says: What each method, believed alone, would have one do: ``mmm``, ``experiments``, ``attribution``.
+        without: The unified view with each method left out.
+        tipping: How wrong ``mmm`` or ``attribution`` would have to be to change the action, where no more than a factor
+            of 10.
     """
 
     channel: str
@@ -88,6 +61,10 @@ class ChannelView:
     state: State = "agree"
     reason: str = ""
     action: str = ""
+    move: Move | None = None
+    says: Mapping[str, Move] = field(default_factory=dict)
+    without: Mapping[str, Without] = field(default_factory=dict)
+    tipping: Mapping[str, Tipping] = field(default_factory=dict)
 
     def sources(self) -> Iterator[tuple[str, str, Quantity]]:
         """Every number as (source, model, quantity); the model is empty but for attribution."""
@@ -110,20 +87,28 @@ class ChannelView:
         return {
             "channel": self.channel,
             "spend": self.spend,
-            "iroas": _plain(self.iroas),
+            "iroas": plain(self.iroas),
             "sources": {
-                "mmm": _plain(self.mmm),
-                "mmm_calibrated": _plain(self.mmm_calibrated),
-                "experiments": _plain(self.experiments),
+                "mmm": plain(self.mmm),
+                "mmm_calibrated": plain(self.mmm_calibrated),
+                "experiments": plain(self.experiments),
                 "attribution": {model: quantity.to_dict() for model, quantity in self.attribution.items()},
-                "platform": _plain(self.platform),
+                "platform": plain(self.platform),
             },
             "weights": dict(self.weights),
-            "incrementality_factor": _plain(self.incrementality_factor),
-            "mroas": _plain(self.mroas),
+            "incrementality_factor": plain(self.incrementality_factor),
+            "mroas": plain(self.mroas),
             "evidence_grade": self.evidence_grade,
             "state": f"{self.state}: {self.reason}" if self.iroas is None and self.reason else self.state,
             "action": self.action,
+            "reason": self.reason,
+            "evidence_age": self.evidence_age,
+            "above_break_even": self.above_break_even,
+            "next_above_break_even": self.next_above_break_even,
+            "move": self.move,
+            "says": dict(self.says),
+            "without": {source: rest.to_dict() for source, rest in self.without.items()},
+            "tipping": {source: tip.to_dict() for source, tip in self.tipping.items()},
         }
 
 
@@ -144,6 +129,8 @@ class View:
         notes: What a reader should know, in words.
         diagnostics: Effective draws, k-hat, log evidence and the methods' biases.
         provenance: What made it.
+        cells: The channels by month or quarter, and by market where asked for.
+        campaigns: The channels' campaigns, where attribution tells them apart.
     """
 
     channels: tuple[ChannelView, ...]
@@ -158,6 +145,8 @@ class View:
     notes: tuple[str, ...] = ()
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     provenance: Provenance | None = None
+    cells: tuple[Cell, ...] = ()
+    campaigns: tuple[Campaign, ...] = ()
 
     def __getitem__(self, channel: str) -> ChannelView:
         """The entry of a channel."""
@@ -165,24 +154,23 @@ class View:
 
     def to_dict(self, full: bool = False) -> Json:
         """As ``reconcile --json`` prints it; ``full`` adds what else the view holds, so that it can be read back."""
-        plain: Json = {
+        printed: Json = {
             "channels": [view.to_dict() for view in self.channels],
             "derived_from": list(self.derived_from),
             "converged": self.converged,
             "seed": self.seed,
             "versions": dict(self.versions),
+            "break_even": self.break_even,
+            "cells": [cell.to_dict() for cell in self.cells],
+            "campaigns": [campaign.to_dict() for campaign in self.campaigns],
         }
         if not full:
-            return plain
-        for entry, view in zip(plain["channels"], self.channels, strict=True):
-            entry["more"] = {
-                name: getattr(view, name)
-                for name in ("evidence_age", "above_break_even", "next_above_break_even", "state", "reason")
-            }
-        return plain | {
+            return printed
+        for entry, view in zip(printed["channels"], self.channels, strict=True):
+            entry["state"] = view.state
+        return printed | {
             "window": list(self.window),
             "currency": self.currency,
-            "break_even": self.break_even,
             "primary": self.primary,
             "notes": list(self.notes),
             "diagnostics": dict(self.diagnostics),
@@ -206,6 +194,8 @@ class View:
             notes=tuple(raw["notes"]),
             diagnostics=dict(raw["diagnostics"]),
             provenance=None if provenance is None else Provenance.from_dict(provenance),
+            cells=tuple(Cell.from_dict(cell) for cell in raw["cells"]),
+            campaigns=tuple(Campaign.from_dict(campaign) for campaign in raw["campaigns"]),
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -238,12 +228,8 @@ class View:
         return forest(self.to_frame(), self.break_even, truth)
 
 
-def _plain(quantity: Quantity | None) -> Json | None:
-    return None if quantity is None else quantity.to_dict()
-
-
 def _channel(raw: Mapping[str, Any]) -> ChannelView:
-    sources, more = raw["sources"], raw["more"]
+    sources = raw["sources"]
     attribution = {model: Quantity(q["median"], q["low"], q["high"]) for model, q in sources["attribution"].items()}
     return ChannelView(
         channel=raw["channel"],
@@ -258,10 +244,14 @@ def _channel(raw: Mapping[str, Any]) -> ChannelView:
         incrementality_factor=Quantity.from_dict(raw["incrementality_factor"]),
         mroas=Quantity.from_dict(raw["mroas"]),
         evidence_grade=raw["evidence_grade"],
-        evidence_age=more["evidence_age"],
-        above_break_even=more["above_break_even"],
-        next_above_break_even=more["next_above_break_even"],
-        state=more["state"],
-        reason=more["reason"],
+        evidence_age=raw["evidence_age"],
+        above_break_even=raw["above_break_even"],
+        next_above_break_even=raw["next_above_break_even"],
+        state=raw["state"],
+        reason=raw["reason"],
         action=raw["action"],
+        move=raw["move"],
+        says=dict(raw["says"]),
+        without={source: Without.from_dict(rest) for source, rest in raw["without"].items()},
+        tipping={source: Tipping.from_dict(tip) for source, tip in raw["tipping"].items()},
     )

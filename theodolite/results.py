@@ -171,7 +171,10 @@ def load_view(store: "Store") -> "View | None":
     newest = [event for event in store.events() if event.kind in (FIT, ATTRIBUTION, VIEW, RESOLVED)][-1:]
     if not newest or newest[0].kind != VIEW:
         return None
-    return View.from_dict(json.loads(store.get(newest[0].payload["artifacts"]["view"])))
+    try:
+        return View.from_dict(json.loads(store.get(newest[0].payload["artifacts"]["view"])))
+    except KeyError:  # kept by an earlier version, with less in it: it is made anew
+        return None
 
 
 def parents(event: "Event") -> frozenset[str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from measurement.typing import Json
 
 if TYPE_CHECKING:
-    from calibration.view import Quantity, View
+    from calibration.quantity import Quantity
+    from calibration.view import View
 
 LABELS = {
     "mmm": "MMM alone",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from measurement.errors import DataError, Problem, StoreError, did_you_mean, shown
 from measurement.store import Store
@@ -710,14 +710,29 @@ class Study:
         log = Log(self.touchpoints_file, choices, self.identities_file, self.folder)
         return calibrated(made, self.evidence()[0], self.panel, kinds, log, seed=seed)
 
-    def reconcile(self, *, start: str | None = None, end: str | None = None, seed: int = 0) -> "View":
+    def reconcile(
+        self,
+        *,
+        start: str | None = None,
+        end: str | None = None,
+        by: Literal["month", "quarter"] = "quarter",
+        markets: Sequence[str] = (),
+        seed: int = 0,
+    ) -> "View":
         """Bring the fit without tests, the raw tests and attribution together, each once; keep the view.
 
         Journeys that were not attributed yet are attributed first.
 
+        Args:
+            start: First day that the numbers cover, YYYY-MM-DD; the panel's by default.
+            end: Last day.
+            by: Whether the view's cells are months or quarters.
+            markets: Markets that the cells tell apart; ``all`` for every one.
+            seed: Seed of the integration.
+
         Raises:
             StoreError: Where there is no fit of today's data.
-            DataError: Where ``start`` or ``end`` are no days of the data.
+            DataError: Where ``start`` or ``end`` are no days of the data, or a market is none of it.
         """
         from calibration import reconcile
         from calibration.resolution import named
@@ -737,6 +752,8 @@ class Study:
             margin=self.config.study.margin or 1.0,
             start=day(start, "--from"),
             end=day(end, "--to"),
+            by=by,
+            markets=self.panel.geos if tuple(markets) == ("all",) else markets,
             seed=seed,
         )
         view = named(view, fitted.conflicts, decisions)

@@ -1,6 +1,7 @@
 """The whole roof on a small simulated company: records to evidence, two fits, judgement, one view."""
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,10 @@ from calibration.curves import changes_by_channel
 from calibration.evidence_model import Tests
 from calibration.side_by_side import pool
 from calibration.sources import Attributed, Blocks, gaussian
+from calibration.verdict import money
 from experiments.records import parse
+from measurement import mmm
+from measurement.errors import DataError
 from measurement.mmm import Sampling, Spec, lift_delta, prior
 from measurement.simulate import geo, simulate
 
@@ -129,7 +133,7 @@ def test_view_holds_every_source(view, evidence):
     assert set(view["social"].attribution) == {"markov:1", "last", "linear"}
     assert view["social"].platform is not None
     assert view.primary == "markov:1"
-    assert f"attribution: {view['social'].attribution['markov:1'].median:.2f}" in view["social"].reason
+    assert f"attribution ({view['social'].attribution['markov:1'].median:.2f})" in view["social"].reason
     assert view.break_even == 2.0
     assert View.from_dict(view.to_dict(full=True)) == view
 
@@ -158,6 +162,188 @@ def test_each_test_counts_once(panel, calibration, evidence):
     assert all(item.id in with_tests.derived_from for item in evidence)
     assert all(v.experiments is None for v in with_tests.channels)
     assert "not counted again" in " ".join(with_tests.notes)
+
+
+def test_a_record_that_comes_twice_counts_once(panel, calibration, evidence):
+    """Under its own name or under another: the interval does not narrow."""
+    once = reconcile(panel, calibration.sibling, evidence, conflicts=(), seed=2)
+    again = reconcile(panel, calibration.sibling, [*evidence, evidence[0]], conflicts=(), seed=2)
+    assert [v.iroas for v in again.channels] == [v.iroas for v in once.channels]
+    assert "counted once" in " ".join(again.notes)
+    other = replace(
+        evidence[0],
+        experiment=evidence[0].experiment.model_copy(update={"experiment_id": "the same"}),
+        lift=replace(evidence[0].lift, experiment_id="the same"),
+    )
+    under_two = reconcile(panel, calibration.sibling, [*evidence, other], conflicts=(), seed=2)
+    name = evidence[0].lift.channels[0]
+    width = [np.log(v[name].iroas.high / v[name].iroas.low) for v in (once, under_two)]
+    assert width[1] == pytest.approx(width[0], rel=0.05)
+    assert "read the same sales" in " ".join(under_two.notes)
+
+
+def test_a_fit_that_saw_the_tests_sales_is_named(panel, calibration, evidence):
+    saw = replace(calibration.sibling, counts=np.ones_like(calibration.sibling.counts))
+    assert "count in both" in " ".join(reconcile(panel, saw, evidence, conflicts=(), seed=2).notes)
+    assert "count in both" not in " ".join(reconcile(panel, calibration.sibling, evidence, seed=2).notes)
+
+
+def test_attribution_that_was_calibrated_by_the_tests_is_left_out(panel, calibration, evidence, credit):
+    inside = replace(credit, provenance=replace(credit.provenance, parents=(evidence[0].id,)))
+    view = reconcile(panel, calibration.sibling, evidence, inside, conflicts=(), seed=2)
+    alone = reconcile(panel, calibration.sibling, evidence, conflicts=(), seed=2)
+    assert [v.iroas for v in view.channels] == [v.iroas for v in alone.channels]
+    assert "left out" in " ".join(view.notes)
+
+
+def test_tests_that_contradict_each_other_are_shown_and_never_averaged(panel, calibration, evidence):
+    """Without anybody's judgement too: the number is withheld, and both tests are named."""
+    first = evidence[0]
+    shift = timedelta(weeks=20)
+    moved = {"start": first.lift.start - shift, "end": first.lift.end - shift}
+    off = replace(
+        first,
+        experiment=first.experiment.model_copy(update={"experiment_id": "off"}),
+        lift=replace(
+            first.lift,
+            experiment_id="off",
+            **moved,
+            cooldown_end=first.lift.cooldown_end - shift,
+            outcome_change=first.lift.outcome_change + 12 * first.lift.std_error * np.sign(first.lift.outcome_change),
+        ),
+    )
+    held = reconcile(panel, calibration.sibling, [first, off], seed=2)[first.lift.channels[0]]
+    assert held.iroas is None
+    assert held.state == "conflict, withheld"
+    assert "'off'" in held.reason
+    assert held.move is None
+    cells = [c for c in reconcile(panel, calibration.sibling, [first, off], seed=2).cells if c.channel == held.channel]
+    assert all(cell.iroas is None for cell in cells)
+
+
+def test_every_wrong_input_is_named_at_once(panel, calibration, evidence):
+    other = evidence[0].experiment.model_copy(update={"estimate": 1.0})
+    with pytest.raises(DataError) as caught:
+        reconcile(
+            panel, calibration.sibling, [*evidence, replace(evidence[0], experiment=other)], margin=1.5,
+            start=date(2030, 1, 1), end=date(2029, 1, 1), markets=("geo_1",), by="week",
+            platform=pd.DataFrame({"channel": ["tv"], "value": [1.0]}),
+        )  # fmt: skip
+    said = str(caught.value)
+    for part in ("twice with different content", "1.5", "before it starts", "did you mean 'geo_01'", "week", "date"):
+        assert part in said
+    wrong = pd.DataFrame({"date": ["2024-01-01"], "channel": ["tv"], "value": [np.inf]})
+    with pytest.raises(DataError, match="finite"):
+        reconcile(panel, calibration.sibling, platform=wrong)
+
+
+def test_what_hangs_on_each_source_is_told(view, panel, calibration, evidence, credit):
+    social, tv = view["social"], view["tv"]
+    assert set(social.without) >= {"mmm", "attribution"}
+    assert "attribution" not in tv.without
+    without_attribution = reconcile(
+        panel, calibration.sibling, evidence, resolved=[item.id for item in evidence], margin=0.5, seed=2
+    )
+    median = without_attribution["social"].iroas.median
+    assert social.without["attribution"].iroas.median == pytest.approx(median, rel=0.05)
+    for channel in view.channels:
+        assert channel.move is not None
+        assert channel.action.startswith(channel.move.split()[0])
+        assert set(channel.says) <= {"mmm", "experiments", "attribution"}
+        for tip in channel.tipping.values():
+            assert money(tip.becomes) != money(channel.move)
+            assert 1 / 10 <= tip.overstates <= 10
+
+
+def test_a_source_that_is_off_by_its_tipping_bias_turns_the_action(panel, calibration, evidence, credit):
+    """The linear answer against the whole integration with the source's number moved."""
+    told = {"conflicts": (), "margin": 0.8, "seed": 2}
+    view = reconcile(panel, calibration.sibling, evidence, credit, **told)
+    tips = [(v.channel, v.tipping["mmm"]) for v in view.channels if "mmm" in v.tipping]
+    name, tip = min(tips, key=lambda found: abs(np.log(found[1].overstates)))
+    for size, turned in ((0.5, False), (1.6, True)):
+        c = panel.channels.index(name)
+        wrong = calibration.sibling.draws["iroas"].copy()
+        wrong[:, c] /= tip.overstates**size
+        moved = replace(calibration.sibling, draws={**calibration.sibling.draws, "iroas": wrong})
+        then = reconcile(panel, moved, evidence, credit, **told)[name]
+        assert (money(then.move) != money(view[name].move)) == turned
+
+
+def test_cells_are_parts_of_their_channel(view, panel, calibration, evidence):
+    again = reconcile(panel, calibration.sibling, evidence, by="month", markets=panel.geos[:2], conflicts=(), seed=2)
+    for name in panel.channels:
+        quarters = [cell for cell in view.cells if cell.channel == name]
+        assert sum(cell.spend for cell in quarters) == pytest.approx(view[name].spend)
+        known = [cell for cell in quarters if cell.iroas]
+        mean = np.average([cell.iroas.median for cell in known], weights=[cell.spend for cell in known])
+        assert mean == pytest.approx(view[name].iroas.median, rel=0.12)
+        months = [cell for cell in again.cells if cell.channel == name]
+        assert {cell.market for cell in months} == {"", *panel.geos[:2]}
+        whole = sum(cell.spend for cell in months if cell.market == "")
+        assert whole == pytest.approx(view[name].spend)
+        for cell in months:
+            assert (cell.iroas is None) == (cell.spend == 0)
+            if cell.iroas:
+                assert 0 < cell.iroas.low < cell.iroas.median < cell.iroas.high
+
+
+def test_markets_are_told_apart_as_the_fit_tells_them(panel, calibration):
+    """A market where every unit of exposure does three times as much."""
+    geos, fit = panel.geos[:2], calibration.sibling
+    larger = fit.draws["coefficient"].copy()
+    larger[:, :, 1] *= 3
+    fit = replace(fit, draws={**fit.draws, "coefficient": larger})
+    fit = replace(fit, draws={**fit.draws, "iroas": mmm.iroas(fit, panel)})
+    brought = mmm.geo_contribution(fit, panel)[:, :, :2]
+    said = np.median(brought / panel.spend.sum(axis=1).T[:, :2], axis=0)
+    cells = reconcile(panel, fit, markets=geos, seed=2).cells
+    for c, name in enumerate(panel.channels):
+        mean = [
+            np.average([cell.iroas.median for cell in own], weights=[cell.spend for cell in own])
+            for geo in geos
+            if (own := [cell for cell in cells if (cell.channel, cell.market) == (name, geo) and cell.iroas])
+        ]
+        assert mean[1] / mean[0] == pytest.approx(said[c, 1] / said[c, 0], rel=0.15)
+
+
+def test_campaigns_add_up_to_their_channel(panel, calibration, evidence, credit):
+    """Two campaigns of social in the proportion 3 to 1, one without credit of its own name."""
+    at = credit.channels.index("social")
+    names = (*(name for name in credit.channels if name != "social"), "social / spring", "social / autumn")
+
+    def parted(draws):
+        rest = np.delete(draws, at, axis=-1)
+        own = draws[..., [at]]
+        return np.concatenate([rest, 0.75 * own, 0.25 * own], axis=-1)
+
+    credits = {
+        name: replace(
+            made,
+            channels=names,
+            conversions=parted(made.conversions),
+            conversions_draws=parted(made.conversions_draws),
+            value=parted(made.value),
+            value_draws=parted(made.value_draws),
+            removal_effect=None,
+        )
+        for name, made in credit.credits.items()
+    }  # fmt: skip
+    by_campaign = replace(credit, credits=credits, channels=names, spend={"social / spring": 1000.0})
+    told = {"conflicts": (), "seed": 2}
+    whole = reconcile(panel, calibration.sibling, evidence, credit, **told)
+    view = reconcile(panel, calibration.sibling, evidence, by_campaign, **told)
+    assert [v.iroas for v in view.channels] == [v.iroas for v in whole.channels]
+    spring, autumn = view.campaigns
+    assert (spring.channel, spring.campaign, autumn.campaign) == ("social", "spring", "autumn")
+    assert spring.share.median == pytest.approx(0.75)
+    assert spring.value.median == pytest.approx(3 * autumn.value.median)
+    window = panel.window(*credit.window)
+    money_in = panel.spend[:, window, panel.channels.index("social")].sum()
+    factor, roas = whole["social"].incrementality_factor.median, whole["social"].attribution["markov:1"].median
+    assert spring.value.median + autumn.value.median == pytest.approx(factor * roas * money_in, rel=0.05)
+    assert spring.iroas.median == pytest.approx(spring.value.median / 1000.0)
+    assert autumn.iroas is None
 
 
 def test_platform_reports_are_shown_and_not_used(view, panel, calibration, evidence, credit):
@@ -261,6 +447,7 @@ def test_pool_stretches_where_tests_scatter(evidence):
 
 def test_quarters_cover_the_panel(panel):
     blocks = Blocks.calendar(panel, "quarter")
+    assert len(Blocks.calendar(panel, "month").times) > 2 * len(blocks.times)
     assert np.all(np.diff(blocks.of) >= 0)
     assert np.bincount(blocks.of).min() >= 6
     assert np.all(np.diff(blocks.times) > 0)

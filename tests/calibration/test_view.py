@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from calibration.view import ChannelView, Quantity, View
+from calibration.parts import Campaign, Cell, Tipping, Without
+from calibration.quantity import Quantity
+from calibration.view import ChannelView, View
 from calibration.widening import waterfall
 from measurement.provenance import Provenance, canonical_json
 
@@ -36,6 +38,10 @@ def view():
         state="agree",
         reason="their intervals allow the same truth",
         action="hold",
+        move="hold",
+        says={"mmm": "raise", "experiments": "cut"},
+        without={"experiments": Without(quantity(1.9), "raise")},
+        tipping={"mmm": Tipping(1.7, "cut")},
     )
     withheld = ChannelView(
         channel="radio",
@@ -49,17 +55,29 @@ def view():
     return View(
         (full, withheld), ("x",), True, 3, {"theodolite": "0"}, ("2024-01-01", "2024-12-30"), "EUR", 2.5, "markov:1",
         ("a note",), {"khat": 0.1}, made,
+        (Cell(ODD, "", "2024-01-01", "2024-03-25", 250.0, quantity(1.6), 0.1),
+         Cell(ODD, "north", "2024-04-01", "2024-06-24", 0.0, None, None)),
+        (Campaign(ODD, "spring", Quantity(0.4, 0.3, 0.5), quantity(80.0), 50.0, quantity(1.6)),),
     )  # fmt: skip
 
 
 def test_printed_form_is_exactly_the_contract():
     printed = view().to_dict()
-    assert set(printed) == {"channels", "derived_from", "converged", "seed", "versions"}
+    fixed = {"channels", "derived_from", "converged", "seed", "versions"}
+    assert set(printed) == fixed | {"break_even", "cells", "campaigns"}
     entry = printed["channels"][0]
     assert list(entry) == [
         "channel", "spend", "iroas", "sources", "weights", "incrementality_factor", "mroas", "evidence_grade", "state",
-        "action",
+        "action", "reason", "evidence_age", "above_break_even", "next_above_break_even", "move", "says", "without",
+        "tipping",
     ]  # fmt: skip
+    assert entry["without"]["experiments"]["action"] == "raise"
+    assert entry["tipping"] == {"mmm": {"overstates": 1.7, "becomes": "cut"}}
+    assert printed["cells"][1] == {
+        "channel": ODD, "market": "north", "from": "2024-04-01", "to": "2024-06-24", "spend": 0.0, "iroas": None,
+        "above_break_even": None,
+    }  # fmt: skip
+    assert printed["campaigns"][0]["share"] == {"median": 0.4, "low": 0.3, "high": 0.5}
     assert list(entry["sources"]) == ["mmm", "mmm_calibrated", "experiments", "attribution", "platform"]
     assert set(entry["sources"]["attribution"]) == {"markov:1", "last"}
     assert entry["iroas"] == {"median": 1.5, "low": 1.5 / 1.1, "high": 1.5 * 1.1}

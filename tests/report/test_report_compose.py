@@ -17,7 +17,8 @@ import pandas as pd
 import pytest
 
 from calibration.conflict import Conflict
-from calibration.view import ChannelView, Quantity, View
+from calibration.quantity import Quantity
+from calibration.view import ChannelView, View
 from experiments.records import Experiment
 from measurement.errors import Problem
 from measurement.model_frames import FitQuality, ModelFrames

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -160,19 +160,28 @@ def reconcile(
         str | None, typer.Option("--from", help="First day, YYYY-MM-DD; the whole panel otherwise.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last day, YYYY-MM-DD.")] = None,
+    by: Annotated[
+        Literal["month", "quarter"] | None, typer.Option(help="Show the channels by month or quarter, too.")
+    ] = None,
+    markets: Annotated[
+        str | None, typer.Option(help="Show these markets apart, too: names with commas between them, or all.")
+    ] = None,
     seed: Seed = 0,
     json: AsJson = False,
 ) -> None:
     """Bring MMM, lift tests and attribution together: one number per channel with its interval."""
     from theodolite.cli import output
 
-    view = open_study(workspace).reconcile(start=start, end=end, seed=seed)
+    named = tuple(name.strip() for name in (markets or "").split(",") if name.strip())
+    view = open_study(workspace).reconcile(start=start, end=end, by=by or "quarter", markets=named, seed=seed)
     if json:
         output.as_json(view.to_dict())
     else:
-        from theodolite.cli.tables import unified
+        from theodolite.cli.unified_tables import cells, unified
 
         unified(view)
+        if by or named:
+            cells(view)
     raise typer.Exit(0 if view.converged else 1)
 
 

@@ -1,45 +1,11 @@
 """Results as tables for people; each takes the plain values that ``--json`` prints."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from theodolite.cli import output
 
-if TYPE_CHECKING:
-    from calibration.view import View
-
 type Plain = Mapping[str, Any]
-
-
-def unified(view: "View") -> None:
-    """The unified view: one row per channel, then what to do."""
-    found = view.to_dict()
-    rows = []
-    for channel in found["channels"]:
-        sources = channel["sources"]
-        rows.append(
-            [
-                channel["channel"],
-                f"{channel['spend']:,.0f}",
-                output.interval(sources["mmm"]),
-                output.interval(sources["experiments"]),
-                output.interval(sources["attribution"].get(view.primary)),
-                output.interval(channel["iroas"]),
-                channel["state"].split(":")[0],
-            ]
-        )
-    credit = f"attribution, {view.primary}" if view.primary else "attribution"
-    columns = ["channel", f"spend, {view.currency}", "MMM alone", "lift tests", credit, "unified", "the methods"]
-    output.table(f"iROAS, {view.window[0]} to {view.window[1]} (median and 90 % interval)", columns, rows)
-    output.say(f"Break-even is {view.break_even:.2f}. What the next unit of money should do:")
-    for channel in found["channels"]:
-        output.say(f"  {channel['channel']}: {channel['action']}")
-    tests = [name for name in found["derived_from"] if not name.startswith(("data:", "fit:", "paths:"))]
-    output.say(f"Tests inside, each counted once: {', '.join(tests) or 'none'}. Seed {found['seed']}.")
-    for note in view.notes:
-        output.say(note)
-    if not found["converged"]:
-        output.say("NOT converged: do not decide on these numbers.", "bold red")
 
 
 def fit_summary(found: Plain) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from calibration.verdict import Move, move
-from calibration.view import ChannelView, Quantity, State
+from calibration.quantity import Move, Quantity, State
+from calibration.verdict import move
+from calibration.view import ChannelView
 from theodolite.report.page import Cell, Name, Range, Span, Text, Tone
 from theodolite.report.words import NOTHING, money, ratio, span
 

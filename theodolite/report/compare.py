@@ -8,7 +8,7 @@ import pandas as pd
 from attribution import charts as credit_charts
 from calibration import charts
 from calibration.conflict import LIMIT, Conflict
-from calibration.view import Quantity
+from calibration.quantity import Quantity
 from experiments.records import Experiment
 from measurement.typing import Json
 from theodolite.report.cells import joined, names, quantity

@@ -2,7 +2,8 @@
 
 import math
 
-from calibration.view import ChannelView, Quantity
+from calibration.quantity import Quantity
+from calibration.view import ChannelView
 from theodolite.report.cells import ADVICE, STATES, STEP, advice, amount, joined, names, quantity, scale, step
 from theodolite.report.material import Material
 from theodolite.report.page import (

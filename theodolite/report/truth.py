@@ -2,7 +2,7 @@
 
 import math
 
-from calibration.view import Quantity
+from calibration.quantity import Quantity
 from theodolite.report.cells import quantity, scale
 from theodolite.report.material import Material
 from theodolite.report.page import Cell, Column, Section, Strong, TableBlock, Text

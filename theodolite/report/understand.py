@@ -1,7 +1,7 @@
 """The second part of the report: where the numbers come from, channel by channel."""
 
 from calibration import charts
-from calibration.view import State
+from calibration.quantity import State
 from measurement import charts as drawn
 from theodolite.report import compare, journeys
 from theodolite.report.material import Material
