@@ -193,7 +193,7 @@ def test_ctrl_c_stops_a_fit_at_once_and_leaves_the_store_as_it_was(run, workspac
 
 def test_reconcile_prints_what_the_contract_promises(run, workspace: Path) -> None:
     found = json.loads(run("reconcile", "-w", workspace, "--json").out)
-    assert set(found) == {"channels", "derived_from", "converged", "seed", "versions"}
+    assert {"channels", "derived_from", "converged", "seed", "versions", "cells", "campaigns"} <= set(found)
     for channel in found["channels"]:
         assert {
             "channel",
@@ -215,6 +215,18 @@ def test_reconcile_prints_what_the_contract_promises(run, workspace: Path) -> No
     assert "markov:1" in brand["sources"]["attribution"]
     tv = next(c for c in found["channels"] if c["channel"] == "tv")
     assert tv["sources"]["attribution"] == {}
+
+
+def test_reconcile_tells_periods_and_markets_apart(run, workspace: Path) -> None:
+    market = Study.open(workspace).panel.geos[0]
+    printed = run("reconcile", "-w", workspace, "--by", "month", "--markets", market)
+    assert "What the unified iROAS rests on" in printed.out
+    assert "By period and market" in printed.out
+    cells = json.loads(run("reconcile", "-w", workspace, "--markets", "all", "--json").out)["cells"]
+    assert {cell["market"] for cell in cells} == {None, *Study.open(workspace).panel.geos}
+    wrong = run("reconcile", "-w", workspace, "--markets", f"{market}x")
+    assert wrong.code == 2
+    assert f"did you mean '{market}'" in wrong.err
 
 
 def test_a_window_outside_the_data_is_refused(run, workspace: Path) -> None:
