@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from theodolite.study import Study
+
 QUANTITY = {"median", "low", "high"}
 
 
