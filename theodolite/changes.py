@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from calibration.view import Quantity, View
+    from calibration.quantity import Quantity
+from calibration.view import View
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pandas as pd
 
 from calibration import charts
-from calibration.view import ChannelView, Quantity
+from calibration.quantity import Quantity
+from calibration.view import ChannelView
 from measurement import charts as drawn
 from measurement.errors import DataError, did_you_mean, shown
 from measurement.typing import Json
