@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from calibration.quantity import Quantity
-from calibration.view import View
+    from calibration.view import View
 
 
 @dataclass(frozen=True, slots=True)
