@@ -61,7 +61,7 @@ def reconcile(
     """Unify everything that is known of each channel.
 
     Args:
-        panel: The study's panel.
+        panel: Media and outcome.
         posterior: The fit without tests (a calibrated one drops its own tests from ``evidence`` here).
         evidence: The raw tests.
         attribution: Credit by several models on the same paths.
@@ -78,17 +78,13 @@ def reconcile(
         seed: Seed of the integration.
         priors: What is believed of the methods.
 
-    Returns:
-        The view; see `View`.
-
     Raises:
         DataError: With everything that is wrong about the inputs.
     """
     check(panel, evidence, platform, margin=margin, start=start, end=end, by=by, markets=markets)
     posterior.check(panel)
     used, break_even = once(evidence, posterior), break_even_iroas(margin)
-    counted = attribution if attribution is None or not calibrated_by(attribution, evidence) else None
-    attributed = None if counted is None else Attributed.of(counted, panel)
+    attributed = _counted(attribution, evidence, panel)
     window = panel.window(start or panel.dates[0], end or panel.dates[-1])
     months, thinned = Blocks.calendar(panel, "month"), posterior.thinned(DRAWS)
     curves = Curves.of(thinned, panel, used, window, attributed)
@@ -96,22 +92,20 @@ def reconcile(
     answers = _integrated(
         sources, priors, curves, seed, lambda f: Unified.of(panel, curves, f, attributed, months, window, seed)
     )
-    if conflicts is None:
-        change = [change.sum(axis=1) for change in curves.change]
-        conflicts = judge([item.lift for item in used], change, None, curves.iroas, panel.channels)
-    reasons = withheld(conflicts, resolved)
+    reasons = withheld(_judged(used, curves, panel) if conflicts is None else conflicts, resolved)
     theirs = None if calibrated is None else _iroas(calibrated, panel, window)
-    ours = _iroas(posterior, panel, window)
-    shown = SideBySide.of(panel, ours, used, sources.tests, theirs, attributed, platform, window)
-    blocks = Blocks.calendar(panel, by)
-    parts = panel, thinned, curves, answers.fusion, months, blocks, markets, window, break_even, tuple(reasons)
+    shown = SideBySide.of(
+        panel, _iroas(posterior, panel, window), used, sources.tests, theirs, attributed, platform, window
+    )
+    parts = panel, thinned, curves, answers.fusion, months, Blocks.calendar(panel, by), markets, window, break_even
     split = () if attributed is None else campaigns.split(panel, attributed, answers.all.credited, frozenset(reasons))
-    every = range(len(panel.channels))
-    settings = {"margin": margin, "start": str(start or ""), "end": str(end or ""), "resolved": sorted(resolved)}
+    settings = {"margin": margin, "window": [str(start or ""), str(end or "")], "resolved": sorted(resolved), "by": by}
     parents = _ancestors(panel, posterior, used, attributed)
     made_by = versions("numpy", "scipy", "arviz-stats", "numpyro", "jax")
     return View(
-        channels=tuple(_channel(c, panel, answers, shown, used, reasons, break_even, window) for c in every),
+        channels=tuple(
+            _channel(c, panel, answers, shown, used, reasons, break_even, window) for c in range(len(panel.channels))
+        ),
         derived_from=parents,
         converged=bool(posterior.diagnostics.converged) and answers.fusion.reliable,
         seed=seed,
@@ -122,10 +116,20 @@ def reconcile(
         primary=attributed.primary if attributed else "",
         notes=(*notes(evidence, used, attribution, posterior, panel), *_notes(attributed, posterior)),
         diagnostics=_diagnostics(answers.fusion),
-        provenance=Provenance(panel.sha256, settings | {"by": by, "markets": list(markets)}, seed, made_by, parents),
-        cells=cells(*parts),
+        provenance=Provenance(panel.sha256, settings | {"markets": list(markets)}, seed, made_by, parents),
+        cells=cells(*parts, tuple(reasons)),
         campaigns=split,
     )
+
+
+def _counted(attribution: Attribution | None, evidence: Sequence[Evidence], panel: Panel) -> Attributed | None:
+    """Attribution as it goes in; not at all where a test that is handed over went into it."""
+    return None if attribution is None or calibrated_by(attribution, evidence) else Attributed.of(attribution, panel)
+
+
+def _judged(evidence: Sequence[Evidence], curves: Curves, panel: Panel) -> tuple[Conflict, ...]:
+    change = [change.sum(axis=1) for change in curves.change]
+    return judge([item.lift for item in evidence], change, None, curves.iroas, panel.channels)
 
 
 def _iroas(posterior: Posterior, panel: Panel, window: slice) -> Floats:

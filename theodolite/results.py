@@ -165,16 +165,12 @@ def save_view(store: "Store", view: "View", actor: str) -> None:
 
 def load_view(store: "Store") -> "View | None":
     """The last unified view, or ``None`` where there is none or a fit, attribution or decision is newer."""
-    from calibration import View
     from calibration.resolution import RESOLVED
 
     newest = [event for event in store.events() if event.kind in (FIT, ATTRIBUTION, VIEW, RESOLVED)][-1:]
     if not newest or newest[0].kind != VIEW:
         return None
-    try:
-        return View.from_dict(json.loads(store.get(newest[0].payload["artifacts"]["view"])))
-    except KeyError:  # kept by an earlier version, with less in it: it is made anew
-        return None
+    return _view(store, newest[0])
 
 
 def parents(event: "Event") -> frozenset[str]:
@@ -186,10 +182,18 @@ def parents(event: "Event") -> frozenset[str]:
 
 def load_views(store: "Store", most: int) -> "list[tuple[str, View]]":
     """The last views with their times, oldest first."""
+    events = store.events(kind=VIEW)[-most:]
+    return [(event.at, found) for event in events if (found := _view(store, event)) is not None]
+
+
+def _view(store: "Store", event: "Event") -> "View | None":
+    """A kept view; ``None`` where an earlier version kept it, with less in it."""
     from calibration import View
 
-    events = store.events(kind=VIEW)[-most:]
-    return [(e.at, View.from_dict(json.loads(store.get(e.payload["artifacts"]["view"])))) for e in events]
+    try:
+        return View.from_dict(json.loads(store.get(event.payload["artifacts"]["view"])))
+    except KeyError:
+        return None
 
 
 def last(store: "Store", kind: str) -> dict[str, Any] | None:

@@ -10,7 +10,6 @@ from measurement.errors import DataError, Problem, StoreError, did_you_mean, sho
 from measurement.store import Store
 from measurement.typing import Json
 from theodolite import checking, config, fits, flights, journeys, results, sources
-from theodolite.days import day
 from theodolite.keys import Keys
 
 if TYPE_CHECKING:
@@ -734,29 +733,14 @@ class Study:
             StoreError: Where there is no fit of today's data.
             DataError: Where ``start`` or ``end`` are no days of the data, or a market is none of it.
         """
-        from calibration import reconcile
-        from calibration.resolution import named
+        from theodolite.reconciling import Asked, unified
 
-        fitted, decisions = self.fitted(), self.resolutions()
-        credit = self.attribution()
+        fitted, credit = self.fitted(), self.attribution()
         if credit is None and self.config.data.touchpoints is not None:
             credit = self.attribute(seed=seed)
-        view = reconcile(
-            self.panel,
-            fitted.sibling,
-            self.evidence()[0],
-            credit,
-            calibrated=fitted.calibrated,
-            conflicts=[conflict for conflict in fitted.conflicts if conflict.keep != "model"],
-            platform=sources.platform(self.folder, self.config),
-            margin=self.config.study.margin or 1.0,
-            start=day(start, "--from"),
-            end=day(end, "--to"),
-            by=by,
-            markets=self.panel.geos if tuple(markets) == ("all",) else markets,
-            seed=seed,
-        )
-        view = named(view, fitted.conflicts, decisions)
+        platform, margin = sources.platform(self.folder, self.config), self.config.study.margin or 1.0
+        asked = Asked(start, end, by, markets, seed)
+        view = unified(self.panel, fitted, self.evidence()[0], credit, self.resolutions(), platform, margin, asked)
         results.save_view(self.store, view, self.actor)
         return view
 
