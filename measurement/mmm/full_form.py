@@ -21,7 +21,7 @@ from jax import Array
 from jax.scipy.special import gammaln
 
 from measurement.mmm.blocks import Blocks
-from measurement.mmm.likelihood import positive
+from measurement.mmm.likelihood import log_count, positive
 from measurement.mmm.noise import local_precision
 
 
@@ -122,6 +122,4 @@ def negative_binomial(counts: Array, full: Full, mean: Array, dispersion: Array)
         dispersion: The variance is ``m + m^2 / dispersion``.
     """
     m = positive(mean) * full.unit[:, None]
-    constant = gammaln(full.kpi + dispersion) - gammaln(dispersion) - gammaln(full.kpi + 1.0)
-    each = constant + full.kpi * jnp.log(m / (dispersion + m)) - dispersion * jnp.log1p(m / dispersion)
-    return jnp.where(counts, each, 0.0).sum()
+    return jnp.where(counts, log_count(full.kpi, m, dispersion, gammaln), 0.0).sum()

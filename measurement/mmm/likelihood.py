@@ -8,6 +8,7 @@
   national demand only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ SHAPES: dict[Likelihood, str] = {"student_t": "nu", "negative_binomial": "disper
 """The parameter that a likelihood has beside sigma."""
 SOFT = 0.05
 LOWEST = -500.0
+STIRLING = 30.0
+"""Dispersion from which Stirling's series is right to 1e-12."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +76,32 @@ def positive(mean: Any) -> Any:
     return SOFT * (xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x))))
 
 
+def log_count(kpi: Any, mean: Any, dispersion: Any, log_gamma: Callable[[Any], Any]) -> Any:
+    """Log-density of negative binomial counts, all broadcast.
+
+    ``log gamma(kpi + dispersion) - log gamma(dispersion)`` is the difference of two numbers that grow with the
+    dispersion: near 1e16 nothing of it is left but rounding errors of hundreds, and a sampler that strays there stays.
+    From `STIRLING` on it comes from Stirling's series, in which what is large cancels on paper.
+
+    Args:
+        kpi: The counts.
+        mean: Their mean.
+        dispersion: The variance is ``mean + mean^2 / dispersion``.
+        log_gamma: The logarithm of the gamma function of the arrays' library.
+    """
+    xp = mean.__array_namespace__()
+    low, high = xp.minimum(dispersion, STIRLING), xp.maximum(dispersion, STIRLING)
+
+    def tail(x: Any) -> Any:
+        return (1 / 12 - (1 / 360 - 1 / (1260 * x**2)) / x**2) / x
+
+    series = (high + kpi - 0.5) * xp.log1p(kpi / high) - kpi + tail(high + kpi) - tail(high)
+    plain = log_gamma(kpi + low) - log_gamma(low) - kpi * xp.log(low)
+    rising = xp.where(dispersion > STIRLING, series, plain)  # less kpi log(dispersion)
+    share = xp.log1p(mean / dispersion)
+    return rising - log_gamma(kpi + 1.0) + kpi * (xp.log(mean) - share) - dispersion * share
+
+
 def log_density(family: Family, kpi: Floats, mean: Floats) -> Floats:
     """Log-density of every cell given the cells before it; their sum is that of the whole series.
 
@@ -86,8 +115,7 @@ def log_density(family: Family, kpi: Floats, mean: Floats) -> Floats:
     """
     shape = family.shape[:, None, None]
     if family.likelihood == "negative_binomial":
-        constant = special.gammaln(kpi + shape) - special.gammaln(shape) - special.gammaln(kpi + 1.0)
-        out = constant + kpi * np.log(mean / (shape + mean)) - shape * np.log1p(mean / shape)
+        out = log_count(kpi, mean, shape, special.gammaln)
     else:
         rho, scale = persistence_of(family), family.scale[..., None]
         residual = (kpi - mean) / scale

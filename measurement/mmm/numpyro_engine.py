@@ -22,6 +22,7 @@ from numpyro.infer.hmc import hmc
 
 from measurement.cache import cache_folder
 from measurement.mmm.density import ModelData, kept, log_density_fn
+from measurement.mmm.likelihood_choice import Likelihood
 from measurement.mmm.priors import Layout, standardised, unpack
 from measurement.mmm.sampling import Progress, ProgressCallback, Sampling
 from measurement.mmm.shape import Shape
@@ -33,6 +34,8 @@ STRETCH = 25
 STRETCH_SECONDS = 0.3
 TREE_DEPTH = (8, 10)
 FIRST_STEP = 0.1
+ACCEPT: dict[Likelihood, float] = {"normal": 0.75, "student_t": 0.75, "negative_binomial": 0.9}
+"""Acceptance that step sizes are tuned to. Strongly overdispersed counts diverged in 0 to 3 % of draws at 0.75."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +167,7 @@ def sample(
     with jax.enable_x64(True):
         use_cache()
         arrays = jax.tree.map(jnp.asarray, data)
-        made = program(layout, sampling.warmup, sampling.target_accept)
+        made = program(layout, sampling.warmup, sampling.target_accept or ACCEPT[layout.likelihood])
         keys = jax.random.split(jax.random.key(seed), (sampling.chains, 2))
         states = first_states(made, layout, arrays, keys, earlier)
         made.stretch(states[0], arrays, 0)  # compile once, before the chains need it

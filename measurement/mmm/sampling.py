@@ -13,7 +13,8 @@ class Sampling(BaseModel):
         chains: Independent chains; at least 2, so that they can be compared.
         warmup: Draws per chain that tune the sampler and are thrown away.
         draws: Draws per chain that are kept.
-        target_accept: Acceptance that the step size is tuned to; higher means smaller steps and fewer divergences.
+        target_accept: Acceptance that the step size is tuned to; higher means smaller steps and fewer divergences. By
+            default 0.75, and 0.9 for counts, whose variance changes with their mean.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -21,7 +22,7 @@ class Sampling(BaseModel):
     chains: int = Field(default=4, ge=2, le=64)
     warmup: int = Field(default=300, ge=20)
     draws: int = Field(default=500, ge=10)
-    target_accept: float = Field(default=0.75, gt=0.5, lt=1.0)
+    target_accept: float | None = Field(default=None, gt=0.5, lt=1.0)
 
 
 @dataclass(frozen=True, slots=True)

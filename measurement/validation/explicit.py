@@ -19,7 +19,7 @@ from scipy import special
 from scipy.special import logsumexp
 
 from measurement.mmm.counterfactual import media_effect
-from measurement.mmm.likelihood import Family, family_of, persistence_of, positive
+from measurement.mmm.likelihood import Family, family_of, log_count, persistence_of, positive
 from measurement.mmm.linear_terms import linear_draws
 from measurement.mmm.posterior import Posterior
 from measurement.panel import Panel
@@ -133,8 +133,7 @@ def _counts(family: Family, given: Given, kpi: Floats, tried: Floats) -> tuple[F
     """Log-mass and probability of less of each cell at each demand, (draws, geos, periods, nodes)."""
     shape, seen = family.shape[:, None, None, None], kpi[..., None]
     mean = family.unit[:, None, None] * positive(given.known[..., None] + tried)
-    constant = special.gammaln(seen + shape) - special.gammaln(shape) - special.gammaln(seen + 1.0)
-    mass = constant + seen * np.log(mean / (shape + mean)) - shape * np.log1p(mean / shape)
+    mass = log_count(seen, mean, shape, special.gammaln)
     return mass, special.betainc(shape, seen + 1.0, shape / (shape + mean)) - 0.5 * np.exp(mass)
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from measurement.errors import DataError
-from measurement.mmm.likelihood import Family, counted, draw, family_of, innovations, log_density, positive
+from measurement.mmm.likelihood import Family, counted, draw, family_of, innovations, log_count, log_density, positive
 from measurement.mmm.likelihood_choice import SMALL_COUNT, choose, note
 from measurement.mmm.prepare import prepare
 from measurement.mmm.spec import Spec
@@ -66,6 +66,18 @@ def test_counts_have_scipys_density():
     for d, phi in enumerate(SHAPE):
         expected = stats.nbinom.logpmf(kpi, phi, phi / (phi + mean[d]))
         np.testing.assert_allclose(found[d][COUNTS > 0], expected[COUNTS > 0], rtol=1e-10)
+
+
+@pytest.mark.parametrize("dispersion", [0.4, 3.0, 29.9, 30.1, 1e3, 1e6, 1e10, 1e16, 1e25])
+def test_counts_become_poisson_however_large_the_dispersion(dispersion):
+    """The difference of two logarithms of gamma functions would be off by 80 at 1e16, where a chain once stayed."""
+    kpi, mean = np.array([0.0, 1.0, 5.0, 12.0, 40.0, 200.0]), np.array([3.0, 3.0, 7.0, 10.0, 60.0, 150.0])
+    found = log_count(kpi, mean, np.array(dispersion), special.gammaln)
+    if dispersion < 1e6:
+        expected = stats.nbinom.logpmf(kpi, dispersion, dispersion / (dispersion + mean))
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+    else:
+        np.testing.assert_allclose(found, stats.poisson.logpmf(kpi, mean), atol=4e3 / dispersion + 1e-10)
 
 
 @pytest.mark.parametrize("likelihood", ["normal", "student_t"])
