@@ -6,13 +6,18 @@ from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from measurement.errors import Problem
+from measurement.typing import Json
 
 if TYPE_CHECKING:
     from calibration import View
-    from experiments import Experiment
 
 Kind = Literal["data", "fit", "channel", "test"]
 GRAVE = ("error", "warning")
+WAITING = {
+    "in_review": "waits for somebody to approve its plan.",
+    "completed": "has ended and is not analysed yet.",
+    "analysed": "is analysed: accept its result as evidence, or reject it.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ def items(
     view: "View | None",
     converged: bool | None,
     problems: Sequence[Problem],
-    tests: "Sequence[Experiment]",
+    tests: Sequence[Json],
     today: date,
 ) -> list[Item]:
     """Everything that needs attention.
@@ -45,7 +50,7 @@ def items(
         view: The unified view, where there is one.
         converged: Whether the last fit converged; ``None`` without one.
         problems: What is wrong or hard about the data.
-        tests: The study's tests.
+        tests: The rows of the registry (`Registry.rows`).
         today: The day.
     """
     found = [*_fit(converged), *_data(problems), *_channels(view), *_tests(tests, today)]
@@ -78,7 +83,12 @@ def _channels(view: "View | None") -> Iterable[Item]:
             yield Item("channel", channel.channel, words)
 
 
-def _tests(tests: "Sequence[Experiment]", today: date) -> Iterable[Item]:
+def _tests(tests: Sequence[Json], today: date) -> Iterable[Item]:
+    ended = {"approved": "began on {start}: say so, or give it up", "running": "ended on {end}: record how it went"}
     for test in tests:
-        if not test.has_result and test.read_out_end < today:
-            yield Item("test", test.experiment_id, f"ended on {test.read_out_end} and is not analysed yet.")
+        name, state = str(test["experiment_id"]), str(test["state"])
+        start, end = str(test["start_date"]), str(test["read_out_end"])
+        if (state == "approved" and start <= today.isoformat()) or (state == "running" and end < today.isoformat()):
+            yield Item("test", name, ended[state].format(start=start, end=end) + ".")
+        elif state in WAITING:
+            yield Item("test", name, WAITING[state])

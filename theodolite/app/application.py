@@ -3,14 +3,20 @@
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import resources
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
 from measurement.version import __version__
 from theodolite.app import faults, forms, routes
 from theodolite.app.answers import Refusal, answer, redirect
+from theodolite.app.api import access, experiments, model, operations, study, work
+from theodolite.app.api.common import Sent
+from theodolite.app.api.shapes import Problem
 from theodolite.app.desk import Desk
 from theodolite.app.guard import Guard
 from theodolite.app.headers import cookie, read
@@ -60,13 +66,30 @@ def create(settings: Settings, *, warm: bool = True) -> FastAPI:
         redoc_url=None,
         lifespan=alive,
     )
-    app.state.desk, app.state.jobs, app.state.doors, app.state.settings = desk, jobs, doors, settings
+    app.state.desk, app.state.jobs, app.state.sent = desk, jobs, Sent()
     faults.install(app)
     app.include_router(_ways_in(settings, doors))
     app.include_router(routes.router)
     app.include_router(forms.router)
+    for resource in (study, model, experiments, work, access):
+        app.include_router(resource.router, prefix="/api/v1")
+    app.include_router(operations.router)
+    app.openapi = partial(_described, app)  # type: ignore[method-assign]
     app.add_middleware(Guard, settings=settings, doors=doors)
     return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document: that of FastAPI, with how to sign in and what a problem looks like."""
+    if app.openapi_schema is None:
+        made = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        parts = made.setdefault("components", {})
+        parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        made["security"] = [{"key": []}]
+        made["paths"]["/health"]["get"]["security"] = []
+        app.openapi_schema = made
+    return app.openapi_schema
 
 
 def _ways_in(settings: Settings, doors: Doors) -> APIRouter:

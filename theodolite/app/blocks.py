@@ -49,6 +49,7 @@ class Form:
         check: Where its entries are checked while they are typed; nothing is checked where it is empty.
         more: Fields that few need, folded away.
         open: Whether these are shown at once.
+        key: What the ids of its fields begin with, unique on its page.
     """
 
     action: str
@@ -58,6 +59,7 @@ class Form:
     check: str = ""
     more: tuple[Field, ...] = ()
     open: bool = False
+    key: str = "field"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from measurement.errors import StoreError, TheodoliteError
-from measurement.store import Event, Store
+from measurement.store import Event, Store, utc_now
 from measurement.typing import Json
 from theodolite import results
 from theodolite.config import FILE_NAME, Config
@@ -159,6 +159,10 @@ class Reading:
     def experiments(self) -> "list[Experiment]":
         """Its tests."""
         return self._kept.get("experiments", self.since(*TESTS), self.study.experiments)
+
+    def tests(self) -> tuple[Json, ...]:
+        """Every test of the registry, one flat row each."""
+        return self._kept.get("tests", (*self.since(*TESTS), utc_now().date()), self.study.registry.rows)
 
     def dossier(self, experiment_id: str) -> "Dossier":
         """A test with its analysis."""

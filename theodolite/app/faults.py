@@ -35,6 +35,7 @@ def refusal_of(error: TheodoliteError) -> Refusal:
     problems: tuple[dict[str, Any], ...] = ()
     if isinstance(error, DataError):
         problems = tuple(_plain(problem) for problem in error.problems[:20])
+    words = "\n".join(line.removeprefix("error: ") for line in str(error).splitlines())
     match error:
         case NotFound():
             return Refusal(404, "Not found", str(error))
@@ -45,7 +46,7 @@ def refusal_of(error: TheodoliteError) -> Refusal:
         case DesignError():
             return Refusal(422, "No such design", str(error))
         case _:
-            return Refusal(422, "Something has to be changed", str(error), problems)
+            return Refusal(422, "Something has to be changed", words, problems)
 
 
 def _plain(problem: Problem) -> dict[str, Any]:
@@ -76,6 +77,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
+    if error.status_code == 400:  # the one that FastAPI raises: a body that it cannot read
+        unread = Refusal(422, "Something has to be changed", "The body cannot be read: it must be JSON in UTF-8.")
+        return answer(request.url.path, unread)
     title = TITLES.get(error.status_code, "Not possible")
     made = answer(request.url.path, Refusal(error.status_code, title, f"{title}: {request.url.path}"))
     made.headers.update(error.headers or {})

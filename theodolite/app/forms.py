@@ -9,13 +9,15 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
-from measurement.errors import DataError, TheodoliteError
+from experiments.registry import plan
+from measurement.errors import DataError, TheodoliteError, shown
 from theodolite import planning
 from theodolite.app import shell
 from theodolite.app.answers import redirect
 from theodolite.app.blocks import Working
 from theodolite.app.desk import Reading
-from theodolite.app.pages.ask import link
+from theodolite.app.moves import MOVES, Said
+from theodolite.app.pages.ask import link, test_link
 from theodolite.app.requests import desk_of, form_of, jobs_of, need
 from theodolite.report.words import count
 
@@ -118,3 +120,35 @@ async def design(request: Request) -> Response:
     goal = {name: value for name, value in form.items() if name not in PLAN}
     job = jobs_of(request).begin("design", {"goal": goal, **plan}, who.actor)
     return redirect(link("/job", id=job.id))
+
+
+# -- the life of a test -----------------------------------------------------------------------------------------------
+
+
+@router.post("/experiments/register")
+async def register(request: Request) -> Response:
+    """Register the tests that a search for designs has planned, as drafts."""
+    who, form = need(request, "editor"), await form_of(request)
+    records = jobs_of(request).get(form.get("id", "")).result.get("records", [])
+    study = await run_in_threadpool(desk_of(request).study, who.actor)
+
+    def keep() -> None:
+        study.registry.register_all(plan.parse(records), reason=form.get("reason", ""))
+
+    await run_in_threadpool(keep)
+    return redirect("/experiments")
+
+
+@router.post("/experiment/step")
+async def step(request: Request) -> Response:
+    """Take a test one step further."""
+    form = await form_of(request)
+    taken = next((each for name, each in MOVES.items() if name == form.get("step")), None)
+    if taken is None:
+        raise DataError(f"there is no step '{shown(form.get('step', ''))}'; there are {', '.join(MOVES)}")
+    who, name = need(request, taken.role), form.get("id", "")
+    incidents = tuple(line.strip() for line in form.get("incidents", "").splitlines() if line.strip())
+    said_with = Said(form.get("reason", ""), incidents, form.get("self_approve") == "yes")
+    study = await run_in_threadpool(desk_of(request).study, who.actor)
+    await run_in_threadpool(taken.take, study, name, said_with)
+    return redirect(test_link(name))

@@ -1,24 +1,23 @@
 """Experiments: every test by where it stands, the search for designs, and the way to record results."""
 
-from datetime import date
-from typing import Literal
+from collections.abc import Sequence
 
-from experiments import Experiment
+from measurement.typing import Json
 from theodolite.app.blocks import Board, Card, Empty, Form, Part, View
 from theodolite.app.blocks import Field as Entry
 from theodolite.app.pages.ask import Ask, test_link
-from theodolite.app.pages.overview import today
 from theodolite.report.experiment_words import METHODS
-from theodolite.report.page import Cell, Column, TableBlock
+from theodolite.report.page import Cell, ChartBlock, Column, TableBlock, Tone
 from theodolite.report.words import NOTHING, number
 
-Stand = Literal["planned", "running", "to analyse", "measured"]
-LANES: tuple[tuple[Stand, str], ...] = (
-    ("planned", "Planned"),
-    ("running", "Running"),
-    ("to analyse", "Ended, to be analysed"),
-    ("measured", "Measured"),
+LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Planned", ("draft", "in_review", "approved")),
+    ("Running", ("running",)),
+    ("Ended", ("completed", "analysed")),
+    ("Evidence", ("accepted",)),
+    ("Set aside", ("rejected", "cancelled", "superseded")),
 )
+TONES: dict[str, Tone] = {"completed": "caution", "analysed": "caution", "accepted": "good", "cancelled": "muted"}
 DIRECTIONS = (
     ("go_dark", "stop the channel"),
     ("heavy_up", "spend more"),
@@ -34,16 +33,14 @@ KINDS = (
 
 def view(ask: Ask) -> View:
     """The page."""
-    tests = ask.reading.experiments()
-    parts = [_board(tests)] if tests else [Part("start", blocks=(_none(ask),))]
+    tests = ask.reading.tests()
+    parts = [_board(tests), _calendar(ask), _table(tests)] if tests else [Part("start", blocks=(_none(),))]
     if ask.edits:
         parts += [_design(ask), _import()]
-    if tests:
-        parts.insert(1, _table(tests))
-    return View("Experiments", "Lift tests: planned, running, measured", tuple(parts))
+    return View("Experiments", "Lift tests, from the first draft to the evidence", tuple(parts))
 
 
-def _none(ask: Ask) -> Empty:
+def _none() -> Empty:
     words = (
         "A lift test changes the spend of a channel on purpose and measures what that does: the one evidence here that "
         "does not mistake demand for effect. Design one below, or record the result of one that was run elsewhere."
@@ -51,33 +48,44 @@ def _none(ask: Ask) -> Empty:
     return Empty("No tests yet", words)
 
 
-def stand(test: Experiment, now: date) -> Stand:
-    """Where a test stands."""
-    if test.has_result:
-        return "measured"
-    if now < test.start_date:
-        return "planned"
-    return "running" if now <= test.read_out_end else "to analyse"
-
-
-def _board(tests: list[Experiment]) -> Part:
-    now = today()
-    lanes = tuple((title, tuple(_card(test, key) for test in tests if stand(test, now) == key)) for key, title in LANES)
+def _board(tests: Sequence[Json]) -> Part:
+    lanes = tuple((title, tuple(_card(test) for test in tests if test["state"] in states)) for title, states in LANES)
     return Part("board", blocks=(Board(lanes),))
 
 
-def _card(test: Experiment, where: Stand) -> Card:
-    grade = (f"grade {test.grade}",) if test.grade else ()
-    lines = (", ".join(test.channel), f"{test.start_date} to {test.read_out_end}", *grade)
-    return Card(
-        test.experiment_id, test_link(test.experiment_id), lines, "caution" if where == "to analyse" else "plain"
+def _card(test: Json) -> Card:
+    name, state = str(test["experiment_id"]), str(test["state"])
+    grade = f", grade {test['grade']}" if test["grade"] else ""
+    lines = (
+        ", ".join(test["channel"]),
+        f"{test['start_date']} to {test['read_out_end']}",
+        f"{state_words(state)}{grade}",
     )
+    return Card(name, test_link(name), lines, TONES.get(state, "plain"))
 
 
-def _table(tests: list[Experiment]) -> Part:
+def state_words(state: str) -> str:
+    """A state as people say it."""
+    return state.replace("_", " ")
+
+
+def _calendar(ask: Ask) -> Part:
+    channels = {name for test in ask.reading.tests() for name in test["channel"]}
+    chart = ChartBlock(
+        ask.reading.study.registry.calendar().to_dict(validate=False),
+        title="Every test over time",
+        caption="By channel, coloured by state. Tests that overlap in time and markets disturb each other.",
+        height=90 + 44 * len(channels),
+        file="calendar.csv",
+    )
+    return Part("calendar", "Calendar", blocks=(chart,))
+
+
+def _table(tests: Sequence[Json]) -> Part:
     columns = (
         Column("Test"),
         Column("Channel"),
+        Column("State"),
         Column("Kind"),
         Column("From"),
         Column("To", "read-out included"),
@@ -87,22 +95,23 @@ def _table(tests: list[Experiment]) -> Part:
     )
     rows = tuple(
         (
-            Cell(t.experiment_id, link=test_link(t.experiment_id)),
-            Cell(", ".join(t.channel)),
-            Cell(METHODS[t.method]),
-            Cell(str(t.start_date)),
-            Cell(str(t.read_out_end)),
-            Cell(NOTHING if t.estimate is None else number(t.estimate), detail=_words(t.estimand), value=t.estimate),
-            Cell(NOTHING if t.standard_error is None else number(t.standard_error), value=t.standard_error),
-            Cell(t.grade or NOTHING),
+            Cell(str(t["experiment_id"]), link=test_link(str(t["experiment_id"]))),
+            Cell(", ".join(t["channel"])),
+            Cell(state_words(str(t["state"])), tone=TONES.get(str(t["state"]), "plain")),
+            Cell(METHODS[t["method"]]),
+            Cell(str(t["start_date"])),
+            Cell(str(t["read_out_end"])),
+            _number(t["estimate"], str(t["estimand"] or "").replace("_", " ")),
+            _number(t["std_error"], ""),
+            Cell(str(t["grade"] or NOTHING)),
         )
         for t in tests
     )
     return Part("list", "Every test", blocks=(TableBlock(columns, rows, "", "tests.csv"),))
 
 
-def _words(estimand: str | None) -> str:
-    return (estimand or "").replace("_", " ")
+def _number(found: float | None, detail: str) -> Cell:
+    return Cell(NOTHING, tone="muted") if found is None else Cell(number(found), detail=detail, value=found)
 
 
 def _design(ask: Ask) -> Part:
@@ -128,7 +137,9 @@ def _design(ask: Ask) -> Part:
         Entry("name", "Name of the test", "text", ""),
     )
     lead = "The search compares sets of markets and lengths by what they can find and what they cost."
-    form = Form("/experiments/design", fields, "Search for designs", check="/experiments/design/check", more=more)
+    form = Form(
+        "/experiments/design", fields, "Search for designs", check="/experiments/design/check", more=more, key="design"
+    )
     return Part("design", "Design a test", lead, (form,))
 
 
@@ -141,5 +152,5 @@ def _import() -> Part:
     )
     fields = (Entry("records", "Records", "textarea", "", f"A JSON list, for example\n{example}", required=True),)
     lead = "Results measured elsewhere, by a platform or an agency. All of them are taken, or none."
-    form = Form("/experiments/import", fields, "Record these tests", check="/experiments/import/check")
+    form = Form("/experiments/import", fields, "Record these tests", check="/experiments/import/check", key="import")
     return Part("import", "Record results", lead, (form,))

@@ -1,6 +1,7 @@
 """Jobs: what is being worked on, how far it is, and what came of it."""
 
-from theodolite.app.blocks import Block, Button, Empty, Part, Rendered, View, Working
+from theodolite.app.blocks import Block, Button, Drawer, Empty, Form, Part, Rendered, View, Working
+from theodolite.app.blocks import Field as Entry
 from theodolite.app.jobs import Job
 from theodolite.app.pages.ask import Ask, link
 from theodolite.report.page import Cell, Column, TableBlock, Tone
@@ -50,7 +51,15 @@ def one(ask: Ask, job: Job) -> View:
 
 
 def _register(ask: Ask, job: Job) -> tuple[Block, ...]:
-    return ()
+    """The way from a design to a registered test."""
+    if not ask.edits or not job.result.get("records"):
+        return ()
+    fields = (
+        Entry("id", "", "hidden", job.id),
+        Entry("reason", "Why this test", "text", "", "what it is to decide; may be left empty"),
+    )
+    form = Form("/experiments/register", fields, "Register this test as a draft")
+    return (Drawer("Register it", (form,), open=True),)
 
 
 def card(job: Job, cancels: bool, *, reload: bool = False) -> Working:

@@ -64,7 +64,7 @@ def _attention(ask: Ask, material: Material | None) -> Part:
         None if material is None else material.view,
         None if material is None else material.diagnosis.converged,
         reading.check(),
-        reading.experiments(),
+        reading.tests(),
         today(),
     )
     if not found:
@@ -111,11 +111,16 @@ def _changed(ask: Ask, to: dict[str, str]) -> Part:
         names = ", ".join(outside)
         lead = joined("Outside the earlier 90 % interval now: ", (Name(names),), ".")
     inputs = [
-        *(f"New in this view: {item}." for item in found.added),
-        *(f"No longer in it: {item}." for item in found.removed),
+        *(f"New in this view: {_short(item)}." for item in found.added),
+        *(f"No longer in it: {_short(item)}." for item in found.removed),
     ]
     more: tuple[Block, ...] = (Prose(tuple(inputs), "muted"),) if inputs else ()
     return Part("changes", title, lead, (linked(table, to), *more))
+
+
+def _short(item: str) -> str:
+    """An id, or the beginning of a hash."""
+    return item if len(item) <= 48 else f"{item[:24]}…"
 
 
 def _change_row(change: Change) -> tuple[Cell, ...]:

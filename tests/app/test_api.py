@@ -1,0 +1,210 @@
+"""The REST API: what it answers over a fitted study, how it refuses, and that its description is true."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from docs import openapi
+from tests.app.conftest import TOKEN
+from theodolite.app.jobs import Jobs
+from theodolite.study import Study
+
+Serve = Callable[..., TestClient]
+V = "/api/v1"
+
+
+def problem(answer: Any, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    found: dict[str, Any] = answer.json()
+    assert found["status"] == status
+    assert {"type", "title", "detail"} <= set(found)
+    return found
+
+
+def test_the_checked_in_description_is_that_of_the_code() -> None:
+    made = openapi.text()
+    assert openapi.FILE.read_text(encoding="utf-8") == made, "the API has changed: run `python -m docs.openapi`"
+    assert json.loads(made)["openapi"].startswith("3.1")
+
+
+def test_it_gives_what_the_study_gives(folder: Path, client_of: Serve) -> None:
+    client, study = client_of(folder), Study.open(folder)
+    assert client.get(f"{V}/study").json()["channels"] == list(study.panel.channels)
+    assert client.get(f"{V}/study").json()["state"] == "ready"
+    assert client.get(f"{V}/view").json() == json.loads(json.dumps(study.view().to_dict()))
+    assert client.get(f"{V}/fit").json()["converged"] == study.fitted().converged
+    assert client.get(f"{V}/channels/tv").json()["channel"] == "tv"
+    assert len(client.get(f"{V}/experiments").json()["items"]) == len(study.registry.list())
+    name = client.get(f"{V}/experiments").json()["items"][0]["experiment_id"]
+    assert client.get(f"{V}/experiments/{name}").json()["record"]["experiment_id"] == name
+    assert client.get(f"{V}/attribution").json()["items"]
+    assert {file["table"] for file in client.get(f"{V}/files").json()["items"]} >= {"media", "outcome"}
+    plan = client.post(f"{V}/budget", json={"total": 200_000, "periods": 4, "bounds": {"tv": "0.9:1.1"}})
+    assert plan.status_code == 200, plan.text
+    assert plan.json()["total"] == pytest.approx(200_000)
+    assert client.post(f"{V}/forecast", json={"periods": 3}).json()["total"]["low"] > 0
+    assert f"theodolite_events_total {len(study.store.events())}" in client.get("/metrics").text
+
+
+def test_lists_come_in_pages_that_together_are_the_whole(folder: Path, client_of: Serve) -> None:
+    client = client_of(folder)
+    whole = client.get(f"{V}/events", params={"limit": 500}).json()["items"]
+    found, after = [], 0
+    while after is not None:
+        some = client.get(f"{V}/events", params={"limit": 2, "after": after}).json()
+        assert len(some["items"]) <= 2
+        found += some["items"]
+        after = some["next"]
+    assert found == whole
+    assert [event["sequence"] for event in whole] == list(range(1, len(whole) + 1))
+    problem(client.get(f"{V}/events", params={"limit": 0}), 422)
+
+
+def test_refusals_are_problems_in_words(empty: Path, client_of: Serve) -> None:
+    client = client_of(empty)
+    assert "no fit yet" in problem(client.get(f"{V}/view"), 409)["detail"]
+    assert "no fit yet" in problem(client.post(f"{V}/budget", json={}), 409)["detail"]
+    problem(client.get(f"{V}/nowhere"), 404)
+    problem(client.get(f"{V}/jobs/none"), 404)
+    problem(client.get(f"{V}/experiments/none"), 404)
+    problem(client.put(f"{V}/view", json={}), 405)
+    wrong = problem(client.post(f"{V}/jobs", json={"kind": "fit", "settings": {"draws": "many", "chainz": 2}}), 422)
+    assert {item["column"] for item in wrong["problems"]} == {"draws", "chainz"}
+    assert problem(client.post(f"{V}/jobs", json={"kind": 3, "extra": 1}), 422)["problems"]
+    for body in (b"", b"{", b"[1]", b'"x"', b"\xff", b'{"kind": "fit"' + b" " * 9):
+        answer = client.post(f"{V}/jobs", content=body, headers={"content-type": "application/json"})
+        problem(answer, 422)
+
+
+RECORD = {
+    "experiment_id": "tv-elsewhere",
+    "channel": "tv",
+    "method": "on_off",
+    "start_date": "2024-01-01",
+    "end_date": "2024-01-28",
+    "estimand": "iroas",
+    "estimate": 1.5,
+    "std_error": 0.5,
+    "spend_delta": -1000,
+    "off_panel": True,
+    "counterfactual_spend": 1000,
+}
+
+
+def test_a_write_that_is_sent_again_with_its_key_is_carried_out_once(folder: Path, client_of: Serve) -> None:
+    client, body = client_of(folder), {"name": "a program", "role": "viewer"}
+    assert client.post(f"{V}/keys", json=body).status_code == 201
+    key = {"idempotency-key": "one"}
+    first = client.post(f"{V}/experiments", json={"records": [RECORD]}, headers=key)
+    assert first.json()["imported"] == ["tv-elsewhere"]
+    assert client.post(f"{V}/experiments", json={"records": [RECORD]}, headers=key).json() == first.json()
+    assert client.post(f"{V}/experiments", json={"records": [RECORD]}).json()["imported"] == []
+    other = {"records": [RECORD | {"experiment_id": "tv-other"}]}
+    assert "Idempotency-Key" in problem(client.post(f"{V}/experiments", json=other, headers=key), 422)["detail"]
+    with ThreadPoolExecutor(4) as pool:
+        twice = list(
+            pool.map(
+                lambda _: client.post(f"{V}/jobs", json={"kind": "reconcile"}, headers={"idempotency-key": "j"}), "1234"
+            )
+        )
+    assert len({answer.json()["id"] for answer in twice}) == 1
+    assert client.delete(f"{V}/jobs/{twice[0].json()['id']}").json()["state"] == "cancelled"
+
+
+def test_roles_hold_in_the_api(empty: Path, client_of: Serve) -> None:
+    viewer = client_of(empty, Study.open(empty).keys.add("v", "viewer")[1])
+    editor = client_of(empty, Study.open(empty).keys.add("e", "editor")[1])
+    assert viewer.get(f"{V}/study").status_code == 200
+    for client, method, path, body in (
+        (viewer, "POST", "/jobs", {"kind": "fit"}),
+        (viewer, "POST", "/experiments", {"records": [RECORD]}),
+        (viewer, "GET", "/keys", None),
+        (editor, "GET", "/keys", None),
+        (editor, "POST", "/keys", {"name": "n", "role": "admin"}),
+        (editor, "POST", "/experiments/x/approve", {}),
+        (editor, "DELETE", "/keys/x", None),
+    ):
+        problem(client.request(method, f"{V}{path}", json=body), 403)
+
+
+def test_keys_are_made_shown_once_and_ended(empty: Path, client_of: Serve) -> None:
+    client = client_of(empty)
+    made = client.post(f"{V}/keys", json={"name": "dashboard", "role": "viewer"}).json()
+    listed = client.get(f"{V}/keys").json()["items"]
+    assert [key["id"] for key in listed] == [made["id"]]
+    assert "key" not in listed[0]
+    assert client_of(empty, made["key"]).get(f"{V}/study").status_code == 200
+    assert client.delete(f"{V}/keys/{made['id']}").json()["id"] == made["id"]
+    problem(client_of(empty, made["key"]).get(f"{V}/study"), 401)
+    problem(client.delete(f"{V}/keys/{made['id']}"), 404)
+
+
+def test_a_test_lives_its_life_over_the_api_under_the_names_of_those_who_act(folder: Path, client_of: Serve) -> None:
+    study = Study.open(folder)
+    first = str(study.panel.dates[-1])[:10]
+    study.registry.register(
+        {"experiment_id": "plan", "channel": "tv", "method": "on_off", "start_date": "2024-01-01", "end_date": first}
+    )
+    editor = client_of(folder, study.keys.add("mia", "editor")[1])
+    approver = client_of(folder, study.keys.add("leo", "approver")[1])
+    refused = problem(editor.post(f"{V}/experiments/plan/accept", json={}), 403)
+    assert "approver" in refused["detail"]
+    problem(editor.post(f"{V}/experiments/plan/start", json={}), 422)
+    problem(editor.post(f"{V}/experiments/plan/fly", json={}), 422)
+    assert editor.post(f"{V}/experiments/plan/submit", json={"reason": "ready"}).json()["state"] == "in_review"
+    approved = approver.post(f"{V}/experiments/plan/approve", json={})
+    assert approved.json()["state"] == "approved", approved.text
+    steps = approver.get(f"{V}/experiments/plan").json()["registry"]["history"]
+    assert [(step["action"], step["by"]) for step in steps[1:]] == [("submit", "mia"), ("approve", "leo")]
+    page = approver.get("/experiment?id=plan").text
+    assert "It has begun" in page
+    assert "Approve the plan" not in page
+
+
+# -- whatever is sent -------------------------------------------------------------------------------------------------
+
+
+def test_nothing_that_is_sent_breaks_it_or_gets_an_undocumented_answer(
+    folder: Path, client_of: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import schemathesis
+    from hypothesis import HealthCheck, Phase, given, settings
+    from schemathesis.checks import CHECKS
+
+    monkeypatch.setattr(Jobs, "_start_next", lambda _: None)  # no fits here: they are asked for, and wait
+    client = client_of(folder)
+    signed = {"authorization": f"Bearer {TOKEN}", "host": "127.0.0.1:8765"}
+    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", client.app, headers=signed)
+    names = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")
+    checks = CHECKS.get_by_names(names)
+    slow = ("/api/v1/budget", "/api/v1/forecast")
+    few = settings(
+        max_examples=6,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    count = 0
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if operation.path in slow:
+            continue
+
+        @few
+        @given(case=operation.as_strategy())
+        def sent(case: Any) -> None:
+            nonlocal count
+            count += 1
+            answer = case.call(headers=signed)
+            case.validate_response(answer, checks=checks)
+
+        sent()
+    assert count > 60
