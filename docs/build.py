@@ -28,6 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Start": ("index.md", "first-study.md"),
     "How-to": (
         "plan-a-test.md",
+        "choose-the-next-test.md",
         "analyse-a-test.md",
         "keep-a-registry.md",
         "exchange-tests.md",

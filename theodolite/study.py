@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from measurement.errors import DataError, Problem, StoreError, did_you_mean, shown
 from measurement.store import Store
 from measurement.typing import Json
-from theodolite import checking, config, fits, flights, journeys, results, sources
+from theodolite import checking, config, fits, flights, journeys, next_tests, results, sources
 from theodolite.keys import Keys
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from calibration import View
     from calibration.calibrated_credit import CalibratedCredit
     from calibration.evidence import Evidence
+    from calibration.next_test.result import NextTests
     from calibration.resolution import Resolution
     from experiments import Experiment, Result
     from experiments.planning.goal import Goal
@@ -270,6 +271,15 @@ class Study:
         from theodolite import planning
 
         return power(self.panel, planning.goal_of(goal, self.config.aliases))
+
+    @property
+    def next_test(self) -> next_tests.NextTest:
+        """What to test next: `rank` the tests that could be run by what their results are worth; the last is `kept`."""
+        return next_tests.NextTest(self)
+
+    def next_tests_kept(self) -> "NextTests | None":
+        """The last ranking of tests; ``None`` where there is none for the last fit."""
+        return self.next_test.kept()
 
     def evidence(self) -> "tuple[tuple[Evidence, ...], tuple[Problem, ...]]":
         """Every test with a result as the model takes it, less those set aside, and what was noted on the way."""

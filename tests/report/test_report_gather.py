@@ -45,6 +45,9 @@ class Small:
     def attribution(self) -> None:
         return None
 
+    def next_tests_kept(self) -> None:
+        return None
+
     def experiments(self) -> list[None]:
         return []
 

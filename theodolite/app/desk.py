@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from measurement.errors import StoreError, TheodoliteError
 from measurement.store import Event, Store, utc_now
 from measurement.typing import Json
-from theodolite import results
+from theodolite import next_tests, results
 from theodolite.config import FILE_NAME, Config
 from theodolite.data_files import named_files
 from theodolite.keys import Key, find
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from attribution import Attribution, Audit, Paths
     from calibration import View
     from calibration.calibrated_credit import CalibratedCredit
+    from calibration.next_test.result import NextTests
     from calibration.resolution import Resolution
     from experiments import Experiment
     from measurement import Panel
@@ -104,7 +105,8 @@ class Reading:
     @property
     def numbers(self) -> Stamp:
         """What changes whenever a number of a page may."""
-        return self.since(results.FIT, results.ATTRIBUTION, results.AUDIT, results.VALIDATION, results.VIEW, *TESTS)
+        made = (results.FIT, results.ATTRIBUTION, results.AUDIT, results.VALIDATION, results.VIEW, next_tests.RANKED)
+        return self.since(*made, *TESTS)
 
     def kept[T](self, name: object, version: Stamp, make: Callable[[], T]) -> T:
         """Something made of the study, kept until ``version`` changes."""
@@ -176,6 +178,10 @@ class Reading:
     def validation(self) -> Json | None:
         """What the last validation of the last fit found."""
         return self._kept.get("validation", self.since(results.FIT, results.VALIDATION), self.study.validation)
+
+    def next_tests_kept(self) -> "NextTests | None":
+        """Its last ranking of tests to run next."""
+        return self._kept.get("next tests", self.since(results.FIT, next_tests.RANKED), self.study.next_tests_kept)
 
     def check(self) -> "list[Problem]":
         """What is wrong or hard about its data."""

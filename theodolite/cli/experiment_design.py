@@ -261,7 +261,7 @@ def _dossier(files: Files, given: dict[str, Any], kpis: tuple[str, ...], wanted:
     goal = planning.goal_of({key: value for key, value in given.items() if value not in (None, ())}, aliases)
     pick = planning.Pick(wanted.pick, wanted.start, wanted.name)
     with output.progress(wanted.quiet or wanted.json) as show:
-        return planning.dossier(panel, goal, how, pick, kpis=kpis, about=about, progress=_steps(show))
+        return planning.dossier(panel, goal, how, pick, kpis=kpis, about=about, progress=steps(show, "searching"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,13 +272,13 @@ class _Step:
     seconds_left: float | None
 
 
-def _steps(show: Callable[[Any], None]) -> Callable[[int, int, str], None]:
-    """Progress of a search as the console shows it, with the time that is left."""
+def steps(show: Callable[[Any], None], doing: str) -> Callable[[int, int, str], None]:
+    """Progress in steps as the console shows it, with the time that is left."""
     began = time.monotonic()
 
     def stepped(done: int, total: int, what: str) -> None:
         left = (time.monotonic() - began) / done * (total - done) if done else None
-        show(_Step(f"searching: {what}", done, total, left))
+        show(_Step(f"{doing}: {what}", done, total, left))
 
     return stepped
 

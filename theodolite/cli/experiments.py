@@ -6,6 +6,7 @@ from theodolite.cli import (
     experiment_analyse,
     experiment_design,
     experiment_exchange,
+    experiment_next,
     experiment_resolve,
     experiment_users,
     registry,
@@ -19,6 +20,7 @@ app.command()(experiment_design.design)
 app.command("power")(experiment_design.power_of)
 app.command("design-users")(experiment_users.design_users)
 app.command()(experiment_analyse.analyse)
+app.command("next")(experiment_next.next_test)
 app.command()(experiment_resolve.resolve)
 app.command("import")(experiment_exchange.import_)
 for name, command in registry.COMMANDS.items():

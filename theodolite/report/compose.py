@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from theodolite.report import check, decide, journeys, understand
+from theodolite.report import check, decide, journeys, next_test, understand
 from theodolite.report import truth as known
 from theodolite.report.material import Material, Reportable, gather
 from theodolite.report.page import Name, Page
@@ -20,6 +20,7 @@ def compose(material: Material) -> Page:
         subtitle=f"What advertising brings, {first} to {last} · {every} · {m.markets} · {m.currency}",
         sections=(
             *decide.sections(m),
+            *((next_test.section(m.next_tests),) if m.next_tests is not None else ()),
             *known.sections(m),
             *understand.sections(m),
             *check.sections(m),

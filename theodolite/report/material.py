@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from attribution import Attribution, Audit, Paths
     from calibration import Conflict, View
     from calibration.calibrated_credit import CalibratedCredit
+    from calibration.next_test.result import NextTests
     from calibration.resolution import Resolution
     from experiments import Experiment
     from measurement.model_frames import ModelFrames
@@ -57,6 +58,9 @@ class Reportable(Protocol):
 
     def journeys_audit(self) -> "Audit | None":
         """The last audit of its journeys."""
+
+    def next_tests_kept(self) -> "NextTests | None":
+        """Its last ranking of tests to run next."""
 
     def calibrated_credit(self) -> "CalibratedCredit":
         """Its last attribution calibrated by its tests."""
@@ -158,6 +162,7 @@ class Material:
         validation: What the last validation of the fit found (`Validation.to_dict`); ``None`` where there is none.
         head: Hash of the newest event in the store.
         truth: True iROAS per channel, where known.
+        next_tests: Tests ranked by what they are worth; ``None`` where nobody has asked since the last fit.
     """
 
     name: str
@@ -184,6 +189,7 @@ class Material:
     validation: Json | None = None
     head: str | None = None
     truth: Mapping[str, float] = field(default_factory=dict)
+    next_tests: "NextTests | None" = None
 
     @property
     def currency(self) -> str:
@@ -254,6 +260,7 @@ def gather(study: Reportable, truth: Mapping[str, float] | None = None, *, with_
         validation=study.validation(),
         head=study.head,
         truth=dict(truth or {}),
+        next_tests=study.next_tests_kept(),
     )
 
 
