@@ -30,7 +30,7 @@ from calibration.next_test.value import (
     jackknife_error,
     perfect,
 )
-from calibration.view import Quantity
+from calibration.quantity import Quantity
 from experiments.records import Experiment
 from measurement.errors import refuse, shown
 from measurement.mmm import Posterior

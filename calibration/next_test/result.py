@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from calibration.next_test.meaning import Reading
-from calibration.view import Quantity
+from calibration.quantity import Quantity
 from experiments.records import Experiment
 from measurement.estimate import Estimate
 from measurement.provenance import Provenance
