@@ -7,14 +7,14 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from attribution.path_table import NO_TOUCH
+from attribution.path_table import BASELINE, NO_TOUCH
 from measurement import archive
 from measurement.errors import DataError, Problem, did_you_mean, shown
 from measurement.estimate import LEVEL
 from measurement.provenance import Provenance
 from measurement.typing import Floats, Json
 
-_ARRAYS = ("conversions", "conversions_draws", "value", "value_draws", "removal_effect")
+_ARRAYS = ("conversions", "conversions_draws", "value", "value_draws", "removal_effect", "baseline")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +30,8 @@ class Credit:
         value_draws: Shape (draws, channels).
         removal_effect: Relative loss of conversions without the channel, shape (channels,); Markov only.
         conversion_probability: Modelled probability that a journey with a touch converts; Markov only.
+        baseline: Conversions on paths (and their money, where there is any) that the model puts down to no touch, shape
+            (1 or 2, 1 + draws), the estimate first; ``None`` for models that credit all of them to touches.
         about: What else is known about the fit, as plain JSON values: the order that was chosen and why, for instance.
     """
 
@@ -41,6 +43,7 @@ class Credit:
     value_draws: Floats | None = None
     removal_effect: Floats | None = None
     conversion_probability: float | None = None
+    baseline: Floats | None = None
     about: Json = field(default_factory=dict)
 
     def ranks(self, top: int = 3) -> pd.DataFrame:
@@ -173,6 +176,7 @@ class Attribution:
                 value=arrays.get(f"{i}.value"),
                 value_draws=arrays.get(f"{i}.value_draws"),
                 removal_effect=arrays.get(f"{i}.removal_effect"),
+                baseline=arrays.get(f"{i}.baseline"),
                 conversion_probability=probability,
                 about=about,
             )
@@ -199,6 +203,9 @@ class Attribution:
             value = None if credit.value is None else _quantity(credit.value[i], _column(credit.value_draws, i))
             conversions = _quantity(credit.conversions[i], _column(credit.conversions_draws, i))
             rows.append(self._row(channel, conversions, value, effect))
+        if credit.baseline is not None:
+            quantities = [_quantity(float(each[0]), each[1:]) for each in credit.baseline]
+            rows.append(self._row(BASELINE, quantities[0], quantities[1] if len(quantities) > 1 else None, None))
         if self.no_touch[0]:
             conversions = _quantity(self.no_touch[0], self.no_touch_draws[0])
             value = None if self.value is None else _quantity(self.no_touch[1], self.no_touch_draws[1])

@@ -11,7 +11,7 @@ from attribution import distinct
 from attribution.events import CLICK, CONVERSION, IMPRESSION, Clock, Tally
 from attribution.findings import Profile, day_of
 from attribution.path_spec import SECONDS_PER_DAY, PathSpec
-from attribution.path_table import NO_TOUCH, Paths
+from attribution.path_table import BASELINE, NO_TOUCH, Paths
 from attribution.taxonomy import is_direct, names_of
 from measurement.errors import DataError, Problem, did_you_mean, shown
 from measurement.typing import Bools
@@ -105,10 +105,12 @@ def unknown_geos(there: Sequence[str], spec: PathSpec) -> list[Problem]:
 def unusable_names(profile: Profile, spec: PathSpec) -> list[Problem]:
     """What is wrong with the channel names as a whole."""
     problems = []
-    if NO_TOUCH in names_of(profile.names, spec):
-        message = (
-            f"no channel can be called '{NO_TOUCH}': it names conversions that no touch preceded; give it an alias"
-        )
+    reserved = {
+        NO_TOUCH: "conversions that no touch preceded",
+        BASELINE: "conversions that no touch is responsible for",
+    }
+    for name in set(reserved) & set(names_of(profile.names, spec)):
+        message = f"no channel can be called '{name}': it names {reserved[name]}; give it an alias"
         problems.append(Problem(message, column="channel", code="reserved-name"))
     if len(profile.names) > MOST_CHANNELS:
         message = f"holds {len(profile.names):,} different names, at most {MOST_CHANNELS:,} are channels; is it an id?"

@@ -35,6 +35,12 @@ class Clock:
         """A number of days in ticks."""
         return int(days * SECONDS_PER_DAY * 1_000_000) // self.tick
 
+    def watched(self, since: Ints) -> Floats:
+        """Whole seconds (so that sums are exact) from each tick to the end of the log, within the period."""
+        until = min(self.log_end, self.last + 1)
+        ticks = np.maximum(until - np.maximum(since, self.first), 0)
+        return np.asarray(ticks * self.tick // 1_000_000, dtype=np.float64)
+
     def minutes(self, minutes: float) -> int:
         """A number of minutes in ticks."""
         return int(minutes * 60_000_000) // self.tick

@@ -37,8 +37,12 @@ class Journeys:
         value: Their money (0 where the log has none).
         decay: Weight of each touch of the converting journeys in time decay; 1 per journey in all.
         ages: Bin of the age of each touch of the converting journeys (`attribution.ages`).
+        kinds: Kind of each of these touches.
         group: Group of the user of each journey (`attribution.users`).
         no_touch: Number and money of conversions before any touch by group, shape (2, groups).
+        watched: Seconds for which users were watched, by group (`attribution.users.Users`, as the next three).
+        alone: Conversions before any touch, of somebody.
+        entered: Those with which users came into the log.
         exposed: Cells, groups and counts of exposure (`attribution.users.Users`).
         tally: What was counted.
     """
@@ -50,8 +54,12 @@ class Journeys:
     value: Floats
     decay: Floats
     ages: NDArray[np.uint8]
+    kinds: NDArray[np.uint8]
     group: NDArray[np.uint16]
     no_touch: Floats
+    watched: Floats
+    alone: Floats
+    entered: Floats
     exposed: tuple[NDArray[np.int32], NDArray[np.uint16], Floats]
     tally: Tally = field(default_factory=Tally)
 
@@ -86,8 +94,12 @@ def nothing(tally: Tally) -> Journeys:
         none,
         none,
         np.zeros(0, np.uint8),
+        np.zeros(0, np.uint8),
         places,
         np.zeros((2, GROUPS)),
+        np.zeros(GROUPS),
+        np.zeros(GROUPS),
+        np.zeros(GROUPS),
         exposed,
         tally,
     )
@@ -158,6 +170,9 @@ def _paths(
     alone = counted & converts & (lengths == 0)
     won = counted & converts & (lengths > 0)
     lost = counted & ~converts & (lengths > 0)
+    user = events.user[starts]
+    opens = np.concatenate([[True], user[1:] != user[:-1]]) & (user != NO_USER)
+    somebody, entered = alone & (user != NO_USER), alone & opens
     first = at[won[owner]]
     age = np.repeat(end[won], lengths[won]) - events.time[first]
     return Journeys(
@@ -168,8 +183,12 @@ def _paths(
         value=value[won],
         decay=decay(events.time[first], lengths[won], clock.days(spec.half_life_days)),
         ages=ages.bins(age, clock.tick),
+        kinds=events.kind[first],
         group=np.concatenate([group[won], group[lost]]),
         no_touch=np.stack([np.bincount(group[alone], each[alone], GROUPS) for each in (conversions, value)]),
+        watched=np.bincount(group[opens], clock.watched(events.time[starts[opens]]), GROUPS),
+        alone=np.bincount(group[somebody], conversions[somebody], GROUPS),
+        entered=np.bincount(group[entered], conversions[entered], GROUPS),
         exposed=added_up(cell, group[journey]),
         tally=tally,
     )

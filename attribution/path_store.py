@@ -29,10 +29,11 @@ from attribution.path_spec import PathSpec
 from attribution.path_table import Paths
 from attribution.spill import alone, spill_folder
 from attribution.stream import whole_users
-from attribution.users import Users
+from attribution.users import GROUPS, Users
 from measurement.errors import DataError, Problem, refuse, shown
 from measurement.provenance import versions
 from measurement.reading import source
+from measurement.typing import Floats
 from measurement.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -48,7 +49,16 @@ _EVENT = pa.schema(
         ("value", pa.float64()),
     ]
 )
-_USER = pa.schema([("user", pa.uint64()), ("twin", pa.uint32()), ("touches", pa.int64()), ("sales", pa.int64())])
+_USER = pa.schema(
+    [
+        ("user", pa.uint64()),
+        ("twin", pa.uint32()),
+        ("touches", pa.int64()),
+        ("sales", pa.int64()),
+        ("since", pa.int64()),
+        ("entered", pa.int64()),
+    ]
+)
 _ARRAYS = [each.name for each in fields(distinct.Distinct) if each.name not in ("converting", "users")]
 
 
@@ -62,7 +72,8 @@ class _State:
         finished: Distinct paths of the finished chains.
         tally: What was counted in them.
         tails: Events of the open chains.
-        users: Touches and conversions of every user.
+        users: Touches and conversions of every user, the moment of the first event, and the conversions at that moment
+            where there was no touch.
     """
 
     profile: Profile
@@ -138,6 +149,8 @@ class PathStore:
             connection.register("chosen", state.tails)
             tails, more = _built(connection, codes, clock, self.spec)
         found = distinct.merge([state.finished, tails])
+        watched, entered = _entries(state.users, clock)
+        found = replace(found, users=replace(found.users, watched=watched, entered=entered))
         touches, sales = (state.users[name].to_numpy() for name in ("touches", "sales"))
         bots = touches > self.spec.bot_touches
         tally = replace(
@@ -162,6 +175,15 @@ class PathStore:
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             words = f"is no path store, or a damaged one: {shown(error, 100)}; delete it and add all logs again"
             raise DataError([Problem(words, str(self.file), code="damaged")]) from None
+
+
+def _entries(users: pa.Table, clock: Clock) -> tuple[Floats, Floats]:
+    """Since when users were watched, and with how many conversions they came, by group; chains do not know that."""
+    group = users["user"].to_numpy() % np.uint64(GROUPS)
+    since = users["since"].to_numpy() - clock.origin
+    inside = (since >= clock.first) & (since <= clock.last)
+    entered = np.where(inside, users["entered"].to_numpy(), 0)
+    return np.bincount(group, clock.watched(since), GROUPS), np.bincount(group, entered, GROUPS)
 
 
 def _extended(connection: "DuckDBPyConnection", log: str | Path, spec: PathSpec, before: _State | None) -> _State:
@@ -239,7 +261,8 @@ def _renamed(state: _State, names: Sequence[str]) -> distinct.Distinct:
     place = {name: i for i, name in enumerate(names)}
     new = np.array([place[name] for name in state.names], dtype=np.int64)
     users = state.finished.users
-    cell = (new[users.exposed // ages.BINS] * ages.BINS + users.exposed % ages.BINS).astype(np.int32)
+    step, spell = np.divmod(users.exposed, ages.BINS)
+    cell = ((new[step // 2] * 2 + step % 2) * ages.BINS + spell).astype(np.int32)
     channel = new[state.finished.channel].astype(np.uint16)
     return replace(state.finished, channel=channel, users=replace(users, exposed=cell))
 

@@ -17,12 +17,17 @@ CREATE TEMP VIEW judged AS SELECT * FROM hashed WHERE user <> 0;
 CREATE TEMP VIEW judged AS SELECT DISTINCT * FROM hashed WHERE user <> 0;
 
 -- name: users
-SELECT user, twin, sum(touches)::BIGINT AS touches, sum(sales)::BIGINT AS sales FROM (
+SELECT
+    user, twin, sum(touches)::BIGINT AS touches, sum(sales)::BIGINT AS sales, min(since) AS since,
+    arg_min(entered, since)::BIGINT AS entered
+FROM (
     SELECT user, twin, count(*) FILTER (WHERE event <> 'conversion') AS touches,
-        count(*) FILTER (WHERE event = 'conversion') AS sales
-    FROM judged GROUP BY ALL
-    UNION ALL SELECT user, twin, touches, sales FROM users_before
-) GROUP BY ALL ORDER BY user, twin;
+        count(*) FILTER (WHERE event = 'conversion') AS sales, min(moment) AS since,
+        CASE WHEN count(*) FILTER (WHERE moment = opened AND event <> 'conversion') = 0
+        THEN count(*) FILTER (WHERE moment = opened) ELSE 0 END AS entered
+    FROM (SELECT *, min(moment) OVER (PARTITION BY user, twin) AS opened FROM judged) GROUP BY user, twin
+    UNION ALL SELECT user, twin, touches, sales, since, entered FROM users_before
+) GROUP BY user, twin ORDER BY user, twin;
 
 -- name: parted
 -- A user's events fall into chains, parted by silences after which nothing of before matters. The last chain is open

@@ -16,6 +16,8 @@ from measurement.errors import Problem
 from measurement.typing import Floats, Ints, Json
 
 SEPARATOR = " > "
+BASELINE = "(baseline)"
+"""The row of conversions after touches that a model puts down to none of them."""
 FEW = 20
 """Channels up to which sets of them are counted in a table of all sets."""
 NO_TOUCH = "(no touch)"

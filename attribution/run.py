@@ -85,6 +85,7 @@ def _credit(name: str, paths: Paths, model: sums.Prepared, resampling: sums.Resa
     blocks = resampling.solutions(model)
     empty = np.zeros((0, len(paths.channels)))
     value = [block.value for block in blocks if block.value is not None]
+    base = [each.baseline for each in (point, *blocks) if each.baseline is not None]
     return Credit(
         model=name,
         channels=paths.channels,
@@ -93,6 +94,7 @@ def _credit(name: str, paths: Paths, model: sums.Prepared, resampling: sums.Resa
         value=None if point.value is None else point.value[:, 0],
         value_draws=None if point.value is None else _rows(value, empty),
         removal_effect=None if point.removal_effect is None else point.removal_effect[:, 0],
+        baseline=np.concatenate(base, axis=1) if base else None,
         conversion_probability=None if point.probability is None else float(point.probability[0]),
         about=model.about,
     )

@@ -62,12 +62,15 @@ class Solution:
         value: Shape (channels, draws); ``None`` where the paths have no value.
         removal_effect: Relative loss of conversions without the channel, shape (channels, draws); Markov only.
         probability: Modelled probability that a journey converts, shape (draws,); Markov only.
+        baseline: Conversions on paths (and their money, where there is any) that the model puts down to no touch, shape
+            (1 or 2, draws); ``None`` where it knows no such thing.
     """
 
     conversions: Floats
     value: Floats | None
     removal_effect: Floats | None = None
     probability: Floats | None = None
+    baseline: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)

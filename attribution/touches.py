@@ -69,9 +69,10 @@ def _oldest(events: Events, starts: Ints, since: Ints) -> Ints:
 
 
 def exposed(events: Events, at: Ints, until: Ints, clock: Clock, spec: PathSpec) -> NDArray[np.int32]:
-    """The cell of exposure of each touch: its channel, and how long it could have led to a conversion."""
-    spell = np.minimum(until - events.time[at], lookbacks(clock, spec)[events.kind[at]])
-    return events.channel[at].astype(np.int32) * ages.BINS + ages.bins(spell, clock.tick)
+    """The cell of exposure of each touch: its channel and kind, and how long it could have led to a conversion."""
+    kind = events.kind[at]
+    spell = np.minimum(until - events.time[at], lookbacks(clock, spec)[kind])
+    return (events.channel[at].astype(np.int32) * 2 + kind) * ages.BINS + ages.bins(spell, clock.tick)
 
 
 def by_choice(

@@ -28,11 +28,15 @@ class Users:
         sale_value: Their money.
         sale_ages: Bins of the ages of its touches at the conversion (`attribution.ages`), sale after sale, each sale's
             in the order of its path.
+        sale_kinds: The kind of each of these touches: `CLICK` or `IMPRESSION`.
         null_path: The distinct path of each journey that did not convert, shape (nulls,).
         null_group: Its user's group.
         no_touch: Conversions that no touch preceded and their money, shape (2, groups).
-        exposed: How long touches could have led to a conversion: the cell ``channel * BINS + bin`` of each count. A
-            touch is exposed until its journey converts, its lookback ends, or the log does.
+        watched: Seconds between a user's first event and the end of the log, within the period, shape (groups,).
+        alone: Conversions that no touch preceded of somebody who is known, shape (groups,).
+        entered: Those of them with which a user came into the log.
+        exposed: How long touches could have led to a conversion: the cell ``(2 * channel + kind) * BINS + bin`` of each
+            count. A touch is exposed until its journey converts, its lookback ends, or the log does.
         exposed_group: The group of each count.
         exposed_touches: The counts.
     """
@@ -42,9 +46,13 @@ class Users:
     sale_conversions: Floats
     sale_value: Floats
     sale_ages: NDArray[np.uint8]
+    sale_kinds: NDArray[np.uint8]
     null_path: NDArray[np.int32]
     null_group: NDArray[np.uint16]
     no_touch: Floats
+    watched: Floats
+    alone: Floats
+    entered: Floats
     exposed: NDArray[np.int32]
     exposed_group: NDArray[np.uint16]
     exposed_touches: Floats
@@ -67,10 +75,11 @@ class Users:
             arrays[name] = np.concatenate(renumbered).astype(np.int32)
         cell, group, touches = added_up(arrays["exposed"], arrays["exposed_group"], arrays["exposed_touches"])
         arrays |= {"exposed": cell, "exposed_group": group, "exposed_touches": touches}
-        return cls(**arrays, no_touch=np.sum([part.no_touch for part in parts], axis=0))
+        return cls(**arrays, **{name: np.sum([getattr(part, name) for part in parts], axis=0) for name in _ADDED})
 
 
-_JOINED = [each.name for each in fields(Users) if each.name != "no_touch"]
+_ADDED = ("no_touch", "watched", "alone", "entered")
+_JOINED = [each.name for each in fields(Users) if each.name not in _ADDED]
 
 
 def added_up(

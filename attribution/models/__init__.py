@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
-from attribution.models import hazard, markov, markov_auto, rules, shapley
+from attribution.models import hazard, hazard_baseline, markov, markov_auto, rules, shapley
 from attribution.path_table import Paths
 from attribution.sums import Prepared
 from measurement.errors import DataError, Problem, did_you_mean, shown
@@ -23,10 +23,13 @@ MODELS: Mapping[str, Callable[[Paths], Prepared]] = MappingProxyType(
         "shapley:ordered": partial(shapley.prepare, ordered=True),
         "shapley:unanimity": rules.unique,
         "hazard": hazard.prepare,
+        "hazard:baseline": hazard_baseline.prepare,
     }
 )
 DEFAULT = tuple(
-    name for name in MODELS if name not in ("markov:2", "markov:3", "markov:4", "shapley:ordered", "shapley:unanimity")
+    name
+    for name in MODELS
+    if name not in ("markov:2", "markov:3", "markov:4", "shapley:ordered", "shapley:unanimity", "hazard:baseline")
 )
 """What is worked out where no model is named."""
 

@@ -31,6 +31,8 @@ from measurement.typing import Floats, Ints
 RATES = np.log(2) / np.geomspace(1 / 48, 180, 160)
 """Rates of decay that are looked at, per day: half-lives of half an hour to 180 days."""
 ROUNDS = 1_000
+FEW = 20
+"""Conversions without a touch below which the baseline is called uncertain."""
 STILL = 1e-9
 """Change of credit, as a share of all conversions, at which EM stops."""
 
@@ -75,8 +77,9 @@ class Data:
         lengths = paths.lengths[users.sale_path]
         ends = np.concatenate([[0], np.cumsum(lengths)])
         at = np.arange(ends[-1]) + np.repeat(paths.offsets[users.sale_path] - ends[:-1], lengths)
+        by_channel = users.exposed // (2 * BINS) * BINS + users.exposed % BINS
         cells = sparse.coo_matrix(
-            (users.exposed_touches, (users.exposed, users.exposed_group)), shape=(channels * BINS, GROUPS)
+            (users.exposed_touches, (by_channel, users.exposed_group)), shape=(channels * BINS, GROUPS)
         )
         watched = sparse.csr_matrix(cells)
         return cls(
@@ -122,7 +125,7 @@ def fit(data: Data) -> Fit:
         share = _shares(effect, rate, code, starts)
         due = np.bincount(code, weight * share, channels * BINS).reshape(channels, BINS)
         credit = due.sum(axis=1)
-        rate = _rates(credit[:, None] * (np.log(RATES) - ended) - (due @ DAYS)[:, None] * RATES)
+        rate = best_rates(credit[:, None] * (np.log(RATES) - ended) - (due @ DAYS)[:, None] * RATES)
         watched = (data.watched * (1 - np.exp(-rate[:, None] * DAYS))).sum(axis=1)
         effect = np.divide(credit, watched, out=np.zeros(channels), where=watched > 0)
         if np.abs(credit - before).max(initial=0.0) <= STILL * weight.sum():
@@ -131,7 +134,7 @@ def fit(data: Data) -> Fit:
     return Fit(effect, rate, _shares(effect, rate, code, starts))
 
 
-def _rates(gain: Floats) -> Floats:
+def best_rates(gain: Floats) -> Floats:
     """The best rates: of a grid, then by the parabola through the best and its neighbours; shape (channels,)."""
     best = np.clip(np.argmax(gain, axis=1), 1, len(RATES) - 2)
     below, here, above = (np.take_along_axis(gain, (best + i)[:, None], axis=1)[:, 0] for i in (-1, 0, 1))
@@ -186,10 +189,11 @@ def prepare(paths: Paths) -> Prepared:
         "conversions_per_touch": {name: float(b) for name, b in zip(paths.channels, found.effect, strict=True)},
     }
     terms = tuple(Grouped(by_group(reward)) for reward in rewards)
-    return Prepared(terms, solve, draws=draws, about=about, findings=_said(paths, lives, known))
+    return Prepared(terms, solve, draws=draws, about=about, findings=said(paths, lives, known))
 
 
-def _said(paths: Paths, lives: Floats, known: list[int]) -> tuple[Problem, ...]:
+def said(paths: Paths, lives: Floats, known: list[int]) -> tuple[Problem, ...]:
+    """A note on each of the known channels whose half-life ends at the edge of what is looked at."""
     shortest, longest = np.log(2) / RATES[1], np.log(2) / RATES[-2]
     return tuple(
         Problem(

@@ -66,8 +66,10 @@ def test_day_by_day_is_all_at_once(spec, seed, tmp_path):
     for name in ("decay", "decay_value"):
         np.testing.assert_allclose(getattr(other, name), getattr(one, name), rtol=1e-12, atol=1e-12)
     assert other.no_touch == one.no_touch
-    for name in ("no_touch", "exposed", "exposed_group", "exposed_touches"):
+    for name in ("no_touch", "alone", "entered", "exposed", "exposed_group", "exposed_touches"):
         np.testing.assert_array_equal(getattr(other.users, name), getattr(one.users, name), err_msg=name)
+    np.testing.assert_allclose(other.users.watched, one.users.watched, rtol=1e-12)
+    assert 0 < one.users.entered.sum() < one.users.alone.sum() <= one.no_touch[0]
     sales = [sorted(zip(u.sale_path, u.sale_group, u.sale_value, strict=True)) for u in (one.users, other.users)]
     assert sales[0] == sales[1]
     assert [p.message for p in other.findings] == [p.message for p in one.findings]

@@ -78,19 +78,24 @@ def test_exposure_ends_with_conversion_lookback_or_log():
         ("u1", "2024-01-01 00:00", "a", "click"),
         ("u1", "2024-01-03 00:00", None, "conversion"),  # two days
         ("u2", "2024-01-01 00:00", "b", "click"),  # no conversion: its lookback of 10 days
-        ("u3", "2024-01-31 00:00", "b", "click"),  # unfinished: a day until the log ends
+        ("u3", "2024-01-31 00:00", "b", "impression"),  # unfinished: a day until the log ends
         ("u4", "2024-02-01 00:00", "a", "click"),
+        ("u5", "2024-01-31 00:00", None, "conversion"),  # comes into the log with it
+        ("u5", "2024-01-31 12:00", None, "conversion"),  # is known by then
+        (None, "2024-01-31 13:00", None, "conversion"),  # nobody
     ]
     frame = pd.DataFrame(rows, columns=["user_id", "timestamp", "channel", "event"])
     users = read_paths(frame, PathSpec(click_lookback_days=10, impression_lookback_days=5)).users
     day = 1_440 * MINUTE
 
-    def cell(channel, days):
-        return channel * BINS + int(bins(np.array([int(days * day)]), 1)[0])
+    def cell(channel, kind, days):
+        return (2 * channel + kind) * BINS + int(bins(np.array([int(days * day)]), 1)[0])
 
-    assert sorted(users.exposed) == sorted([cell(0, 2), cell(1, 10), cell(1, 1), cell(0, 0)])
+    assert sorted(users.exposed) == sorted([cell(0, 0, 2), cell(1, 0, 10), cell(1, 1, 1), cell(0, 0, 0)])
     assert users.exposed_touches.sum() == 4
     np.testing.assert_array_equal(users.sale_ages, bins(np.array([2 * day]), 1))
+    assert (users.alone.sum(), users.entered.sum(), users.no_touch[0].sum()) == (2, 1, 3)
+    assert users.watched.sum() == 86_400 * (31 + 31 + 1 + 0 + 1)
 
 
 def test_logs_without_a_journey_have_empty_groups():

@@ -16,7 +16,7 @@ Models = Annotated[
     str | None,
     typer.Option(
         help="Models, separated by commas: first, last, last_non_direct, linear, position, time_decay, markov:1 to "
-        "markov:4, markov:auto, shapley, shapley:unanimity, shapley:ordered, hazard."
+        "markov:4, markov:auto, shapley, shapley:unanimity, shapley:ordered, hazard, hazard:baseline."
     ),
 ]
 Touchpoints = Annotated[

@@ -29,14 +29,15 @@ def credit(found: Plain) -> None:
     if found["value"] is not None:
         show("Credited value (± half the width of the 90 % interval)", names, _amount("value"), columns)
     first = by_name[columns[0]]
-    paid = [name for name in names if first[name]["spend"]]
+    paid = [name for name in names if name in first and first[name]["spend"]]
     if paid and found["value"] is not None:
         show("ROAS: credited value per money spent (90 % interval)", paid, _returns, columns)
     elif paid:
         show("Money per credited conversion (90 % interval)", paid, _cost, columns)
     markov = [name for name in columns if any(c["removal_effect"] is not None for c in by_name[name].values())]
     if markov:
-        seen = [name for name in names if by_name[markov[0]][name]["removal_effect"] is not None]
+        removed = by_name[markov[0]]
+        seen = [name for name in names if name in removed and removed[name]["removal_effect"] is not None]
         show("Removal effect: conversions lost without the channel", seen, _removal, markov)
     _closing(found)
 
