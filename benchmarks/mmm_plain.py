@@ -24,7 +24,7 @@ from measurement.mmm.prepare import Prepared, prepare
 from measurement.mmm.priors import unpack
 from measurement.mmm.transforms import respond
 
-CHAINS = 4
+CHAINS, WARMUP, DRAWS = 4, 300, 300
 TYPICAL = 3.0  # one over a typical saturation
 
 
@@ -80,14 +80,12 @@ def main() -> None:
     task: dict[str, Any] = json.load(sys.stdin)
     numpyro.set_host_device_count(CHAINS)
     numpyro.enable_x64()
-    panel, length = panel_of(*SIZES[task["panel"]]), task["length"]
+    panel = panel_of(*SIZES[task["panel"]])
 
     def work() -> MCMC:
         ready = prepare(panel, Spec.default(panel), pad=False)
-        kernel = NUTS(model_of(panel, ready), max_tree_depth=length["depth"])
-        made = MCMC(
-            kernel, num_warmup=length["warmup"], num_samples=length["draws"], num_chains=CHAINS, progress_bar=False
-        )
+        kernel = NUTS(model_of(panel, ready))
+        made = MCMC(kernel, num_warmup=WARMUP, num_samples=DRAWS, num_chains=CHAINS, progress_bar=False)
         made.run(jax.random.key(task["seed"]), extra_fields=("num_steps",))
         return made
 

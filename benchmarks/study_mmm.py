@@ -1,13 +1,14 @@
 """How often the mix model's 90 % intervals hold the true iROAS, in simulated worlds.
 
-``python benchmarks/study_mmm.py [national geo] [--runs N] [--seed 21] [--keep FOLDER]`` writes
-``results/mmm_coverage.csv`` and ``.md``. A world's demand, seasons, controls, spend and noise are the simulator's own,
-not the model's equations. With ``--keep`` each world's result is written down as soon as it is there, and a later run
-goes on from them.
+``python benchmarks/study_mmm.py [national geo] [--conditions 0 1 2 3] [--runs N] [--seed 21] [--keep FOLDER]`` writes
+``results/mmm_coverage.csv`` and ``.md``; lines that are not asked for stay as they are. A world's demand, seasons,
+controls, spend and noise are the simulator's own, not the model's equations. With ``--keep`` each world's result is
+written down as soon as it is there, and a later run goes on from them.
 """
 
 import argparse
 import csv
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ populations as wide as the model's default priors; `presets`: from the simulator
 with `yes`, the spend of brand search (strong) and generic search (some) follows demand. Told: `as it is` marks every
 channel with what it is, `no` marks none (no confounding term, s = 0). *covered* is the share of intervals that hold the
 truth, *error* its standard error over worlds, *width* the mean log of high / low, *bias* and *rmse* those of the log of
-the median over the truth."""
+the median over the truth. Lines of fewer worlds hold the first of the same seeds."""
 Found = list[tuple[str, float, float, float]]
 CONDITIONS = (
     ("priors", False, "as it is"),
@@ -122,25 +123,36 @@ def rows_of(condition: tuple[str, str, bool, str], found: list[Found]) -> list[d
     return rows
 
 
-def study(sizes: list[str], runs: int | None, seed: int, keep: Path | None) -> None:
-    rows: list[dict[str, object]] = []
+def study(sizes: list[str], conditions: list[int], runs: int | None, seed: int, keep: Path | None) -> None:
+    """Make the lines asked for, and write them in place of those that the table has of the same conditions."""
+    text = ""
     for size in sizes:
-        number = runs or RUNS[size]
-        for condition in CONDITIONS:
-            case = (size, *condition)
-            rows += rows_of(case, worlds_of(case, range(seed, seed + number), keep))
-            text = tables.write("mmm_coverage", ABOUT, rows, runs=number, seed=seed)
+        for number in conditions:
+            case = (size, *CONDITIONS[number])
+            rows = rows_of(case, worlds_of(case, range(seed, seed + (runs or RUNS[size])), keep))
+            others = [row for row in tables.read("mmm_coverage") if key_of(row) != key_of(rows[0])]
+            lines = sorted([*others, *rows], key=lambda row: PLACES.index(key_of(row)))
+            text = tables.write("mmm_coverage", ABOUT, lines, runs=max(RUNS.values()), seed=seed)
     print(text)
+
+
+def key_of(row: Mapping[str, object]) -> tuple[object, ...]:
+    """The condition of a line of the table."""
+    return row["world"], row["truths"], row["follows"], row["told"]
+
+
+PLACES = [(size, truths, "yes" if follows else "no", told) for size in RUNS for truths, follows, told in CONDITIONS]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", nargs="*", default=["national", "geo"])
+    parser.add_argument("sizes", nargs="*", default=list(RUNS))
+    parser.add_argument("--conditions", type=int, nargs="+", default=list(range(len(CONDITIONS))), help=f"{CONDITIONS}")
     parser.add_argument("--runs", type=int, help=f"worlds of each condition; {RUNS} by default")
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--keep", type=Path, help="folder of single worlds' results")
     asked = parser.parse_args()
-    study(asked.sizes, asked.runs, asked.seed, asked.keep)
+    study(asked.sizes, asked.conditions, asked.runs, asked.seed, asked.keep)
 
 
 if __name__ == "__main__":
