@@ -54,24 +54,30 @@ class Line:
 def lines_of(panel: str) -> Iterator[Line]:
     """The fits of a panel. PyMC gets two chains, one a core: four give the same rate in twice the time.
 
-    On the geo panel the peers take fewer draws of each kind; an effective draw costs them about the same then.
+    On the geo panel, where they are slow, the peers get fewer draws, and PyMC only the sampler that its plain
+    installation runs.
     """
     yield from (Line(name, "mmm_ours.py") for name in OURS)
-    if panel == "geo50":
-        return
-    small = panel == "national"
-    if small:
+    if panel == "national":
         yield Line("NumPyro, plain", "mmm_plain.py")
-    for sampler in ("pymc", "nutpie"):
-        full, short = (
-            {"sampler": sampler, "length": {"chains": 2, "tune": draws, "draws": draws}}
-            for draws in (1000 if small else 300, 5)
-        )
-        yield Line(f"PyMC-Marketing, {sampler}", "pymc_marketing", full, short)
-    length = {"n_chains": 4, "n_adapt": 500, "n_burnin": 100, "n_keep": 500}
-    if not small:
-        length = {"n_chains": 2, "n_adapt": 300, "n_burnin": 50, "n_keep": 300}
-    yield Line("Meridian", "meridian", {"length": length})
+        yield pymc("pymc", 1000)
+        yield pymc("nutpie", 1000)
+        yield meridian(4, 500)
+    elif panel == "geo20":
+        yield pymc("pymc", 300)
+        yield meridian(2, 250)
+
+
+def pymc(sampler: str, draws: int) -> Line:
+    """PyMC-Marketing with as many draws of warm-up as are kept, its default."""
+    full, short = ({"sampler": sampler, "length": {"chains": 2, "tune": count, "draws": count}} for count in (draws, 5))
+    return Line(f"PyMC-Marketing, {sampler}", "pymc_marketing", full, short)
+
+
+def meridian(chains: int, draws: int) -> Line:
+    """Meridian, which has no default length."""
+    length = {"n_chains": chains, "n_adapt": draws, "n_burnin": draws // 5, "n_keep": draws}
+    return Line("Meridian", "meridian", {"length": length})
 
 
 def least_ess(draws: Mapping[str, Any]) -> float:
