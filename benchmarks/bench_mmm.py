@@ -64,8 +64,8 @@ def lines_of(panel: str) -> Iterator[Line]:
         yield pymc("nutpie", 1000)
         yield meridian(4, 500)
     elif panel == "geo20":
-        yield pymc("pymc", 300)
-        yield meridian(2, 250)
+        yield pymc("pymc", 150)
+        yield meridian(2, 150)
 
 
 def pymc(sampler: str, draws: int) -> Line:
@@ -152,9 +152,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("panels", nargs="*", choices=list(SIZES))
     for panel in parser.parse_args().panels or SIZES:
+        found = {}
         with tempfile.TemporaryDirectory() as folder:
-            found = {line.name: figures for line, figures in measure(panel, Path(folder))}
-        keep(f"mmm_{panel}", found)
+            for line, figures in measure(panel, Path(folder)):
+                found[line.name] = figures
+                keep(f"mmm_{panel}", found)  # each as it comes: the peers take long
         about = f"Effective draws per second; load {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores."
         print(tables.write(f"mmm_{panel}", about, list(rows_of(found)), runs=1, seed=SEED, folder=FOLDER), flush=True)
 

@@ -34,12 +34,12 @@ GROWTH = {
 }
 NEW_WEEKS = 4
 DAY = np.timedelta64(1, "D")
-REPEATS = 7
+REPEATS = 5
 SEED = 1
 
 
 def gradient_seconds(panel: Panel, lifts: Sequence[Lift] = ()) -> float:
-    """CPU-seconds of one gradient of the log-density, in the middle of a compiled loop of about a fifth of a second."""
+    """CPU-seconds of one gradient of the log-density, in the middle of a compiled loop of about a tenth of a second."""
     ready = prepare(panel, Spec.default(panel), lifts)
     gradient = jax.grad(log_density_fn(ready.layout))
 
@@ -55,7 +55,7 @@ def gradient_seconds(panel: Panel, lifts: Sequence[Lift] = ()) -> float:
             return lambda: loop(start, data, count).block_until_ready()
 
         run(1)()
-        count = max(20, int(0.2 / max(least(1, run(20))[0] / 20, 1e-6)))
+        count = max(20, int(0.1 / max(least(1, run(20))[0] / 20, 1e-6)))
         return least(REPEATS, run(count))[0] / count
 
 
