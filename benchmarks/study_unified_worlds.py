@@ -6,12 +6,17 @@ against the truth; the seed is that of the first world. One world takes some ten
 in ``build/studies/unified`` and a later run goes on from there: only the reconciliation is done anew.
 """
 
+import argparse
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import tables
+
 from attribution import Attribution, attribute, read_paths
-from calibration import calibrate, gather
+from calibration import calibrate, gather, reconcile
 from experiments.records import parse
 from measurement.mmm import Posterior, Sampling, Spec
 from measurement.simulate import World, geo, simulate
