@@ -58,6 +58,11 @@ class Diagnostics:
         return cls(**{**raw, "quantities": tuple(Quantity(**quantity) for quantity in raw["quantities"])})
 
     @property
+    def diverged(self) -> bool:
+        """Whether more draws diverged than may."""
+        return self.divergences > DIVERGENT_LIMIT * self.draws
+
+    @property
     def reasons(self) -> list[str]:
         """Why it is not converged, in words; empty where it is."""
         found = []
@@ -65,7 +70,7 @@ class Diagnostics:
             found.append(f"R-hat is {self.rhat:.3f} (must be below {RHAT_LIMIT})")
         if not self.ess_bulk >= ESS_LIMIT:
             found.append(f"bulk-ESS is {self.ess_bulk:.0f} (must be at least {ESS_LIMIT:.0f})")
-        if self.divergences > DIVERGENT_LIMIT * self.draws:
+        if self.diverged:
             found.append(f"{self.divergences} of {self.draws} draws diverged (at most 2 in 1,000 may)")
         return found
 

@@ -26,6 +26,8 @@ NOT_KEPT = ("geo_effect", "log_contribution", "drift_step", "linear_coordinate",
 """Parameters of the sampler that a posterior holds in another form."""
 WARM = Sampling(warmup=100)
 """How long to sample from where an earlier fit found its posterior."""
+CAREFUL = 0.95
+"""Acceptance that a fit is tuned to when too many of its draws have diverged."""
 
 
 def fit(
@@ -57,7 +59,9 @@ def fit(
             drawn from; as it does change the draws, the provenance names it.
 
     Returns:
-        The posterior. It says in ``diagnostics`` whether it converged; it is returned either way.
+        The posterior. It says in ``diagnostics`` whether it converged; it is returned either way. Where too many draws
+        diverged and ``sampling`` sets no ``target_accept``, the fit is made once more, from where it ended, with
+        smaller steps (`CAREFUL`): the sampling in the provenance says so.
 
     Raises:
         DataError: With every reason why the spec, the panel and the tests do not go together, or where ``begin_from``
@@ -76,6 +80,10 @@ def fit(
     ready = prepare(panel, chosen, lifts, held_back, room=room)
     drawn = sample(ready.layout, ready.data, length, seed, progress, None if begin_from is None else begin_from.shape)
     made = _posterior(panel, chosen, lifts, held_back, seed, length, ready, drawn)
+    if made.diagnostics.diverged and length.target_accept is None:
+        careful = length.model_copy(update={"target_accept": CAREFUL})
+        drawn = sample(ready.layout, ready.data, careful, seed, progress, made.shape)
+        made = _posterior(panel, chosen, lifts, held_back, seed, careful, ready, drawn)
     if begin_from is None:
         return made
     parent = {"begun_from": begin_from.provenance.sha256}

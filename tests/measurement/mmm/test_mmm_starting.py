@@ -77,3 +77,14 @@ def test_a_fit_of_other_data_or_none_cannot_be_begun_from() -> None:
     other = simulate(national(weeks=104, channels=2, seed=5)).panel()
     with pytest.raises(DataError, match="3 channels"):
         mmm.fit(other, begin_from=drawn)
+
+
+def test_a_fit_that_diverges_is_made_again_with_smaller_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = mmm.Sampling(chains=2, warmup=60, draws=60)
+    first = mmm.fit(PANEL, sampling=short.model_copy(update={"target_accept": 0.75}))
+    monkeypatch.setattr("measurement.mmm.diagnostics.DIVERGENT_LIMIT", -1.0)  # whatever it draws
+    again = mmm.fit(PANEL, sampling=short)
+    assert again.provenance.settings["sampling"]["target_accept"] == 0.95
+    assert again.diagnostics.steps > first.diagnostics.steps
+    told = mmm.fit(PANEL, sampling=short.model_copy(update={"target_accept": 0.75}))
+    assert np.array_equal(told.draws["iroas"], first.draws["iroas"]), "what was asked for is what is done"
