@@ -56,8 +56,8 @@ _MEDIA = (
 
 
 def is_export(header: Sequence[str]) -> bool:
-    """Whether a table with these columns is an export."""
-    return set(MARKS) <= set(header)
+    """Whether a table with these columns is an export; one with those of a log of touchpoints is that."""
+    return set(MARKS) <= set(header) and not {"timestamp", "channel", "event"} <= set(header)
 
 
 def default_group(source: str, medium: str) -> str:

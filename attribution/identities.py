@@ -58,5 +58,5 @@ def load(connection: "DuckDBPyConnection", table: str | Path) -> None:
 
 def counts(connection: "DuckDBPyConnection") -> dict[str, int]:
     """How many users of the touchpoints the map joins, and to how many persons."""
-    users, persons = connection.execute(_COUNT).fetchone() or (0, 0)
+    ((users, persons),) = connection.execute(_COUNT).fetchall()  # one row fetched alone would keep the result open
     return {"mapped_users": users, "mapped_persons": persons}

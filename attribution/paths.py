@@ -243,7 +243,7 @@ def _choose(loaded: Loaded, spec: PathSpec, mapped: bool) -> dict[str, int]:
         connection.register("markets", pa.table({"geo": list(spec.geos)}))
         there = [geo for (geo,) in connection.execute(_sql("geos")).fetchall()]
         refuse(unknown_geos(there, spec))
-        extra["other_geos"] = (connection.execute(_sql("other_geos")).fetchone() or (0,))[0]
+        ((extra["other_geos"],),) = connection.execute(_sql("other_geos")).fetchall()
         rows += "WHERE geo IN (SELECT geo FROM markets)"
     pieces = {
         "user": "coalesce(person, touchpoints.user_id)" if mapped else "user_id",

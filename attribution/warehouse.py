@@ -16,6 +16,7 @@ from attribution import distinct, findings
 from attribution.event_log import KINDS, Codes, clock_of, codes_of, table_of, unknown_geos, unusable_names
 from attribution.events import Clock, Tally
 from attribution.findings import Profile
+from attribution.ga4 import is_export
 from attribution.path_spec import PathSpec
 from attribution.path_table import Paths
 from attribution.users import GROUPS, Users
@@ -45,7 +46,8 @@ def read_warehouse(
 
     Args:
         log: An Ibis table with ``user_id, timestamp, channel, event`` (click, impression, conversion) and, where there
-            is money, ``value``; where ``spec`` asks for them, ``campaign, geo``. Rename and filter with Ibis before.
+            is money, ``value``; where ``spec`` asks for them, ``campaign, geo``. Rename and filter with Ibis before. Or
+            an export of GA4 to BigQuery, nested as it is, with two queries more (`attribution.warehouse_ga4`).
         spec: The choices; ``None`` for the defaults.
         aliases: Other names of channels, mapped to their names; added to those of ``spec``.
         channels: Names that are known; others are reported, and kept under their own name.
@@ -63,10 +65,16 @@ def read_warehouse(
     query = _query_module()
     spec = (spec or PathSpec()).with_aliases(aliases or {})
     backend = log.get_backend().name
-    refuse(_columns(log, spec))
     if backend in query.SPARK:
         refuse(_zone(_rows(query.time_zone(log))["zone"], query.UTC))
-    extra = _extra(query, log, spec, identities)
+    counted: dict[str, int] = {}
+    if is_export(log.columns):
+        from attribution import warehouse_ga4
+
+        log, counted = warehouse_ga4.touchpoints(log, spec)
+    else:
+        refuse(_columns(log, spec))
+    extra = counted | _extra(query, log, spec, identities)
     seen = query.events(query.chosen(log, spec, identities), backend)
     groups, days = (_rows(each) for each in query.profile(seen))
     refuse(_values(groups))

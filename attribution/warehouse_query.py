@@ -43,7 +43,9 @@ def time_zone(log: Any) -> Any:
 
 
 def moment(time: Any, backend: str) -> Any:
-    """Microseconds since 1970 of a timestamp column."""
+    """Microseconds since 1970 of a timestamp column; an export of GA4 has them."""
+    if time.type().is_integer():
+        return time
     days = time.date().delta(ibis.date("1970-01-01"), unit="day").cast("int64")
     minutes = (days * 24 + time.hour()) * 60 + time.minute()
     micros = _date_format(time, "SSSSSS").cast("int64") if backend in SPARK else time.microsecond()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from measurement.errors import DataError
+from measurement.provenance import sha256_of
 from theodolite import sources
 
 if TYPE_CHECKING:
@@ -58,6 +59,14 @@ def calibrated(
         raise DataError("; ".join(["attribution cannot be calibrated: no test speaks of a channel of it", *notes]))
     found = factors(tested, {name: kinds.get(name, "no") for name in attribution.channels}, seed=seed)
     return CalibratedCredit.of(attribution, found, model, notes, seed)
+
+
+def fingerprint(
+    attribution: "Attribution", evidence: "Sequence[Evidence]", panel: "Panel", kinds: Mapping[str, str], seed: int
+) -> str:
+    """Hash of all that calibrated credit is made of; arguments as for `calibrated`."""
+    tests = [item.to_dict() for item in evidence]
+    return sha256_of([attribution.provenance.sha256, tests, panel.sha256, dict(kinds), seed])
 
 
 def _local(

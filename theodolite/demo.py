@@ -93,6 +93,11 @@ def run(
     say(f"Judged the fit: {judged.verdict} (theodolite mmm validate -w {folder}).")
     credit = study.attribute(seed=seed)
     say(f"Attributed {credit.conversions:,.0f} orders of the journeys by {len(credit.credits)} models.")
+    audited = study.audit_journeys(seed=seed)
+    say(f"Audited the journeys: {audited.verdict} (theodolite attribution audit -w {folder}).")
+    brought = study.calibrated_credit().to_frame()["conversions"]
+    caused = brought.iloc[:-1].sum() / credit.conversions
+    say(f"Calibrated their credit by the tests: {caused:.0%} of the orders caused, the rest baseline.")
     view = study.reconcile(seed=seed)
     truth = world.truth.iroas
     report = study.report(truth=truth)

@@ -11,6 +11,7 @@ from measurement.typing import Json
 if TYPE_CHECKING:
     from attribution import Attribution, Audit
     from calibration import Conflict, View
+    from calibration.calibrated_credit import CalibratedCredit
     from measurement.mmm import Posterior
     from measurement.store import Event, Store
     from measurement.validation.backtested import Backtest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 FIT, ATTRIBUTION, VIEW, REPORT = "mmm.fitted", "attribution.run", "view.reconciled", "report.written"
 AUDIT, BACKTEST, VALIDATION = "attribution.audited", "mmm.backtested", "mmm.validated"
+CALIBRATED = "attribution.calibrated"
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +142,22 @@ def load_attribution(store: "Store") -> "Attribution | None":
 
     payload = last(store, ATTRIBUTION)
     return None if payload is None else Attribution.from_bytes(store.get(payload["artifacts"]["attribution"]))
+
+
+def save_calibrated(store: "Store", made: "CalibratedCredit", of: str, actor: str) -> None:
+    """Keep calibrated credit; ``of`` is a hash of all that it was made of."""
+    payload = {"artifacts": {"calibrated": store.put(made.to_bytes())}, "of": of}
+    store.append(CALIBRATED, "attribution", payload, actor)
+
+
+def load_calibrated(store: "Store", of: str) -> "CalibratedCredit | None":
+    """The last calibrated credit; ``None`` where there is none, or where it was made of something else."""
+    from calibration.calibrated_credit import CalibratedCredit
+
+    payload = last(store, CALIBRATED)
+    if payload is None or payload["of"] != of:
+        return None
+    return CalibratedCredit.from_bytes(store.get(payload["artifacts"]["calibrated"]))
 
 
 def save_audit(store: "Store", made: "Audit", actor: str) -> None:

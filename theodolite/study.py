@@ -696,18 +696,18 @@ class Study:
         """The last audit of the journeys, or ``None``."""
         return results.load_audit(self.store) if self.has_store else None
 
-    def calibrated_credit(self, *, spec: Path | None = None, seed: int = 0) -> "CalibratedCredit":
-        """The last attribution calibrated by the study's tests; what is left is baseline.
+    def calibrated_credit(self, *, spec: Path | None = None, seed: int | None = None) -> "CalibratedCredit":
+        """The last attribution calibrated by the study's tests; what is left is baseline. It is kept, and found again.
 
         Args:
             spec: The path specification of that run.
-            seed: Seed of the draws.
+            seed: Seed of the draws; that of the run where ``None``.
 
         Raises:
             StoreError: Where there is no attribution.
             DataError: Where there is no test that could calibrate it, or ``spec`` is another than that run's.
         """
-        from theodolite.calibrating import Log, calibrated
+        from theodolite.calibrating import Log, calibrated, fingerprint
 
         made = self.attribution()
         if made is None:
@@ -717,7 +717,13 @@ class Study:
             raise DataError("the last attribution was run with another path specification: give the same --spec")
         kinds = {name: str(channel.demand_driven) for name, channel in self.spec.channels.items()}
         log = Log(self.touchpoints_file, choices, self.identities_file, self.folder)
-        return calibrated(made, self.evidence()[0], self.panel, kinds, log, seed=seed)
+        evidence, seed = self.evidence()[0], (made.provenance.seed or 0) if seed is None else seed
+        of = fingerprint(made, evidence, self.panel, kinds, seed)
+        found = results.load_calibrated(self.store, of)
+        if found is None:
+            found = calibrated(made, evidence, self.panel, kinds, log, seed=seed)
+            results.save_calibrated(self.store, found, of, self.actor)
+        return found
 
     def reconcile(
         self,

@@ -33,7 +33,10 @@ def main() -> None:
     session.sparkContext.setLogLevel("OFF")
     spark = ibis.pyspark.connect(session)
     for folder in map(Path, sys.argv[1:]):
-        paths = read_warehouse(spark.read_parquet(folder / "log.parquet"), PathSpec.read(folder / "spec.json"))
+        people = folder / "people.parquet"
+        identities = spark.read_parquet(people) if people.exists() else None
+        spec = PathSpec.read(folder / "spec.json")
+        paths = read_warehouse(spark.read_parquet(folder / "log.parquet"), spec, identities=identities)
         np.savez(folder / "paths.npz", **{name: getattr(paths, name) for name in ARRAYS})
         told = {
             "channels": paths.channels,

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from attribution import PathSpec, read_paths
+from attribution import PathSpec, audit, read_paths
 from attribution.ga4 import default_group
 from measurement import DataError
 
@@ -120,6 +120,53 @@ def test_rows_in_any_order_and_in_many_files_are_one_export(tmp_path):
     for i in range(2):
         table.iloc[i::2][::-1].to_csv(tmp_path / f"part{i}.csv", index=False)
     assert read_paths(tmp_path / "part*.csv").sha256 == whole
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("form", [nested, flat])
+def test_the_same_in_a_warehouse(form, tmp_path):
+    ibis = pytest.importorskip("ibis")
+    from attribution import read_warehouse
+
+    file = form(tmp_path)
+    con = ibis.duckdb.connect()
+    export = con.read_parquet(file) if form is nested else con.read_csv(file, all_varchar=True)
+    for spec in (
+        PathSpec(),
+        PathSpec(ga4_channels="source_medium", direct="drop_unless_only"),
+        PathSpec(grain="campaign"),
+        PathSpec(ga4_conversion="page_view"),
+    ):
+        near, far = read_paths(file, spec), read_warehouse(export, spec)
+        assert by_name(far) == by_name(near)
+        assert far.counts == near.counts
+        assert far.no_touch == near.no_touch
+        assert [p.message for p in far.findings] == [p.message for p in near.findings]
+    with pytest.raises(DataError, match="set 'ga4_conversion'"):
+        read_warehouse(export, PathSpec(ga4_conversion="buy"))
+    with pytest.raises(DataError, match="event_params:ga_session_id"):
+        read_warehouse(export.drop("event_params" if form is nested else "ga_session_id"))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_export_is_sql_for_bigquery(tmp_path):
+    ibis = pytest.importorskip("ibis")
+    from attribution import warehouse_ga4
+
+    rows = warehouse_ga4._rows(ibis.duckdb.connect().read_parquet(nested(tmp_path)))
+    unbound = ibis.table(ibis.duckdb.connect().read_parquet(tmp_path / "events.parquet").schema(), name="events")
+    text = str(ibis.to_sql(warehouse_ga4._sessions(warehouse_ga4._rows(unbound)), dialect="bigquery"))
+    assert "UNNEST" in text
+    assert "ga_session_id" in text
+    assert rows.count().execute() == len(ROWS)
+
+
+@pytest.mark.parametrize("form", [nested, flat])
+def test_an_export_can_be_audited(form, tmp_path):
+    found = audit(form(tmp_path), lookbacks=(1.0, 10.0), losses=(0.5,))
+    assert found.provenance.data == read_paths(form(tmp_path)).sha256
+    assert {"window", "identity-loss", "duplicates", "same-instant"} <= {each.code for each in found.findings}
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["events.csv" if form is flat else "events.parquet"]
 
 
 def test_another_event_may_be_the_conversion(tmp_path):

@@ -95,6 +95,31 @@ def assert_users(local: Paths, far: Paths) -> None:
     assert len(both) <= local.counts["users"]
 
 
+RICH = PathSpec(grain="campaign", geos=["north", "east"], click_lookback_days=5, repeats="collapse")
+PEOPLE = pd.DataFrame({"user_id": ["u1", "u2", "u5", "u9"], "person": ["ann", "ann", "u4", "bob"]})
+
+
+def rich(seed: int) -> pd.DataFrame:
+    """The same with campaigns and geos, some of them blank."""
+    rng = np.random.default_rng([seed, 1])
+    frame = log(seed)
+    touch = frame["event"] != "conversion"
+    frame["campaign"] = np.where(touch, rng.choice(["spring", "sale ", "", None], len(frame)), None)
+    frame["geo"] = rng.choice(["north", "east", "south", None], len(frame), p=[0.5, 0.3, 0.15, 0.05])
+    return frame
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_campaigns_geos_and_identities_are_the_same_on_ibis(seed, tmp_path):
+    file, known = written(rich(seed), tmp_path), tmp_path / "people.parquet"
+    PEOPLE.to_parquet(known, index=False)
+    con = ibis.duckdb.connect()
+    local = read_paths(file, RICH, identities=known)
+    assert local.counts["mapped_users"] > 0 < local.counts["other_geos"]
+    assert any("spring" in name for name in local.channels)
+    assert_equal(local, read_warehouse(con.read_parquet(file), RICH, identities=con.read_parquet(known)))
+
+
 @pytest.mark.parametrize("spec", SPECS, ids=range(len(SPECS)))
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_ibis_on_duckdb_builds_the_same_paths(spec, seed, tmp_path):
@@ -135,14 +160,28 @@ def on_spark(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         written(log(10 + number), folder)
         (folder / "spec.json").write_text(json.dumps(SPECS[number].to_dict()), encoding="utf-8")
         folders.append(folder)
+    folder = tmp_path_factory.mktemp("rich")
+    rich(14).to_parquet(folder / "log.parquet", index=False)
+    PEOPLE.to_parquet(folder / "people.parquet", index=False)
+    (folder / "spec.json").write_text(json.dumps(RICH.to_dict()), encoding="utf-8")
+    folders.append(folder)
     run = [sys.executable, "-W", "ignore", str(script), *map(str, folders)]
     done = subprocess.run(run, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found["refused"] = done.stdout
     found["paths"] = [
-        (read_paths(folder / "log.parquet", PathSpec.read(folder / "spec.json")), far(folder)) for folder in folders
+        (
+            read_paths(folder / "log.parquet", PathSpec.read(folder / "spec.json"), identities=people(folder)),
+            far(folder),
+        )
+        for folder in folders
     ]
     return found
+
+
+def people(folder: Path) -> Path | None:
+    file = folder / "people.parquet"
+    return file if file.exists() else None
 
 
 def far(folder: Path) -> Paths:

@@ -156,6 +156,12 @@ def test_calibrated_credit_holds_the_truth_and_raw_credit_does_not(company):
     study, orders = company
     raw = study.attribute(models=["markov:1"])["markov:1"]
     found = study.calibrated_credit(seed=1)
+    head = study.head
+    again = study.calibrated_credit(seed=1)  # kept, not made anew
+    assert study.head == head
+    pd.testing.assert_frame_equal(again.to_frame(), found.to_frame())
+    assert again.to_dict() == found.to_dict()
+    assert again.to_bytes() == found.to_bytes()
     assert {test.where for test in found.factors.tested} == {"untreated geos in its own window"}
     truth = [orders[name] for name in found.channels]
     low, high = (found.to_frame()[f"conversions_{end}"].to_numpy()[:-1] for end in ("low", "high"))
@@ -218,3 +224,29 @@ def test_a_store_can_be_the_touchpoints_of_a_workspace(run, workspace, tmp_path)
     credits = [json.loads(each.out)["models"]["linear"]["channels"] for each in (ended, before)]
     pd.testing.assert_frame_equal(*map(pd.json_normalize, credits))
     assert [each.name for each in place.iterdir() if each.name.startswith(".theodolite-")] == []
+
+
+def test_an_identity_map_of_a_workspace_joins_users(run, workspace, tmp_path):
+    import shutil
+
+    from theodolite import Study
+
+    place = tmp_path / "study"
+    shutil.copytree(workspace, place)
+    settings = place / "theodolite.toml"
+    text = settings.read_text(encoding="utf-8")
+    log = next(line for line in text.splitlines() if line.startswith("touchpoints ="))
+    users = sorted(pd.read_parquet(workspace / log.split('"')[1])["user_id"].dropna().unique())[:60]
+    pd.DataFrame({"user_id": users[1::2], "person": users[::2]}).to_csv(place / "people.csv", index=False)
+    settings.write_text(text.replace(log, log + '\nidentities = "people.csv"'), encoding="utf-8")
+    found = json.loads(run("attribution", "paths", "-w", place, "--json").out)
+    assert (found["counts"]["mapped_users"], found["counts"]["mapped_persons"]) == (30, 30)
+    plain = json.loads(run("attribution", "paths", "-w", workspace, "--json").out)
+    assert found["counts"]["users"] == plain["counts"]["users"] - 30
+    assert run("attribution", "run", "-w", place, "--models", "linear").code == 0
+    assert Study.open(place).attribution().provenance.data == found["paths_hash"]
+    (place / "people.csv").write_text(f"user_id,person\n{users[0]},x\n{users[0]},y\n")
+    wrong = run("attribution", "run", "-w", place)
+    assert wrong.code == 2
+    assert "people.csv" in wrong.err
+    assert "several persons" in wrong.err
