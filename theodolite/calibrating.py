@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from measurement.errors import DataError
 from measurement.provenance import sha256_of
-from theodolite import sources
+from theodolite import results, sources
 
 if TYPE_CHECKING:
     from attribution import Attribution, PathSpec
     from calibration.calibrated_credit import CalibratedCredit
     from calibration.evidence import Evidence
     from measurement import Panel
+    from measurement.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,36 @@ def calibrated(
     return CalibratedCredit.of(attribution, found, model, notes, seed)
 
 
-def fingerprint(
-    attribution: "Attribution", evidence: "Sequence[Evidence]", panel: "Panel", kinds: Mapping[str, str], seed: int
-) -> str:
-    """Hash of all that calibrated credit is made of; arguments as for `calibrated`."""
+def kept(
+    store: "Store",
+    actor: str,
+    attribution: "Attribution",
+    evidence: "Sequence[Evidence]",
+    panel: "Panel",
+    kinds: Mapping[str, str],
+    log: Log,
+    *,
+    seed: int = 0,
+) -> "CalibratedCredit":
+    """The calibrated credit that the store has of the very same; made and kept where it has none.
+
+    Args:
+        store: Where it is kept.
+        actor: Who asks.
+        attribution: This and the others as for `calibrated`.
+        evidence: The tests.
+        panel: Media and outcome.
+        kinds: How far spend follows demand.
+        log: The journeys.
+        seed: Seed of the draws.
+    """
     tests = [item.to_dict() for item in evidence]
-    return sha256_of([attribution.provenance.sha256, tests, panel.sha256, dict(kinds), seed])
+    of = sha256_of([attribution.provenance.sha256, tests, panel.sha256, dict(kinds), seed])
+    found = results.load_calibrated(store, of)
+    if found is None:
+        found = calibrated(attribution, evidence, panel, kinds, log, seed=seed)
+        results.save_calibrated(store, found, of, actor)
+    return found
 
 
 def _local(

@@ -707,7 +707,7 @@ class Study:
             StoreError: Where there is no attribution.
             DataError: Where there is no test that could calibrate it, or ``spec`` is another than that run's.
         """
-        from theodolite.calibrating import Log, calibrated, fingerprint
+        from theodolite.calibrating import Log, kept
 
         made = self.attribution()
         if made is None:
@@ -717,13 +717,8 @@ class Study:
             raise DataError("the last attribution was run with another path specification: give the same --spec")
         kinds = {name: str(channel.demand_driven) for name, channel in self.spec.channels.items()}
         log = Log(self.touchpoints_file, choices, self.identities_file, self.folder)
-        evidence, seed = self.evidence()[0], (made.provenance.seed or 0) if seed is None else seed
-        of = fingerprint(made, evidence, self.panel, kinds, seed)
-        found = results.load_calibrated(self.store, of)
-        if found is None:
-            found = calibrated(made, evidence, self.panel, kinds, log, seed=seed)
-            results.save_calibrated(self.store, found, of, self.actor)
-        return found
+        asked = made, self.evidence()[0], self.panel, kinds, log
+        return kept(self.store, self.actor, *asked, seed=(made.provenance.seed or 0) if seed is None else seed)
 
     def reconcile(
         self,
