@@ -31,6 +31,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "choose-the-next-test.md",
         "analyse-a-test.md",
         "keep-a-registry.md",
+        "keep-decisions.md",
         "exchange-tests.md",
         "plan-a-budget.md",
         "read-attribution.md",

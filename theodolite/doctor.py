@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import measurement
-from measurement.errors import TheodoliteError, shown
+from measurement.errors import StoreError, TheodoliteError, shown
 from measurement.version import __version__
 
 if TYPE_CHECKING:
@@ -160,11 +160,16 @@ def store(workspace: Path, head: str | None = None) -> list[Finding]:
 
 
 def registry(found: "Store") -> Finding:
-    """Whether every event of every test could have happened when it did; the chain of hashes cannot know that."""
-    from experiments.registry import examine, load
+    """Whether every event of tests, decisions and plans could have happened; the chain of hashes cannot know that."""
+    from experiments.registry import fold
+    from theodolite import decisions, plan_states
 
-    wrong = [problem.message for problem in examine(found)]
-    return Finding("registry", not wrong, _first(wrong) if wrong else f"{len(load(found).tests)} tests, all in order")
+    events, counts = found.events(), []
+    try:
+        counts = [len(fold(events).tests), len(decisions.fold(events)), len(plan_states.states(events))]
+    except StoreError as error:
+        return Finding("registry", False, shown(error, 400))
+    return Finding("registry", True, "{} tests, {} decisions and {} plans, all in order".format(*counts))
 
 
 def printed(found: "Store", head: str) -> Finding:

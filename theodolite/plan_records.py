@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from measurement.errors import DataError, StoreError, did_you_mean, shown
 from measurement.store import Entry, Event, Store
 from measurement.typing import Json
+from theodolite.plan_states import RECORDED, PlanState, move, states
 
 if TYPE_CHECKING:
     from measurement import Panel
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from measurement.plan.forecast import Forecast, Scenario
     from theodolite.results import Fitted
 
-RECORDED = "plan.recorded"
 LONGEST_NAME = 80
 
 
@@ -91,6 +91,17 @@ class Plans:
             some = f"recorded are {', '.join(map(shown, sorted(known)[:10]))}" if known else "none is recorded yet"
             raise DataError(f"there is no plan of record '{shown(name)}'{did_you_mean(name, known)}: {some}")
         return known[name]
+
+    def states(self) -> dict[str, PlanState]:
+        """Where every plan stands, by name: draft, submitted, approved, committed or withdrawn."""
+        return states(self.study.store.events()) if self.study.has_store else {}
+
+    def move(
+        self, action: str, name: str, *, by: str | None = None, reason: str = "", self_approve: bool = False
+    ) -> PlanState:
+        """Submit, approve, commit or withdraw a plan; see `theodolite.plan_states.move`."""
+        self.find(name)
+        return move(self.study.store, action, name, by or self.study.actor, reason=reason, self_approve=self_approve)
 
     def refuse(self, name: str) -> None:
         """Refuse a name that is taken or is none, before anything is worked out.

@@ -21,6 +21,7 @@ from experiments.registry.states import KINDS, STATES, Action
 from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
 from measurement.store import Store, utc_now
 from measurement.typing import Json
+from theodolite.days import iso
 from theodolite.results import parents
 
 if TYPE_CHECKING:
@@ -435,18 +436,12 @@ def actuals_of(raw: Mapping[str, Any]) -> Actuals:
         DataError: With everything that is wrong about them.
     """
     try:
-        text = json.dumps(dict(raw), default=_iso)
+        text = json.dumps(dict(raw), default=iso)
         return Actuals.model_validate_json(text)
     except ValidationError as error:
         raise DataError(details.problems(error, "actuals")) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f"actuals: {shown(error, 200)}") from None
-
-
-def _iso(value: Any) -> str:
-    if type(value) is date:
-        return value.isoformat()
-    raise TypeError(f"found {shown(value, 60)}; numbers, texts, lists and days are allowed")
 
 
 def _grade(text: str) -> Grade:

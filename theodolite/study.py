@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from measurement.validation.compared import Comparison
     from measurement.validation.validate import Validation
     from theodolite.analysis import Asked
+    from theodolite.decisions import Decisions
     from theodolite.plan_records import Plans
     from theodolite.registry import Registry
     from theodolite.report.experiment import About, Dossier
@@ -121,6 +122,14 @@ class Study:
         return Registry(
             lambda: self.has_store, lambda: self.store, lambda: self.panel, self.config.aliases, own, self.actor
         )
+
+    @property
+    def decisions(self) -> "Decisions":
+        """The log of its decisions: what was decided on which evidence, what it should bring, and what came."""
+        from theodolite.decisions import Decisions
+
+        tests, channels = lambda: self.registry.ledger.tests, lambda: self.panel.channels
+        return Decisions(lambda: self.has_store, lambda: self.store, tests, channels, self.actor)
 
     def experiments(self) -> "list[Experiment]":
         """Every result that counts as evidence: the file that theodolite.toml names, and what the registry accepted.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from theodolite.cli.options import HERE, AsJson, Seed, Workspace, open_study
+from theodolite.cli.options import HERE, LOCAL, AsJson, By, Reason, Seed, Workspace, open_study
 
 if TYPE_CHECKING:
     from experiments import Experiment
@@ -53,10 +53,8 @@ def analyse(
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the record with its result, ready for import.")
     ] = None,
-    by: Annotated[
-        str, typer.Option("--by", metavar="WHO", envvar="THEODOLITE_BY", help="Who does it, for the registry.")
-    ] = "local",
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is analysed again, for the registry.")] = "",
+    by: By = LOCAL,
+    reason: Reason = "",
     json: AsJson = False,
 ) -> None:
     """Analyse a test: effect, interval and p-value that agree, what it says of iROAS, how far to trust it.

@@ -15,7 +15,15 @@ Seed = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
+By = Annotated[
+    str,
+    typer.Option("--by", metavar="WHO", envvar="THEODOLITE_BY", help="Who does it; THEODOLITE_BY, or 'local'."),
+]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept for good.")]
+Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; needed, and kept for good.")]
+
 HERE = Path()
+LOCAL = "local"
 
 
 def open_study(workspace: Path) -> "Study":

@@ -8,22 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from theodolite.cli.experiment_analyse import named
-from theodolite.cli.options import HERE, AsJson, Workspace, open_study
+from theodolite.cli.options import HERE, LOCAL, AsJson, By, Reason, Why, Workspace, open_study
 
 if TYPE_CHECKING:
     from experiments.registry import Registered
     from theodolite.registry import Registry
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the test.")]
-By = Annotated[
-    str,
-    typer.Option("--by", metavar="WHO", envvar="THEODOLITE_BY", help="Who does it; THEODOLITE_BY, or 'local'."),
-]
-Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept for good.")]
-Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; needed, and kept for good.")]
 Text = str | None
 Many = list[str] | None
-LOCAL = "local"
 
 REQUIRED = {
     "experiment_id": "id",
