@@ -113,6 +113,20 @@ class Registry:
         test = ledger[experiment_id]
         return rows.everything(ledger, test, self.today, self._used_in(test))
 
+    def describe(self, test: Experiment) -> Json:
+        """The same beside the record, and how its standard error is widened on the way into the model, or why not."""
+        from calibration import evidence
+
+        waterfall: list[Json] = []
+        left_out = "" if test.has_result else "it has no result yet"
+        if test.has_result:
+            try:
+                waterfall = evidence.to_evidence(test, self.panel(), self.aliases).to_dict()["waterfall"]
+            except DataError as error:
+                left_out = error.problems[0].message
+        told = {"waterfall": waterfall, "left_out": left_out}
+        return {"record": test.to_dict(), **told, "registry": self.show(test.experiment_id)}
+
     def rows(self, tests: Sequence[Registered] | None = None) -> tuple[Json, ...]:
         """One flat row per test."""
         ledger = self.ledger

@@ -141,18 +141,7 @@ class Study:
 
     def experiment(self, experiment_id: str) -> Json:
         """One test: its record, how its standard error is widened on the way into the model, what the registry says."""
-        test = self._test(experiment_id)
-        waterfall: list[Json] = []
-        left_out = "" if test.has_result else "it has no result yet"
-        if test.has_result:
-            from calibration import evidence
-
-            try:
-                waterfall = evidence.to_evidence(test, self.panel, self.config.aliases).to_dict()["waterfall"]
-            except DataError as error:
-                left_out = error.problems[0].message
-        told = {"waterfall": waterfall, "left_out": left_out}
-        return {"record": test.to_dict(), **told, "registry": self.registry.show(experiment_id)}
+        return self.registry.describe(self._test(experiment_id))
 
     def check(self) -> list[Problem]:
         """Everything that is wrong with the data, or hard about them: errors, warnings, notes. Writes nothing."""
