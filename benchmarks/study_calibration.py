@@ -30,7 +30,6 @@ from measurement.simulate import World, geo, simulate
 from measurement.simulate.settings import TrialPlan
 
 SAMPLING = Sampling(chains=2, warmup=150, draws=200)
-CONTRAST = 40
 GEOS, WEEKS, TREATED, SHARE, PRECISION, WRONG, LEAST = 16, 78, 6, 0.03, 0.15, 5.0, 0.3
 CHANNELS = ("brand_search", "generic_search", "affiliates", "social")
 TESTS = (("brand_search", 26), ("generic_search", 40), ("brand_search", 56))
@@ -226,10 +225,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=120)
     parser.add_argument("--seed", type=int, default=601)
+    parser.add_argument("--contrast", type=int, default=40, help="worlds that are fitted without the term as well")
     parser.add_argument("--keep", type=Path, help="folder of single worlds' results")
     asked = parser.parse_args()
     worlds = worlds_of(range(asked.seed, asked.seed + asked.runs), asked.keep)
-    without = worlds_of(range(asked.seed, asked.seed + min(asked.runs, CONTRAST)), asked.keep, contrast)
+    without = worlds_of(range(asked.seed, asked.seed + min(asked.runs, asked.contrast)), asked.keep, contrast)
     print(tables.write("calibration", ABOUT + FITS, fit_rows(worlds, without), runs=asked.runs, seed=asked.seed))
     print(tables.write("calibration_flags", ABOUT + FLAGS, flag_rows(worlds), runs=asked.runs, seed=asked.seed))
 

@@ -258,14 +258,18 @@ def disagreements(
     """For each test, the ids of tests of the same channel that it cannot be reconciled with.
 
     A test's result becomes the channel's iROAS through the response curve: divided by (simulated change / iROAS), draw
-    by draw, so that two tests at different levels of spend can be compared. Tests of several channels are left out.
+    by draw, so that two tests at different levels of spend can be compared. What the curve leaves open of both alike
+    moves both alike and tells them no further apart or together: it is taken out. Tests of several channels are left
+    out.
     """
     against: list[list[str]] = [[] for _ in lifts]
     for (i, a), (j, b) in combinations(enumerate(lifts), 2):
         if len(a.channels) != 1 or a.channels != b.channels:
             continue
         size = iroas[:, list(channels).index(a.channels[0])]
-        both = [lift.outcome_change / (delta / size) for lift, delta in ((a, sibling[i]), (b, sibling[j]))]
+        alike = np.sqrt(np.abs(sibling[i] * sibling[j])) / size
+        alike /= np.median(alike)
+        both = [lift.outcome_change / (delta / size) * alike for lift, delta in ((a, sibling[i]), (b, sibling[j]))]
         gap = both[0] - both[1]
         se = [
             np.hypot(lift.std_error, lift.relative_sd * lift.outcome_change) / np.median(np.abs(delta / size))

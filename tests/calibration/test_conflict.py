@@ -134,6 +134,18 @@ def test_tests_at_different_levels_of_spend_are_compared_through_the_curve():
     assert disagreements(tests, [-100 * iroas[:, 0], 200 * iroas[:, 0]], iroas, ["tv"]) != ((), ())
 
 
+def test_what_the_curve_leaves_open_of_both_tests_alike_hides_nothing():
+    """Whether a window catches half or all of an effect, like tests of returns .5 and 2.5 contradict each other."""
+    rng = np.random.default_rng(8)
+    iroas, caught = rng.lognormal(0.0, 0.5, (600, 1)), rng.lognormal(-0.5, 0.6, 600)
+    delta = 100 * iroas[:, 0] * caught
+    tests = [lift("one", 50.0, 7.5, 0.05), lift("five", 250.0, 7.5, 0.05)]
+    assert disagreements(tests, [delta, delta], iroas, ["tv"]) == (("five",), ("one",))
+    other = 100 * iroas[:, 0] * rng.lognormal(-0.5, 0.6, 600)
+    near = [lift("one", 50.0, 7.5, 0.05), lift("two", 100.0, 7.5, 0.05)]
+    assert disagreements(near, [delta, other], iroas, ["tv"]) == ((), ())
+
+
 def test_disagreement_withholds_until_resolved():
     tests = [lift("one", 100.0, 20.0), lift("two", 500.0, 20.0)]
     iroas = np.random.default_rng(6).lognormal(0.5, 0.3, (600, 1))
