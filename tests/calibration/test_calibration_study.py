@@ -22,7 +22,7 @@ def test_intervals_cover_tested_and_untested_channels_up_to_the_studys_error(fit
 
 def test_without_the_confounding_term_tests_do_not_rescue_the_intervals(fits):
     assert float(fits["no", "brand_search", "with tests"]["covered"]) < 0.6
-    assert float(fits["no", "tested", "with tests"]["rmse"]) > 2 * float(fits["yes", "tested", "with tests"]["rmse"])
+    assert float(fits["no", "tested", "with tests"]["rmse"]) > 1.3 * float(fits["yes", "tested", "with tests"]["rmse"])
 
 
 def test_wrong_tests_are_flagged_and_sound_ones_seldom(study_table):
