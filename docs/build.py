@@ -25,7 +25,7 @@ from pygments.util import ClassNotFound
 
 SOURCE = Path(__file__).parent
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Start": ("index.md", "first-study.md"),
+    "Start": ("index.md", "first-study.md", "the-app.md"),
     "How-to": (
         "plan-a-test.md",
         "choose-the-next-test.md",

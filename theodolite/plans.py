@@ -230,6 +230,26 @@ def plan_of(panel: "Panel", config: "Config", given: "Path | str | pd.DataFrame"
     return planned_spend(panel, cast("pd.DataFrame", frame), config.aliases)
 
 
+def scaled(panel: "Panel", periods: int, multiples: Mapping[str, float]) -> "pd.DataFrame":
+    """Business as usual with the spend of some channels multiplied: a plan as `plan_of` takes it.
+
+    Args:
+        panel: The data.
+        periods: How many periods ahead.
+        multiples: Per channel its multiple; 1 for all others.
+    """
+    import pandas as pd
+
+    from measurement.plan.horizon import business_as_usual
+
+    usual = business_as_usual(panel, periods)
+    days = usual.dates.astype("datetime64[s]")
+    index = pd.MultiIndex.from_product([panel.geos, days, panel.channels], names=["geo", "date", "channel"])
+    frame = pd.DataFrame({"spend": usual.spend.reshape(-1)}, index=index).reset_index()
+    frame["spend"] *= frame["channel"].map(lambda name: multiples.get(name, 1.0))
+    return frame
+
+
 def controls_of(panel: "Panel", given: "Path | str | pd.DataFrame | None") -> "pd.DataFrame | None":
     """Controls of the periods ahead from a file or a frame ``date, (geo,)`` and controls of the study.
 

@@ -17,7 +17,8 @@ from theodolite.app.answers import redirect
 from theodolite.app.blocks import Working
 from theodolite.app.desk import Reading
 from theodolite.app.moves import MOVES, Said
-from theodolite.app.pages.ask import link, test_link
+from theodolite.app.pages import plan as plan_page
+from theodolite.app.pages.ask import Ask, link, test_link
 from theodolite.app.requests import desk_of, form_of, jobs_of, need
 from theodolite.report.words import count
 
@@ -152,3 +153,22 @@ async def step(request: Request) -> Response:
     study = await run_in_threadpool(desk_of(request).study, who.actor)
     await run_in_threadpool(taken.take, study, name, said_with)
     return redirect(test_link(name))
+
+
+# -- plans of record --------------------------------------------------------------------------------------------------
+
+
+@router.post("/plan/record")
+async def record_plan(request: Request) -> Response:
+    """Freeze a forecast, or the scenario of the sliders, as a plan of record."""
+    who, form = need(request, "approver"), await form_of(request)
+
+    def freeze() -> None:
+        desk = desk_of(request)
+        ask = Ask(desk.reading(), who, form)
+        periods, multiples = plan_page.periods_of(ask), plan_page.multiples_of(ask)
+        made = plan_page.scenario_of(ask, periods, multiples) if multiples else plan_page.forecast_of(ask, periods)
+        desk.study(who.actor).plans.record(form.get("name", ""), made)
+
+    await run_in_threadpool(freeze)
+    return redirect("/plan#records")

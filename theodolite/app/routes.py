@@ -17,6 +17,7 @@ from theodolite.app.pages import (
     experiments,
     model,
     overview,
+    plan,
 )
 from theodolite.app.pages import jobs as jobs_page
 from theodolite.app.pages.ask import Ask
@@ -29,6 +30,7 @@ PAGES: dict[str, tuple[str, Callable[[Ask], View]]] = {
     "/channel": ("channel", channel.view),
     "/experiments": ("experiments", experiments.view),
     "/experiment": ("experiments", experiment.view),
+    "/plan": ("plan", plan.view),
     "/attribution": ("attribution", attribution.view),
     "/model": ("model", model.view),
     "/decisions": ("decisions", decisions.view),

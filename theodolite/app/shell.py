@@ -16,6 +16,7 @@ MENU: tuple[tuple[str, str, str], ...] = (
     ("overview", "/", "Overview"),
     ("channel", "/channel", "Channels"),
     ("experiments", "/experiments", "Experiments"),
+    ("plan", "/plan", "Plan"),
     ("attribution", "/attribution", "Attribution"),
     ("model", "/model", "Model"),
     ("decisions", "/decisions", "Decisions"),

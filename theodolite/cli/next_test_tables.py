@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from theodolite.cli import output
-from theodolite.cli.plan_tables import UNCONVERGED
 from theodolite.report import next_test as say
 from theodolite.report.page import plain
+from theodolite.report.plan_words import UNCONVERGED
 from theodolite.report.words import chance, count, money, number, ratio, span
 
 if TYPE_CHECKING:

@@ -4,19 +4,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from theodolite.cli import output
+from theodolite.report.plan_words import NO_MARGIN, UNCONVERGED, cautions, proof, targeted
 
 if TYPE_CHECKING:
     from measurement.estimate import Estimate
     from measurement.mmm.prior_predictive import PriorPredictive
-    from measurement.plan.budget import Budget, Move, Target
+    from measurement.plan.budget import Budget, Move
     from measurement.plan.flighting import Against, Flighting
     from measurement.plan.forecast import Forecast, Scenario
     from measurement.plan.response import ResponseCurves
 
-NO_MARGIN = "theodolite.toml gives no margin: profit is counted as revenue less spend (margin 1)."
-UNCONVERGED = "The fit has NOT converged: do not decide on these numbers."
-SURE = 0.9
-OFF = 0.05
 SHOWN = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 
@@ -186,68 +183,11 @@ def scenario(found: "Scenario", channels: tuple[str, ...], period: str, with_mar
         output.say(UNCONVERGED, "bold red")
 
 
-def targeted(found: "Budget", target: "Target") -> str:
-    """Up to which return money is spent, and what keeps the plan from it."""
-    money, per = found.currency, f"{target.least:g} {found.currency} per {found.currency}"
-    if target.of == "iroas":
-        kept = float(found.revenue.mean / found.total) if found.total > 0 else 0.0
-        said = f"Money is spent as long as the whole plan returns {per} or more in expectation; it returns {kept:.2f}."
-    else:
-        said = f"Money is spent as long as the next money of a channel returns {per} or more in expectation."
-    if found.total >= target.most * (1 - 1e-6):
-        return f"{said} More would still return enough: {target.most:,.0f} {money} is the most that may be spent."
-    if target.of == "iroas":
-        return said
-    names = {
-        more: [
-            _named(m) for m in found.moves if m.held is None and more * (m.mroas_advised.mean / target.least - 1) > OFF
-        ]
-        for more in (1, -1)
-    }
-    if names[1]:
-        said += f" Your limits stop {', '.join(names[1])}, where the next money would return more."
-    if names[-1]:
-        said += f" Your limits hold {', '.join(names[-1])} where the next money returns less."
-    return said
-
-
-def _named(move: "Move") -> str:
-    return move.channel if move.geo is None else f"{move.channel} in {move.geo}"
-
-
-def proof(found: "Budget") -> str:
-    """How far from the best the plan can be, in words."""
-    if found.gap < 1e-3:
-        return "No other split within the limits is better by as much as a thousandth, if the model's curves hold."
-    return f"A split within the limits might be better by up to {found.gap:.1%}: the search was stopped before its end."
-
-
-def cautions(found: "Budget", with_margin: bool) -> list[str]:
-    """What to know before acting on it."""
-    said = [f"{name} stays as it is: {why}. Resolve that first." for name, why in _held(found).items()]
-    beyond = list(dict.fromkeys(move.channel for move in found.moves if move.extrapolates))
-    if beyond:
-        said.append(
-            f"Beyond what was ever spent in a period: {', '.join(beyond)}. There the curve is the model's guess; go in "
-            "steps, or test."
-        )
-    unsure = [m.channel for m in found.moves if m.sign_holds is not None and m.sign_holds < SURE]
-    if unsure:
-        said.append(f"Not sure of the direction (below {SURE:.0%}): {', '.join(dict.fromkeys(unsure))}.")
-    if not with_margin:
-        said.append(NO_MARGIN)
-    return said
-
-
 def span(quantity: "Estimate | Mapping[str, float]", sign: bool = False) -> str:
     """``120,000 [90,000, 160,000]``."""
     found = quantity if isinstance(quantity, Mapping) else quantity.to_dict()
     plus = "+" if sign else ""
     return f"{found['median']:{plus},.0f} [{found['low']:{plus},.0f}, {found['high']:{plus},.0f}]"
-
-
-def _held(found: "Budget") -> dict[str, str]:
-    return {move.channel: move.held for move in found.moves if move.held is not None}
 
 
 def _row(move: "Move", by_geo: bool) -> list[str]:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from measurement.errors import shown
 from theodolite.cli import output
-from theodolite.cli.plan_tables import UNCONVERGED, span
+from theodolite.cli.plan_tables import span
+from theodolite.report.plan_words import UNCONVERGED
 
 if TYPE_CHECKING:
     from measurement.plan.deviation import Deviation, Met

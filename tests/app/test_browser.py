@@ -1,0 +1,161 @@
+"""The app in a real browser: every page at two widths, light and dark; the main flows; hostile names; nothing sent."""
+
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from measurement.simulate import national, simulate
+from tests.app.browser import CHROMIUM, Browser
+from tests.app.conftest import TOKEN
+from theodolite.app.application import create
+from theodolite.app.serving import bound
+from theodolite.app.settings import Settings
+from theodolite.app.shell import MENU
+from theodolite.study import Study
+from theodolite.workspace import Settings as Named
+from theodolite.workspace import initialise
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+HOSTILE = ["<img src=x onerror=document.title='gone'>", "=1+1", "</script><b>x", "قناة 📺 a&b"]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server."""
+
+    url: str
+    folder: Path
+
+
+def serving(folder: Path) -> Iterator[Served]:
+    listening = bound("127.0.0.1", 0)
+    settings = Settings(folder, port=listening.getsockname()[1], token=TOKEN)
+    server = uvicorn.Server(uvicorn.Config(create(settings), log_level="error", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.05)
+    yield Served(settings.url, folder)
+    server.should_exit = True
+    thread.join(20)
+    listening.close()
+
+
+@pytest.fixture(scope="module")
+def served(served_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The fitted study, copied, served on a port of its own."""
+    yield from serving(Path(shutil.copytree(served_folder, tmp_path_factory.mktemp("browsed") / "acme")))
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    with Browser(tmp_path / "profile") as opened:
+        yield opened
+
+
+def fits(browser: Browser) -> bool:
+    """Whether nothing hangs over the right edge."""
+    return bool(browser.js("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def test_every_page_is_drawn_and_nothing_is_asked_of_anyone_else(served: Served, browser: Browser) -> None:
+    browser.go(f"{served.url}/?token={TOKEN}")
+    assert "token" not in browser.js("location.href")
+    assert browser.js("document.cookie") == "", "no script can read the cookie"
+    pages = [path for _, path, _ in MENU] + ["/channel?name=tv", "/plan?share0=150"]
+    for width, dark in ((1280, False), (390, True)):
+        browser.size(width, 900, dark=dark)
+        for path in pages:
+            browser.go(served.url + path)
+            assert fits(browser), (path, width)
+            undrawn = "[...document.querySelectorAll('.canvas')].filter(e => e.clientWidth && !e.querySelector('svg'))"
+            assert browser.js(f"{undrawn}.length") == 0, path
+            lightness = browser.js("getComputedStyle(document.body).backgroundColor")
+            numbers = [int(found) for found in re.findall(r"\d+", lightness)[:3]]
+            assert (sum(numbers) < 200) is dark, (path, lightness)
+    assert browser.console == []
+    assert all(url.startswith((served.url, "data:")) for url in browser.requested if not url.startswith("about:"))
+
+
+def test_the_keyboard_reaches_the_content_and_shows_where_it_is(served: Served, browser: Browser) -> None:
+    browser.go(f"{served.url}/?token={TOKEN}")
+    for key in ("Tab",):
+        browser.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=9)
+    assert browser.js("document.activeElement.className") == "skip"
+    assert browser.js("document.activeElement.getBoundingClientRect().left") >= 0, "it can be seen"
+
+
+def test_a_goal_is_checked_while_it_is_typed_and_a_design_becomes_a_test_that_is_approved(
+    served: Served, browser: Browser
+) -> None:
+    browser.go(f"{served.url}/experiments?token={TOKEN}")
+    browser.type("#design-geos", "x")
+    browser.until("document.querySelector('form[data-check*=design] .checked').textContent.includes('geos')")
+    record = (
+        '{"experiment_id": "typed", "channel": "tv", "method": "on_off", "start_date": "2024-01-01",'
+        ' "end_date": "2024-01-28", "estimand": "iroas", "estimate": 1.5, "std_error": 0.5, "spend_delta": -1000,'
+        ' "off_panel": true, "counterfactual_spend": 1000}'
+    )
+    browser.type("#import-records", record)
+    browser.until("document.querySelector('form[data-check*=import] .checked').textContent.includes('typed')")
+    browser.click("form[action='/experiments/import'] button")
+    browser.until("[...document.querySelectorAll('.card a')].some(a => a.textContent === 'typed')")
+    Study.open(served.folder).registry.register(
+        {
+            "experiment_id": "plan",
+            "channel": "tv",
+            "method": "on_off",
+            "start_date": "2024-01-01",
+            "end_date": "2024-02-25",
+        }
+    )
+    for step, state in (("submit", "in review"), ("approve", "approved"), ("start", "running")):
+        browser.go(f"{served.url}/experiment?id=plan")
+        if step == "approve":
+            browser.js("document.querySelector('#approve-self_approve').checked = true")
+        form = f"[...document.forms].find(f => f.elements.step?.value === '{step}')"
+        browser.js(f"{form}.closest('details').open = true; {form}.requestSubmit()")
+        browser.until(f"document.querySelector('.fact .value')?.textContent === '{state}'")
+    assert Study.open(served.folder).registry.get("plan").state == "running"
+
+
+def test_a_job_shows_how_far_it_is_survives_a_reload_and_changes_the_page_when_it_ends(
+    served: Served, browser: Browser
+) -> None:
+    browser.go(f"{served.url}/?token={TOKEN}")
+    before = len(Study.open(served.folder).views(99))
+    browser.click(".title .buttons button")
+    browser.go(f"{served.url}/data")
+    browser.go(f"{served.url}/")
+    browser.until("!document.querySelector('[data-poll]')", 120)
+    assert len(Study.open(served.folder).views(99)) == before + 1
+    assert "This is the first unified view" not in browser.js("document.body.innerText")
+
+
+def test_names_are_shown_as_they_are(tmp_path: Path, browser: Browser) -> None:
+    folder = tmp_path / "hostile"
+    world = simulate(national(weeks=60, channels=tuple(HOSTILE), seed=3))
+    world.write(folder / "tables")
+    media, outcome = str(folder / "tables" / "media.csv"), str(folder / "tables" / "outcome.csv")
+    initialise(folder, media, outcome, None, {}, Named(name=HOSTILE[0], kpi="revenue"))
+    for server in serving(folder):
+        browser.go(f"{server.url}/data?token={TOKEN}")
+        text = browser.js("document.body.innerText")
+        for name in HOSTILE:
+            assert name in text
+        assert "gone" not in browser.js("document.title").replace(HOSTILE[0], "")
+        assert browser.js("document.querySelectorAll('img, b').length") == 0
+        drawn = browser.js("[...document.querySelectorAll('.canvas svg text')].map(e => e.textContent)")
+        assert HOSTILE[1] in drawn
+        browser.go(f"{server.url}/experiments")
+        options = browser.js("[...document.querySelectorAll('#design-channel option')].map(e => e.textContent)")
+        assert sorted(options) == sorted(HOSTILE)
+    assert browser.console == []
