@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from measurement.errors import DataError, Problem, StoreError, did_you_mean, shown
 from measurement.store import Store
 from measurement.typing import Json
-from theodolite import checking, config, fits, flights, journeys, next_tests, results, sources
+from theodolite import (
+    checking,
+    config,
+    fits,
+    flights,
+    journeys,
+    next_tests,
+    reconciling,
+    results,
+    sources,
+    track_records,
+)
 from theodolite.keys import Keys
 
 if TYPE_CHECKING:
@@ -112,6 +123,11 @@ class Study:
         from theodolite.plan_records import Plans
 
         return Plans(self)
+
+    @property
+    def track_record(self) -> track_records.TrackRecord:
+        """What each method said of tests before their read-out, frozen, and how right it was."""
+        return track_records.TrackRecord(self)
 
     @property
     def registry(self) -> "Registry":
@@ -742,14 +758,12 @@ class Study:
             StoreError: Where there is no fit of today's data.
             DataError: Where ``start`` or ``end`` are no days of the data, or a market is none of it.
         """
-        from theodolite.reconciling import Asked, unified
-
         fitted, credit = self.fitted(), self.attribution()
         if credit is None and self.config.data.touchpoints is not None:
             credit = self.attribute(seed=seed)
         platform, margin = sources.platform(self.folder, self.config), self.config.study.margin or 1.0
-        asked = Asked(start, end, by, markets, seed)
-        view = unified(self.panel, fitted, self.evidence()[0], credit, self.resolutions(), platform, margin, asked)
+        known = self.panel, fitted, self.evidence()[0], credit, self.resolutions(), platform, margin
+        view = reconciling.unified(*known, reconciling.Asked(start, end, by, markets, seed))
         results.save_view(self.store, view, self.actor)
         return view
 

@@ -36,6 +36,17 @@ def test_committed_table_keeps_its_bars(study, study_table):
     check(rows, 0.86, 0.945, margin=0.95)
 
 
+def test_with_real_fits_the_unified_number_is_nearest(study_table):
+    """Simulated companies fitted end to end: nearer than any source, the model with the tests inside included."""
+    rows = {(row["source"], row["channels"]): row for row in study_table("unified_worlds")}
+    for group in ("all", "tested", "untested"):
+        ours = float(rows["unified", group]["rmse"])
+        for source in ("mmm", "mmm_calibrated", "experiments", "attribution", "test if any, else mmm"):
+            if (source, group) in rows:
+                assert ours < float(rows[source, group]["rmse"]), (source, group)
+    assert float(rows["unified", "all"]["covered"]) >= 0.86
+
+
 def test_removing_any_source_widens(study):
     """Clearly so on average; and no channel gets narrower by more than chance, or a contradiction less, makes."""
     ratios = {}

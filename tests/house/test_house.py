@@ -27,9 +27,9 @@ MACHINE_PATHS = (*(f"/{folder}/" for folder in ("work", "root", "home")), "C:\\\
 OWNERS = {
     "altair": ("*/charts.py", "*_charts.py", "*/charts/*.py"),
     "vl_convert": ("*/charts.py", "theodolite/report/*"),
-    "jax": ("measurement/mmm/*", "experiments/geo/estimators/bayesian.py"),
+    "jax": ("measurement/mmm/*", "experiments/geo/estimators/bayesian.py", "calibration/nuts.py"),
     "jaxlib": ("measurement/mmm/*",),
-    "numpyro": ("measurement/mmm/*", "experiments/geo/estimators/bayesian.py"),
+    "numpyro": ("measurement/mmm/*", "experiments/geo/estimators/bayesian.py", "calibration/nuts.py"),
     "pymc": ("measurement/mmm/*",),
     "ibis": ("attribution/warehouse*.py",),
     "duckdb": (

@@ -8,6 +8,7 @@ from theodolite.cli import (
     experiment_exchange,
     experiment_next,
     experiment_resolve,
+    experiment_track_record,
     experiment_users,
     registry,
 )
@@ -22,6 +23,8 @@ app.command("design-users")(experiment_users.design_users)
 app.command()(experiment_analyse.analyse)
 app.command("next")(experiment_next.next_test)
 app.command()(experiment_resolve.resolve)
+app.command()(experiment_track_record.predict)
+app.command("track-record")(experiment_track_record.track_record)
 app.command("import")(experiment_exchange.import_)
 for name, command in registry.COMMANDS.items():
     app.command(name)(command)
