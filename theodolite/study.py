@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from measurement.errors import DataError, Problem, StoreError, did_you_mean, shown
 from measurement.store import Store
 from measurement.typing import Json
-from theodolite import (
-    checking,
-    config,
-    fits,
-    flights,
-    journeys,
-    next_tests,
-    reconciling,
-    results,
-    sources,
-    track_records,
-)
+from theodolite import checking, config, fits, flights, journeys, next_tests, reconciling, results, sources
 from theodolite.keys import Keys
+from theodolite.track_records import TrackRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,9 +115,9 @@ class Study:
         return Plans(self)
 
     @property
-    def track_record(self) -> track_records.TrackRecord:
+    def track_record(self) -> TrackRecord:
         """What each method said of tests before their read-out, frozen, and how right it was."""
-        return track_records.TrackRecord(self)
+        return TrackRecord(self)
 
     @property
     def registry(self) -> "Registry":
