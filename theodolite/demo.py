@@ -99,10 +99,20 @@ def run(
     caused = brought.iloc[:-1].sum() / credit.conversions
     say(f"Calibrated their credit by the tests: {caused:.0%} of the orders caused, the rest baseline.")
     view = study.reconcile(seed=seed)
+    say(_next(study, seed))
     truth = world.truth.iroas
     report = study.report(truth=truth)
     say("Reconciled model, tests and attribution into one number per channel.")
     return Demo(folder, report, view, truth, scoreboard(view, truth), time.perf_counter() - began)
+
+
+def _next(study: Study, seed: int) -> str:
+    """Which test is worth most next."""
+    from theodolite.next_tests import Asked
+    from theodolite.report.next_test import lead
+    from theodolite.report.page import plain
+
+    return f"{plain(lead(study.next_test.rank(Asked(seed=seed))))} (theodolite experiments next -w {study.folder})"
 
 
 def _earlier_demo(folder: Path, seed: int) -> bool:

@@ -71,6 +71,9 @@ class Wanted:
             for name in self.directions
             if name not in allowed
         ]
+        if self.geos is not None and not 1 <= self.geos[0] <= self.geos[1]:
+            words = f"found {self.geos[0]}:{self.geos[1]} geos; a test treats 1 geo or more, the smaller number first"
+            found.append(Problem(words, column="geos", code="reversed-range"))
         if not (np.isfinite(self.heavy_up) and self.heavy_up > 0):
             words = f"a heavy-up test of {self.heavy_up:g}: it raises spend by a share above 0, such as 1 for double"
             found.append(Problem(words, code="spend-change"))
@@ -88,7 +91,7 @@ class Wanted:
         """Numbers of treated geos to compare, three at most."""
         if self.geos is not None:
             low, high = self.geos
-            return tuple(dict.fromkeys((low, (low + high) // 2, high))) if low <= high else (low,)
+            return tuple(dict.fromkeys((low, (low + high) // 2, high)))
         count = len(panel.geos)
         return tuple(sorted({max(1, round(share * count)) for share in SIZES}))
 

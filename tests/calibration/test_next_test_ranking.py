@@ -221,6 +221,7 @@ def test_the_first_free_period() -> None:
         (HALF, replace(QUICK, channels=("vido",)), Terms(), "did you mean 'video'"),
         (HALF, Wanted(directions=("go_drak",)), Terms(), "did you mean 'go_dark'"),  # type: ignore[arg-type]
         (HALF, Wanted(heavy_up=-0.5), Terms(), "heavy-up"),
+        (HALF, Wanted(geos=(8, 2)), Terms(), "the smaller number first"),
         (HALF, QUICK, Terms(fixed=-1.0), "cost of a test"),
         (HALF, QUICK, Terms(most=0), "tests at most"),
     ],

@@ -80,7 +80,7 @@ def test_json_is_the_same_every_time(run, planned: Path) -> None:
         (("--geos", "2:x"), "--geos: found '2:x'"),
         (("--margin", "3"), "found a margin of 3"),
         (("--bound", "tv=3:1"), "tv"),
-        (("--total", "1"), "the bounds of the channels allow"),
+        (("--total", "1", "--direction", "go_dark", *QUICK), "the bounds of the channels allow"),
         (("--duration", "70"), "--duration: a test of 70 weeks"),
         (("--save", "tables/media.csv"), "there is no"),
     ],
