@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from theodolite.config import Config
 
 FULL_FOLDS = 4
+ALONE = 2
+"""So many channels, those with the most spend, are changed alone, unless the user names some."""
 
 
 def candidates_of(
@@ -25,11 +27,16 @@ def candidates_of(
     adstocks: Sequence[str] | None,
     saturations: Sequence[str] | None,
     seasons: Sequence[int] | None,
+    channels: Sequence[str] | None,
+    largest: Sequence[str],
 ) -> "tuple[Candidate, ...]":
     """What is compared: one change at a time, fewer with ``quick``, every combination with ``full``.
 
+    Beside changes to all channels at once, ``channels`` are changed alone, each by every form; where none is named, the
+    first of ``largest`` (channels, the most spend first), each by one other adstock and one other saturation.
+
     Raises:
-        DataError: For forms that there are not, and quick with full.
+        DataError: For forms and channels that there are not, and quick with full.
     """
     from measurement.validation.candidates import ADSTOCKS, SATURATIONS, candidates
 
@@ -40,7 +47,15 @@ def candidates_of(
     if saturations is None:
         saturations = SATURATIONS[:2] if quick else SATURATIONS
     orders = () if quick and seasons is None else seasons
-    return candidates(spec, adstocks=adstocks, saturations=saturations, seasons=orders, grid=full)
+    found = candidates(
+        spec, adstocks=adstocks, saturations=saturations, seasons=orders, channels=channels or (), grid=full
+    )
+    if quick or channels:
+        return found
+    largest = largest[:ALONE]
+    more = candidates(spec, adstocks=adstocks[:2], saturations=saturations[:2], seasons=(), channels=largest)
+    known = [one.spec for one in found]
+    return (*found, *(one for one in more if one.channel is not None and one.spec not in known))
 
 
 def own_models(panel: "Panel", config: "Config") -> "tuple[Candidate, ...]":
@@ -78,7 +93,7 @@ def toml_of(found: "Comparison", config: "Config") -> str:
         lines += ["[model]", f"fourier_order = {changes['fourier_order']}", ""]
     media = {field: value for field, value in changes.items() if field in ("adstock", "saturation")}
     if media:
-        for name in found.channels:
+        for name in found.channels if chosen.channel is None else (chosen.channel,):
             lines += [
                 f"[channels.{toml_key(name)}]",
                 *(f"{field} = {quoted(str(v))}" for field, v in media.items()),

@@ -471,6 +471,7 @@ class Study:
         adstocks: Sequence[str] | None = None,
         saturations: Sequence[str] | None = None,
         seasons: Sequence[int] | None = None,
+        channels: Sequence[str] | None = None,
         seed: int = 0,
         jobs: int | None = None,
         progress: ProgressCallback | None = None,
@@ -483,18 +484,28 @@ class Study:
             adstocks: Forms of carry-over to try; geometric, delayed and weibull by default.
             saturations: Forms of saturation to try; hill, exponential and logistic by default.
             seasons: Fourier orders to try; two fewer and two more than the study's own by default.
+            channels: Channels that are changed alone too, by every form; by default, and but for ``quick``, the two
+                with the most spend, each by one other adstock and one other saturation.
             seed: Seed of all fits.
             jobs: Fits at a time; as many as there are cores by default.
             progress: Told how many fits are done.
 
         Raises:
-            DataError: For forms that there are not, and where nothing is left to compare.
+            DataError: For forms and channels that there are not, and where nothing is left to compare.
         """
         from measurement.validation.compare import compare
         from theodolite import comparing
 
+        spend = self.panel.spend.sum((0, 1))
         asked = comparing.candidates_of(
-            self.spec, quick=quick, full=full, adstocks=adstocks, saturations=saturations, seasons=seasons
+            self.spec,
+            quick=quick,
+            full=full,
+            adstocks=adstocks,
+            saturations=saturations,
+            seasons=seasons,
+            channels=None if channels is None else [self.config.aliases.get(name, name) for name in channels],
+            largest=[self.panel.channels[c] for c in (-spend).argsort(kind="stable")],
         )
         asked += comparing.own_models(self.panel, self.config)
         lifts = [item.lift for item in self.evidence()[0]]

@@ -27,11 +27,13 @@ class Candidate:
         spec: The model.
         changes: The fields that differ from the study's own: ``adstock`` and ``saturation`` of every channel,
             ``fourier_order``.
+        channel: The one channel whose forms they are; ``None`` for all.
     """
 
     name: str
     spec: Spec
     changes: tuple[tuple[str, str | int], ...] = ()
+    channel: str | None = None
 
     @property
     def complexity(self) -> int:
@@ -46,6 +48,7 @@ def candidates(
     adstocks: Sequence[str] = ADSTOCKS,
     saturations: Sequence[str] = SATURATIONS,
     seasons: Sequence[int] | None = None,
+    channels: Sequence[str] = (),
     grid: bool = False,
 ) -> tuple[Candidate, ...]:
     """The study's own specification first, then what differs from it.
@@ -55,10 +58,11 @@ def candidates(
         adstocks: Forms of carry-over to try, for all channels at once.
         saturations: Forms of saturation to try, for all channels at once.
         seasons: Fourier orders to try; two fewer and two more than the study's own by default, none where it has none.
+        channels: Channels that also take each of these forms alone, all others as they are.
         grid: Every combination; otherwise one change at a time.
 
     Raises:
-        DataError: For forms that there are not.
+        DataError: For forms and channels that there are not.
     """
     problems = [_unknown("adstock", name, get_args(Adstock)) for name in adstocks if name not in get_args(Adstock)]
     problems += [
@@ -66,6 +70,7 @@ def candidates(
     ]
     orders = _seasons(spec) if seasons is None else tuple(seasons)
     problems += [Problem(f"a season has 0 to 20 waves; found {n}", code="season") for n in orders if not 0 <= n <= 20]
+    problems += [_unknown("channel", name, tuple(spec.channels)) for name in channels if name not in spec.channels]
     refuse(problems)
     options: list[list[tuple[str, str | int] | None]] = [
         [None, *(("adstock", name) for name in adstocks)],
@@ -79,14 +84,20 @@ def candidates(
         real = tuple(change for change in changes if changed(spec, dict([change])) != spec)
         if grid or len(real) <= 1:
             found.setdefault(made.model_dump_json(), Candidate(_name(real), made, real))
+    for name, change in product(channels, [form for forms in options[:2] for form in forms if form is not None]):
+        made = changed(spec, dict([change]), name)
+        alone = Candidate(f"{_name((change,))} for {shown(name)} alone", made, (change,), name)
+        found.setdefault(made.model_dump_json(), alone)
     return tuple(found.values())
 
 
-def changed(spec: Spec, changes: dict[str, Any]) -> Spec:
-    """A specification with other forms for every channel, or another season."""
+def changed(spec: Spec, changes: dict[str, Any], channel: str | None = None) -> Spec:
+    """A specification with other forms for every channel, or for one, or with another season."""
     media = {name: value for name, value in changes.items() if name in ("adstock", "saturation")}
     other = {name: value for name, value in changes.items() if name not in media}
-    channels = {name: channel.model_copy(update=media) for name, channel in spec.channels.items()}
+    channels = {
+        name: own.model_copy(update=media) if channel in (None, name) else own for name, own in spec.channels.items()
+    }
     return spec.model_copy(update={"channels": channels, **other})
 
 

@@ -223,6 +223,7 @@ class Comparison:
         return {
             "name": one.candidate.name,
             "changes": dict(one.candidate.changes),
+            "channel": one.candidate.channel,
             "elpd": one.total,
             "elpd_beyond_own": gap,
             "std_error": error,

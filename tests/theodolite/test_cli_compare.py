@@ -33,6 +33,7 @@ def test_what_cannot_be_compared_is_refused(run, fitted_workspace: Path) -> None
         (("--adstock", "geometrik"), "did you mean 'geometric'"),
         (("--quick", "--adstock", "geometric", "--saturation", "hill"), "nothing to compare"),
         (("--season", 99), "0 to 20 waves"),
+        (("--channel", "tvv"), "did you mean 'tv'"),
     ):
         found = run("mmm", "compare", "-w", fitted_workspace, *options)
         assert found.code == 2, options
@@ -53,6 +54,38 @@ def test_the_choice_can_be_pasted(fitted_workspace: Path) -> None:
         "brand search": "weibull",
     }
     assert read.channels["tv"].saturation == "tanh"
+
+
+def test_the_channels_with_the_most_spend_are_changed_alone(fitted_workspace: Path) -> None:
+    study = Study.open(fitted_workspace)
+    largest = ["tv", "brand_search", "social"]
+
+    def asked(**options: object) -> list[tuple[str, str | None]]:
+        settings = dict.fromkeys(("adstocks", "saturations", "seasons", "channels")) | {"quick": False, "full": False}
+        found = comparing.candidates_of(study.spec, **(settings | {"largest": largest} | options))
+        return [(one.name, one.channel) for one in found if one.channel is not None]
+
+    assert asked() == [
+        ("delayed adstock for tv alone", "tv"),
+        ("exponential saturation for tv alone", "tv"),
+        ("delayed adstock for brand_search alone", "brand_search"),
+        ("exponential saturation for brand_search alone", "brand_search"),
+    ]
+    assert asked(quick=True) == []
+    named = asked(quick=True, channels=["social"], adstocks=["weibull"])
+    assert named == [
+        ("weibull adstock for social alone", "social"),
+        ("exponential saturation for social alone", "social"),
+    ]
+    (alone,) = [
+        one
+        for one in candidates(study.spec, adstocks=("weibull",), saturations=(), seasons=(), channels=("social",))
+        if one.channel == "social"
+    ]
+    assert alone.spec.channels["tv"] == study.spec.channels["tv"]
+    assert alone.spec.channels["social"].adstock == "weibull"
+    found = type("Found", (), {"chosen": type("Chosen", (), {"candidate": alone})(), "channels": ("tv", "social")})()
+    assert comparing.toml_of(found, study.config) == '[channels.social]\nadstock = "weibull"'
 
 
 OWN_MODELS = """

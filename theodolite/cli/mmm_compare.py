@@ -59,6 +59,10 @@ def compare(
     season: Annotated[
         list[int] | None, typer.Option(help="A Fourier order to try; may be given several times.")
     ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="Change this channel alone too, by every form; otherwise the two with the most spend."),
+    ] = None,
     jobs: Jobs = None,
     seed: Seed = 0,
     chart: Annotated[
@@ -80,6 +84,7 @@ def compare(
             adstocks=adstock,
             saturations=saturation,
             seasons=season,
+            channels=channel,
             seed=seed,
             jobs=jobs,
             progress=progress,
