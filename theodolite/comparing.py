@@ -19,6 +19,41 @@ ALONE = 2
 """So many channels, those with the most spend, are changed alone, unless the user names some."""
 
 
+def asked(
+    panel: "Panel",
+    config: "Config",
+    spec: "Spec",
+    extent: tuple[bool, bool],
+    forms: tuple[Sequence[str] | None, Sequence[str] | None, Sequence[int] | None],
+    channels: Sequence[str] | None,
+) -> "tuple[Candidate, ...]":
+    """What a study compares: `candidates_of`, channels by any of their names, and its `own_models`.
+
+    Args:
+        panel: The data.
+        config: The study's settings.
+        spec: Its model.
+        extent: Whether quick, whether full.
+        forms: Adstocks, saturations and Fourier orders.
+        channels: Channels to change alone.
+
+    Raises:
+        DataError: For what there is not, and quick with full.
+    """
+    spend = panel.spend.sum((0, 1))
+    found = candidates_of(
+        spec,
+        quick=extent[0],
+        full=extent[1],
+        adstocks=forms[0],
+        saturations=forms[1],
+        seasons=forms[2],
+        channels=None if channels is None else [config.aliases.get(name, name) for name in channels],
+        largest=[panel.channels[c] for c in (-spend).argsort(kind="stable")],
+    )
+    return (*found, *own_models(panel, config))
+
+
 def candidates_of(
     spec: "Spec",
     *,

@@ -496,18 +496,8 @@ class Study:
         from measurement.validation.compare import compare
         from theodolite import comparing
 
-        spend = self.panel.spend.sum((0, 1))
-        asked = comparing.candidates_of(
-            self.spec,
-            quick=quick,
-            full=full,
-            adstocks=adstocks,
-            saturations=saturations,
-            seasons=seasons,
-            channels=None if channels is None else [self.config.aliases.get(name, name) for name in channels],
-            largest=[self.panel.channels[c] for c in (-spend).argsort(kind="stable")],
-        )
-        asked += comparing.own_models(self.panel, self.config)
+        forms = (adstocks, saturations, seasons)
+        asked = comparing.asked(self.panel, self.config, self.spec, (quick, full), forms, channels)
         lifts = [item.lift for item in self.evidence()[0]]
         folds = comparing.folds_of(self.panel, self.spec) if full else 0
         return compare(self.panel, asked, lifts, folds=folds, seed=seed, n_jobs=jobs, progress=progress)
