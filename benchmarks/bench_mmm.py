@@ -64,8 +64,8 @@ def lines_of(panel: str) -> Iterator[Line]:
         yield pymc("nutpie", 1000)
         yield meridian(4, 500)
     elif panel == "geo20":
-        yield pymc("pymc", 150)
-        yield meridian(2, 150)
+        yield pymc("pymc", 200)
+        yield meridian(2, 200)
 
 
 def pymc(sampler: str, draws: int) -> Line:

@@ -44,6 +44,15 @@ def test_marked_channels_are_covered_and_their_intervals_widen(lines: list[Row])
     assert float(untold["strong"]["bias"]) > 0.5
 
 
+def test_marked_channels_are_covered_where_local_spend_follows_local_demand(lines: list[Row]) -> None:
+    told = of(lines, world="geo", follows="yes", told="as it is")
+    assert {line["channels"] for line in told} == {"no", "some", "strong"}
+    for line in told:
+        assert int(line["worlds"]) >= 36
+        assert float(line["covered"]) + float(line["error"]) >= 0.86
+        assert abs(float(line["bias"])) < 0.3
+
+
 def test_worlds_that_were_kept_are_not_made_again(
     study_module: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
