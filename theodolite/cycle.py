@@ -161,10 +161,18 @@ def _attribute(study: "Study", seed: int, files: dict[str, str]) -> str:
     named = [
         each.name for pattern in (data.touchpoints, data.identities) if pattern for each in find(study.folder / pattern)
     ]
-    if last and study.attribution() and all(files[name] == last["files"].get(name) for name in named):
+    if last and all(files[name] == last["files"].get(name) for name in named) and _attributed(study):
         return "nothing has changed since the last run"
     made = study.attribute(seed=seed)
     return f"{made.conversions:,.0f} conversions, {len(made.credits)} models"
+
+
+def _attributed(study: "Study") -> bool:
+    """Whether there is an attribution that can be read."""
+    try:
+        return study.attribution() is not None
+    except StoreError:  # of another version
+        return False
 
 
 def _told(study: "Study", steps: list[Step], state: Monitored, fitted: "Fitted") -> Json:

@@ -2,9 +2,12 @@
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from measurement.errors import DataError, StoreError
 from measurement.provenance import canonical_json, finite, sha256_of
 from measurement.typing import Json
 
@@ -49,6 +52,16 @@ class Fitted:
         return all(fit.diagnostics.converged for fit in (self.sibling, self.calibrated) if fit is not None)
 
 
+@contextmanager
+def _of_this_version(what: str, command: str) -> Iterator[None]:
+    """Say what to do about a result that another version has written in a form that cannot be read here."""
+    try:
+        yield
+    except (DataError, ValueError, KeyError, TypeError) as error:
+        words = f"the stored {what} was written by another version of Theodolite and cannot be read here"
+        raise StoreError(f"{words}: run `{command}` again") from error
+
+
 def save_fit(store: "Store", fitted: Fitted, actor: str) -> None:
     """Keep a fit: its artifacts first, then the event that makes it the current one."""
     artifacts = {"sibling": store.put(fitted.sibling.to_bytes())}
@@ -72,13 +85,14 @@ def load_fit(store: "Store") -> Fitted | None:
     payload = last(store, FIT)
     if payload is None:
         return None
-    kept = {name: Posterior.from_bytes(store.get(sha)) for name, sha in payload["artifacts"].items()}
-    return Fitted(
-        sibling=kept["sibling"],
-        calibrated=kept.get("calibrated"),
-        conflicts=tuple(Conflict(**_restored(raw)) for raw in payload["conflicts"]),
-        evidence=tuple(payload["evidence"]),
-    )
+    with _of_this_version("fit", "theodolite mmm fit"):
+        kept = {name: Posterior.from_bytes(store.get(sha)) for name, sha in payload["artifacts"].items()}
+        return Fitted(
+            sibling=kept["sibling"],
+            calibrated=kept.get("calibrated"),
+            conflicts=tuple(Conflict(**_restored(raw)) for raw in payload["conflicts"]),
+            evidence=tuple(payload["evidence"]),
+        )
 
 
 def save_backtest(store: "Store", made: "Backtest", actor: str) -> None:
@@ -141,7 +155,10 @@ def load_attribution(store: "Store") -> "Attribution | None":
     from attribution import Attribution
 
     payload = last(store, ATTRIBUTION)
-    return None if payload is None else Attribution.from_bytes(store.get(payload["artifacts"]["attribution"]))
+    if payload is None:
+        return None
+    with _of_this_version("attribution", "theodolite attribution run"):
+        return Attribution.from_bytes(store.get(payload["artifacts"]["attribution"]))
 
 
 def save_calibrated(store: "Store", made: "CalibratedCredit", of: str, actor: str) -> None:
@@ -171,7 +188,10 @@ def load_audit(store: "Store") -> "Audit | None":
     from attribution import Audit
 
     payload = last(store, AUDIT)
-    return None if payload is None else Audit.from_dict(json.loads(store.get(payload["artifacts"]["audit"])))
+    if payload is None:
+        return None
+    with _of_this_version("audit", "theodolite attribution audit"):
+        return Audit.from_dict(json.loads(store.get(payload["artifacts"]["audit"])))
 
 
 def save_view(store: "Store", view: "View", actor: str) -> None:

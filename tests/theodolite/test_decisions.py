@@ -92,7 +92,7 @@ def test_wilson_is_wilson(hits: int, runs: int) -> None:
         ({"plan": "q2"}, "there is no 'q2'"),
         ({"review": object()}, "days are allowed"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else ",".join(value),
 )
 def test_decisions_that_are_refused(log: Decisions, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError) as caught:

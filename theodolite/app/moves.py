@@ -71,7 +71,11 @@ MOVES: Mapping[Move, Step] = {
         "editor",
         ("running",),
         False,
-        lambda s, name, said: s.registry.complete(name, {"incidents": list(said.incidents)}, reason=said.reason),
+        lambda s, name, said: s.registry.complete(
+            name,
+            s.registry.told(name, None, {"incidents": list(said.incidents)}, from_data=True),
+            reason=said.reason,
+        ),
     ),
     "analyse": Step(
         "Analyse as planned",
