@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 
 from attribution.events import Tally
-from attribution.path_spec import SECONDS_PER_DAY, PathSpec
+from attribution.path_spec import PathSpec
 from attribution.path_table import NO_TOUCH, SEPARATOR
 from attribution.taxonomy import channel_of, names_of
 from measurement.errors import Level, Problem, did_you_mean, shown
 from measurement.reading.columns import plain
+
+EPOCH = date(1970, 1, 1).toordinal()
 
 PAUSE = 30
 """Days without any event that part stray clocks from the log."""
@@ -248,5 +250,5 @@ def of_names(names: Sequence[str], spec: PathSpec, known: Sequence[str]) -> list
 
 
 def day_of(day: int) -> date:
-    """The date of a day counted from 1970."""
-    return datetime.fromtimestamp(day * SECONDS_PER_DAY, UTC).date()
+    """The date of a day counted from 1970; the last or first that a calendar holds for one beyond it."""
+    return date.fromordinal(min(max(day + EPOCH, date.min.toordinal()), date.max.toordinal()))

@@ -7,10 +7,12 @@ The file is replaced whole or not at all. It holds personal data (hashed ids, ti
 """
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
+from tokenize import TokenError  # what NumPy lets through where an array's header is damaged
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
@@ -172,7 +174,7 @@ class PathStore:
                 return _state(told, arrays)
         except FileNotFoundError:
             raise DataError([Problem("is not there: add events first", str(self.file), code="no-store")]) from None
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error, TokenError, SyntaxError) as error:
             words = f"is no path store, or a damaged one: {shown(error, 100)}; delete it and add all logs again"
             raise DataError([Problem(words, str(self.file), code="damaged")]) from None
 

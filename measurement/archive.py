@@ -5,6 +5,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
+from tokenize import TokenError  # what NumPy lets through where an array's header is damaged
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def unpack(data: bytes, what: str) -> tuple[Json, dict[str, Floats]]:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         header = json.loads(arrays.pop("header").tobytes().decode("utf-8", "surrogatepass"))
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, OSError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, TokenError, SyntaxError, ValueError, KeyError, OSError, EOFError):
         raise DataError(f"these bytes are no stored {what}, or a damaged one") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise DataError(f"this stored {what} has another format than this version reads")

@@ -199,7 +199,7 @@ def joint_errors(lifts: Sequence[Lift]) -> tuple[Floats, Floats] | None:
             elif before != 0 and abs(before - value) > CORRELATIONS_AGREE:
                 problems.append(_unfit(lift, f"and '{shown(name)}' state different correlations with each other"))
             out[e, other] = out[other, e] = value
-    if not problems and np.linalg.eigvalsh(out).min() < 1e-6:
+    if lifts and not problems and np.linalg.eigvalsh(out).min() < 1e-6:
         odd = [lift for lift in lifts if lift.correlations]
         problems = [_unfit(lift, "has correlations with other cells that cannot all be true together") for lift in odd]
     if problems:

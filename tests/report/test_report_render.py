@@ -117,10 +117,11 @@ def page(name: str, with_chart: bool = True) -> Page:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_text_and_nothing_else(name: str) -> None:
-    harmless, hostile = read(render(page("tv"))), read(render(page(name)))
+    plain = "v" * len(name)  # short cells do not wrap, so both are equally long
+    harmless, hostile = read(render(page(plain))), read(render(page(name)))
     assert hostile.tags == harmless.tags
     assert [(tag, key) for tag, key, _ in hostile.attributes] == [(tag, key) for tag, key, _ in harmless.attributes]
-    assert hostile.text.count(name) == harmless.text.count("tv") > 10
+    assert hostile.text.count(name) == harmless.text.count(plain) > 10
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -124,7 +124,7 @@ def test_small_counts_are_good_under_the_negative_binomial(panel_of: Callable[..
     roi = {"median": truth, "low": truth / 8, "high": truth * 8}
     channels = {name: {"demand_driven": "no", "roi": roi} for name in panel.channels}
     panel = replace(panel, kpis={"orders": orders}, kpi="orders")
-    sampling = mmm.Sampling(chains=4, warmup=200, draws=250)
+    sampling = mmm.Sampling(chains=4, warmup=300, draws=600)
     found = validate(mmm.fit(panel, mmm.Spec.default(panel, channels=channels), seed=1, sampling=sampling), panel)
     assert found.likelihood == "negative_binomial"
     assert found.verdict == "good", [reason.words for reason in found.reasons]
