@@ -176,10 +176,7 @@ def prepare(paths: Paths) -> Prepared:
         made = []
         for reward, total in zip(rewards, sums, strict=True):
             own = np.asarray(total @ np.eye(GROUPS))
-            credit = own.sum(axis=1)[:, None] + (own + _slope(data, found, reward) @ moved) @ (times - 1.0)
-            kept = np.maximum(credit, 0.0)
-            whole = own.sum(axis=0) @ times
-            made.append(kept * (whole / np.maximum(kept.sum(axis=0), 1e-300)))
+            made.append(credit_drawn(own, _slope(data, found, reward) @ moved, times))
         return Solution(made[0], made[1] if len(made) > 1 else None)
 
     lives = np.log(2) / found.rate
@@ -217,6 +214,21 @@ def _gradient(data: Data, found: Fit) -> tuple[Floats, sparse.csr_matrix]:
     cells = np.concatenate([found.share, found.share * slope])
     shape = (len(data.conversions), 2 * channels)
     return slope, sparse.csr_matrix(sparse.coo_matrix((cells, (row, column)), shape=shape))
+
+
+def credit_drawn(own: Floats, moved: Floats, times: Floats) -> Floats:
+    """Credit under redrawn weights of the user groups, to first order; none below 0, the whole as it was drawn.
+
+    Args:
+        own: Credit by channel and group at weights of 1, (rows, groups).
+        moved: How the fit's own move changes credit, per unit of each group's weight, (rows, groups).
+        times: Weights of the groups, (groups, draws).
+    """
+    credit = own.sum(axis=1)[:, None] + (own + moved) @ (times - 1.0)
+    kept = np.maximum(credit, 0.0)
+    whole: Floats = own.sum(axis=0) @ times
+    drawn: Floats = kept * (whole / np.maximum(kept.sum(axis=0), 1e-300))
+    return drawn
 
 
 def _step(data: Data, found: Fit) -> Floats:

@@ -165,10 +165,7 @@ def prepare(paths: Paths) -> Prepared:
         made = []
         for reward, total in zip(rewards, sums, strict=True):
             own = np.asarray(total @ np.eye(GROUPS))
-            credit = own.sum(axis=1)[:, None] + (own + _slope(data, found, reward) @ moved) @ (times - 1.0)
-            kept = np.maximum(credit, 0.0)
-            whole = own.sum(axis=0) @ times
-            made.append(kept * (whole / np.maximum(kept.sum(axis=0), 1e-300)))
+            made.append(hazard.credit_drawn(own, _slope(data, found, reward) @ moved, times))
         return _solution(made)
 
     lives = np.log(2) / found.rate

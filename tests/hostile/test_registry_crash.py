@@ -60,3 +60,11 @@ def check_writers(store: Store, approved: list[list[str]], count: int) -> None:
         assert approval.actor == actor
     assert store.verify() == []
     assert registry.examine(store) == []
+
+
+def test_the_committed_kills_lost_nothing(study_table: Any) -> None:
+    (kills,) = study_table("registry")
+    assert kills["what"] == "kill -9 during a life"
+    assert int(kills["runs"]) >= 900
+    assert int(kills["acknowledged"]) > 3_000
+    assert [kills[name] for name in ("lost", "rewritten", "half", "problems")] == ["0"] * 4

@@ -1,6 +1,5 @@
 """The store in a workspace: its files, its head and its versions; the chain itself. The rest: test_store_contract."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -147,15 +146,9 @@ def test_a_store_that_others_hold_is_waited_for_and_then_said_to_be_busy(store: 
 # -- artifacts --------------------------------------------------------------------------------------------------------
 
 
-def test_artifacts_are_kept_once_under_their_hash(store: Store) -> None:
-    data = bytes(range(256)) * 100
-    name = store.put(data)
-    assert name == hashlib.sha256(data).hexdigest()
-    assert store.put(data) == name
-    other = store.put(b"")
-    assert store.get(name) == data
-    assert store.get(other) == b""
-    assert store.artifacts() == sorted([name, other])
+def test_artifacts_lie_under_their_hash_and_nothing_beside_them(store: Store) -> None:
+    for data in (b"one", b"", b"one"):
+        store.put(data)
     assert sorted(path.name for path in (store.home / "artifacts").rglob("*") if path.is_file()) == store.artifacts()
 
 

@@ -8,7 +8,7 @@ import typer
 from theodolite.cli.options import HERE, AsJson, Quiet, Seed, Workspace, open_study
 
 if TYPE_CHECKING:
-    from theodolite.changes import Changes
+    from theodolite.changes import Change, Changes
     from theodolite.monitoring import Monitored
 
 
@@ -62,13 +62,18 @@ def _changes(found: "Changes | None") -> None:
             "–" if change.before is None else f"{change.before.median:.2f}",
             "–" if change.now is None else f"{change.now.median:.2f}",
             "yes" if change.outside else "",
-            change.action_now
-            + ("" if change.action_now == change.action_before else f" (was: {change.action_before})"),
+            change.action_now + _was(change),
         ]
         for change in found.channels
     ]
     head = ["channel", "iROAS before", "now", "outside the earlier interval", "what to do"]
     output.table("What changed since the last view", head, rows)
+
+
+def _was(change: "Change") -> str:
+    """What was advised before, where that is something else to do and not only another probability."""
+    before, now = (action.partition(":")[0] for action in (change.action_before, change.action_now))
+    return f" (was: {before})" if before and before != now else ""
 
 
 def _state(found: "Monitored") -> None:
