@@ -93,6 +93,43 @@ def test_the_keyboard_reaches_the_content_and_shows_where_it_is(served: Served, 
     assert browser.js("document.activeElement.getBoundingClientRect().left") >= 0, "it can be seen"
 
 
+def test_light_and_dark_are_chosen_kept_in_this_browser_and_not_printed(served: Served, browser: Browser) -> None:
+    def lightness() -> int:
+        return sum(
+            int(n) for n in re.findall(r"\d+", browser.js("getComputedStyle(document.body).backgroundColor"))[:3]
+        )
+
+    browser.go(f"{served.url}/data?token={TOKEN}")
+    assert lightness() > 600
+    browser.js("document.querySelector('[data-choose-theme=dark]').click()")
+    assert lightness() < 200
+    browser.go(f"{served.url}/jobs")
+    assert lightness() < 200, "the next page keeps it"
+    assert browser.js("document.querySelector('[data-choose-theme=dark]').ariaPressed") == "true"
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    assert browser.js("getComputedStyle(document.body).getPropertyValue('color-scheme')") == "light"
+    browser.call("Emulation.setEmulatedMedia", media="")
+    browser.js("document.querySelector('[data-choose-theme=system]').click()")
+    assert lightness() > 600
+
+
+def test_what_cannot_be_taken_back_is_asked_again_in_a_dialog(served: Served, browser: Browser) -> None:
+    browser.go(f"{served.url}/jobs?token={TOKEN}")
+    form = "<form method=post action=/job/cancel data-confirm='Sure & certain?'><button>Stop</button></form>"
+    browser.js(f"document.querySelector('main').insertAdjacentHTML('beforeend', {form!r})")
+    stop = "document.querySelector('main form[data-confirm] button').click()"
+    browser.js(stop)
+    assert browser.js("document.getElementById('sure').open")
+    assert browser.js("document.querySelector('#sure p').textContent") == "Sure & certain?"
+    for kind in ("keyDown", "keyUp"):
+        browser.call("Input.dispatchKeyEvent", type=kind, key="Escape", code="Escape", windowsVirtualKeyCode=27)
+    browser.until("!document.getElementById('sure').open")
+    assert browser.js("location.pathname") == "/jobs", "nothing was sent"
+    browser.js(stop)
+    browser.js("document.querySelector('#sure [value=yes]').click()")
+    browser.until("location.pathname === '/job/cancel'")
+
+
 def test_a_goal_is_checked_while_it_is_typed_and_a_design_becomes_a_test_that_is_approved(
     served: Served, browser: Browser
 ) -> None:

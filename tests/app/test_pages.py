@@ -38,7 +38,7 @@ class Page(HTMLParser):
             self.ids.append(found["id"])
         if tag == "a":
             self.links.append(found["href"])
-        elif tag == "form":
+        elif tag == "form" and found.get("method") != "dialog":
             self.actions.append(found["action"])
         elif tag in ("script", "link", "img") and (found.get("src") or found.get("href")):
             self.loads.append(found.get("src") or found["href"])

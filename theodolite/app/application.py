@@ -32,6 +32,7 @@ STATIC = {
     "app.css": "text/css",
     "vega.js": "text/javascript",
     "charts.js": "text/javascript",
+    "theme.js": "text/javascript",
     "app.js": "text/javascript",
     "mark.svg": "image/svg+xml",
 }

@@ -7,7 +7,9 @@ from typing import Literal
 from theodolite.report.page import Block as ReportBlock
 from theodolite.report.page import Section, Text, Tone
 
-FieldKind = Literal["text", "number", "date", "select", "textarea", "checkbox", "hidden", "range", "password"]
+FieldKind = Literal[
+    "text", "number", "date", "select", "textarea", "checkbox", "choices", "hidden", "range", "password"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +23,11 @@ class Field:
         value: What stands in it.
         help: A line on what is allowed and what happens where it is left empty.
         unit: Unit of a number.
-        options: Of a select: value and label.
+        options: Of a select, and of choices that are ticked: value and label.
         limits: Of numbers: least, most and step, as texts; empty where there is none.
         required: Whether it must be filled in.
+        chosen: Of choices: the values that are ticked.
+        error: What is wrong with what stands in it.
     """
 
     name: str
@@ -35,6 +39,8 @@ class Field:
     options: tuple[tuple[str, str], ...] = ()
     limits: tuple[str, str, str] = ("", "", "")
     required: bool = False
+    chosen: tuple[str, ...] = ()
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class Form:
         more: Fields that few need, folded away.
         open: Whether these are shown at once.
         key: What the ids of its fields begin with, unique on its page.
+        confirm: What is asked before it is sent, where there is no way back; nothing is asked where it is empty.
     """
 
     action: str
@@ -60,6 +67,7 @@ class Form:
     more: tuple[Field, ...] = ()
     open: bool = False
     key: str = "field"
+    confirm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +79,14 @@ class Button:
         action: Where it leads.
         fields: What it posts; ``None`` for a link.
         strong: Whether it is the page's main action.
+        confirm: As for a form.
     """
 
     label: str
     action: str
     fields: Mapping[str, str] | None = None
     strong: bool = False
+    confirm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +180,20 @@ class Working:
 
 
 @dataclass(frozen=True, slots=True)
+class Faults:
+    """What a check found of single fields of a form: the page puts each beside its field."""
+
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """Blocks that a worker process has rendered with these same templates."""
 
     html: str
 
 
-type Block = ReportBlock | Form | Actions | Empty | Reminders | Drawer | Board | Choice | Working | Rendered
+type Block = ReportBlock | Form | Actions | Empty | Reminders | Drawer | Board | Choice | Working | Faults | Rendered
 
 
 @dataclass(frozen=True, slots=True)

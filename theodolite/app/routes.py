@@ -21,7 +21,8 @@ from theodolite.app.pages import (
 )
 from theodolite.app.pages import jobs as jobs_page
 from theodolite.app.pages.ask import Ask
-from theodolite.app.requests import desk_of, form_of, jobs_of, need, who_asks
+from theodolite.app.requests import form_of, jobs_of, need, who_asks
+from theodolite.app.showing import ask_of, shown
 from theodolite.keys import may
 from theodolite.report.page import plain
 
@@ -42,25 +43,9 @@ router = APIRouter(include_in_schema=False)
 """Every page."""
 
 
-def _ask(request: Request) -> Ask:
-    return Ask(desk_of(request).reading(), who_asks(request), dict(request.query_params))
-
-
-def _shown(request: Request, ask: Ask, current: str, title: str, made: str) -> Response:
-    """A page around content; work that is under way stands above it."""
-    running = jobs_of(request).running()
-    above = ""
-    if running is not None and not request.url.path.startswith("/job"):
-        above = shell.fragment((jobs_page.card(running, ask.edits, reload=True),))
-    frame = shell.Frame(
-        ask.reading.config.study.name, current, ask.who.actor, ask.who.role, running.title if running else ""
-    )
-    return HTMLResponse(shell.document(frame, title, above + made).encode("utf-8", "replace"))
-
-
 def _page(current: str, make: Callable[[Ask], View]) -> Callable[[Request], Response]:
     def show(request: Request) -> Response:
-        ask = _ask(request)
+        ask = ask_of(request)
         key = ("page", request.url.path, tuple(sorted(ask.query.items())), ask.who.role)
         version = (*ask.reading.numbers, ask.reading.head, overview.today())
 
@@ -69,7 +54,7 @@ def _page(current: str, make: Callable[[Ask], View]) -> Callable[[Request], Resp
             return plain(found.title), shell.content(found)
 
         title, content = ask.reading.kept(key, version, made)
-        return _shown(request, ask, current, title, content)
+        return shown(request, ask, current, title, content)
 
     return show
 
@@ -84,17 +69,17 @@ for _path, (_current, _make) in PAGES.items():
 @router.get("/jobs")
 def jobs(request: Request) -> Response:
     """Every job."""
-    ask = _ask(request)
+    ask = ask_of(request)
     found = jobs_page.view(ask, jobs_of(request).listed())
-    return _shown(request, ask, "jobs", "Jobs", shell.content(found))
+    return shown(request, ask, "jobs", "Jobs", shell.content(found))
 
 
 @router.get("/job")
 def job(request: Request) -> Response:
     """One job."""
-    ask = _ask(request)
+    ask = ask_of(request)
     found = jobs_page.one(ask, jobs_of(request).get(ask.query.get("id", "")))
-    return _shown(request, ask, "jobs", plain(found.title), shell.content(found))
+    return shown(request, ask, "jobs", plain(found.title), shell.content(found))
 
 
 @router.get("/job/now")

@@ -145,8 +145,8 @@ def calendar(spend: pd.DataFrame, currency: str) -> ChartBlock:
     return ChartBlock(
         charts.spend_calendar(spend, currency).to_dict(validate=False),
         title="When each channel spent",
-        caption="Darker: nearer to the channel's own maximum, all markets together. Channels that are dark at the same "
-        "times are hard to tell apart; one that never changes cannot be told from the baseline.",
+        caption="The stronger the colour, the nearer to the channel's own maximum, all markets together. Channels that "
+        "are strong at the same times are hard to tell apart; one that never changes cannot be told from the baseline.",
         height=100 + 22 * spend["channel"].nunique(),
         file="spend.csv",
     )

@@ -71,7 +71,8 @@ def card(job: Job, cancels: bool, *, reload: bool = False) -> Working:
         reload: Whether the page is to be read again when it has ended well.
     """
     if job.live:
-        buttons = (Button("Cancel", "/job/cancel", {"id": job.id}),) if cancels else ()
+        sure = f"Stop “{job.title}”? What it has worked out so far is lost; the study stays as it is."
+        buttons = (Button("Cancel", "/job/cancel", {"id": job.id}, confirm=sure),) if cancels else ()
         words = job.doing if job.share is None else f"{job.doing}: {job.share:.0%}"
         return Working(job.title, words, job.share, link("/job/now", id=job.id), buttons=buttons)
     words = "\n".join(job.problems) or job.doing

@@ -34,16 +34,41 @@
     window.theodoliteCharts?.find(node);
   }
 
+  /* What a check says of a field that was touched stands beside it; of the others it is only counted, below. */
+  function besides(form, nodes, touched) {
+    for (const old of form.querySelectorAll(".field .error")) old.remove();
+    for (const old of form.querySelectorAll("[aria-invalid]")) {
+      old.removeAttribute("aria-invalid");
+      old.removeAttribute("aria-errormessage");
+    }
+    const rest = [];
+    for (const node of nodes) {
+      const name = node.dataset?.fault;
+      if (!name) { rest.push(node); continue; }
+      const field = touched.has(name) && form.querySelector(`.field[data-field="${CSS.escape(name)}"]`);
+      if (!field) continue;
+      const entry = field.querySelector("input, select, textarea");
+      node.id = `${entry.id}-fault`;
+      entry.setAttribute("aria-invalid", "true");
+      entry.setAttribute("aria-errormessage", node.id);
+      field.append(node);
+    }
+    return rest;
+  }
   for (const form of document.querySelectorAll("form[data-check]")) {
-    const place = form.querySelector(".checked");
+    const place = form.querySelector(".checked"), touched = new Set();
+    for (const field of form.querySelectorAll(".field .error")) touched.add(field.parentElement.dataset.field);
     let waiting = 0, latest = 0;
-    form.addEventListener("input", () => {
+    form.addEventListener("input", (event) => {
+      touched.add(event.target.name);
       clearTimeout(waiting);
       waiting = setTimeout(async () => {
         const mine = ++latest;
         try {
           const nodes = await read(form.dataset.check, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-          if (mine === latest) { place.replaceChildren(...nodes); window.theodoliteCharts?.find(place); }
+          if (mine !== latest) return;
+          place.replaceChildren(...besides(form, nodes, touched));
+          window.theodoliteCharts?.find(place);
         } catch { place.replaceChildren(); }
       }, PAUSE);
     });
@@ -56,14 +81,50 @@
     show();
   }
 
+  /* What cannot be taken back is asked once more, in a dialog that the keyboard reaches and Escape leaves. */
+  const dialog = document.getElementById("sure");
+  let asking = null;
+  dialog?.addEventListener("close", () => {
+    const form = asking;
+    asking = null;
+    if (form && dialog.returnValue === "yes") { form.dataset.sure = ""; form.requestSubmit(); }
+  });
+
   /* Nothing is sent twice by an impatient second click; coming back to the page frees the button. */
-  for (const form of document.querySelectorAll("form")) {
-    form.addEventListener("submit", (event) => {
-      if (form.ariaBusy === "true") event.preventDefault();
-      form.ariaBusy = "true";
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method === "dialog") return;
+    if (form.dataset.confirm && dialog && !("sure" in form.dataset)) {
+      event.preventDefault();
+      dialog.querySelector("p").textContent = form.dataset.confirm;
+      dialog.returnValue = "";
+      asking = form;
+      dialog.showModal();
+      return;
+    }
+    delete form.dataset.sure;
+    if (form.ariaBusy === "true") event.preventDefault();
+    form.ariaBusy = "true";
+  });
+  window.addEventListener("pageshow", () => { for (const form of document.forms) form.ariaBusy = null; });
+
+  /* Light, dark, or as the system is; kept in this browser (theme.js reads it before anything is painted). */
+  const themes = [...document.querySelectorAll("[data-choose-theme]")];
+  function theme(chosen) {
+    if (chosen === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = chosen;
+    for (const button of themes) button.setAttribute("aria-pressed", String(button.dataset.chooseTheme === chosen));
+  }
+  for (const button of themes) {
+    button.addEventListener("click", () => {
+      theme(button.dataset.chooseTheme);
+      try { localStorage.setItem("theodolite-theme", button.dataset.chooseTheme); } catch { /* for this page only */ }
     });
   }
-  window.addEventListener("pageshow", () => { for (const form of document.forms) form.ariaBusy = null; });
+  if (themes.length) {
+    themes[0].parentElement.hidden = false;
+    theme(document.documentElement.dataset.theme ?? "system");
+  }
 
   const folds = [...document.querySelectorAll("details.fold")];
   window.addEventListener("beforeprint", () => {
