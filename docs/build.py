@@ -46,7 +46,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "ask-by-model.md",
         "pymc.md",
     ),
-    "Explanation": ("worlds.md", "math_*.md"),
+    "Explanation": (
+        "why-calibration.md",
+        "what-each-number-means.md",
+        "which-method-when.md",
+        "limits.md",
+        "peers.md",
+        "worlds.md",
+    ),
+    "Mathematics": ("math.md", "math_mmm.md", "math_*.md"),
     "Reference": ("reference/configuration.md", "reference/cli.md", "reference/*.md"),
 }
 PICTURES = {".png", ".svg", ".webp"}
