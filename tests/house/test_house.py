@@ -40,6 +40,7 @@ OWNERS = {
         "attribution/path_store.py",
     ),
     "mcp": ("theodolite/mcp.py",),
+    "mlflow": ("theodolite/mlflow_log.py",),
     "psycopg": ("measurement/store/postgres.py",),
     "typer": ("theodolite/cli/*",),
     "rich": ("theodolite/cli/*",),

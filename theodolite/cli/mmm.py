@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from theodolite.cli import mmm_compare
-from theodolite.cli.options import HERE, AsJson, Quiet, Seed, Workspace, open_study
+from theodolite.cli.options import HERE, AsJson, Mlflow, Quiet, Seed, Workspace, open_study
 
 app = typer.Typer(help="The marketing mix model: fit it with the tests inside, and read it.", no_args_is_help=True)
 
@@ -49,16 +49,21 @@ def fit(
     allow_unconverged: Annotated[
         bool, typer.Option("--allow-unconverged", help="Exit with 0 even where it did not converge.")
     ] = False,
+    mlflow: Mlflow = None,
     quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
     """Fit the model twice: calibrated by the tests, and its uncalibrated sibling."""
+    from theodolite import mlflow_log
     from theodolite.cli import output, tables
 
+    mlflow_log.refuse(mlflow)
     study = open_study(workspace)
     with output.progress(quiet or json) as progress:
         fitted = study.fit(seed=seed, chains=chains, warmup=warmup, draws=draws, warm=warm, progress=progress)
     summary = study.fit_summary(fitted)
+    if mlflow is not None:
+        mlflow_log.log(study, mlflow)
     if json:
         output.as_json(summary)
     else:

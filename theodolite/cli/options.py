@@ -22,6 +22,13 @@ By = Annotated[
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept for good.")]
 Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; needed, and kept for good.")]
 
+Mlflow = Annotated[
+    str | None,
+    typer.Option(
+        "--mlflow", metavar="ADDRESS", help="Log the run to MLflow too: sqlite:///runs.db, http://localhost:5000."
+    ),
+]
+
 HERE = Path()
 LOCAL = "local"
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from theodolite.cli.options import HERE, AsJson, Quiet, Seed, Workspace, open_study
+from theodolite.cli.options import HERE, AsJson, Mlflow, Quiet, Seed, Workspace, open_study
 
 if TYPE_CHECKING:
     from theodolite.changes import Change, Changes
@@ -19,17 +19,23 @@ def cycle(
     out: Annotated[
         Path | None, typer.Option("--out", help="The report to write; report.html in the workspace otherwise.")
     ] = None,
+    mlflow: Mlflow = None,
     quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
     """Do the month's work: check, fit, attribute, reconcile, hold what came against the plan, report."""
     from theodolite import cycle as month
+    from theodolite import mlflow_log
     from theodolite.cli import output
 
+    mlflow_log.refuse(mlflow)
     study = open_study(workspace)
     with output.progress(quiet or json) as progress:
         say = (lambda _: None) if json else output.say
         found = month.run(study, seed=seed, refit=refit, out=out, progress=progress, say=say)
+    if mlflow is not None:
+        logged = mlflow_log.log(study, mlflow, cycle=found)
+        say(f"mlflow: run {logged.run} of '{logged.experiment}' at {logged.uri}")
     if json:
         output.as_json(found.to_dict())
     else:
