@@ -1,7 +1,8 @@
 """Build the documentation into ``site/``: ``python -m docs.build [FOLDER]``.
 
-Markdown by markdown-it-py, code coloured by Pygments, the page around it in the report's own style. Nothing is loaded
-from elsewhere, every link within the site is checked, and a page that no group lists is an error.
+Markdown by markdown-it-py, code coloured by Pygments, the page around it in the report's own style. The reference of
+the Python packages is made from their docstrings. Nothing is loaded from elsewhere, every link within the site is
+checked, and a page that no group lists is an error.
 """
 
 import re
@@ -22,6 +23,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
+
+from docs import python_reference, search
 
 SOURCE = Path(__file__).parent
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -57,6 +60,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Mathematics": ("math.md", "math_mmm.md", "math_*.md"),
     "Reference": ("reference/configuration.md", "reference/cli.md", "reference/*.md"),
 }
+ALWAYS_OPEN = ("Start", "Tutorials")
 PICTURES = {".png", ".svg", ".webp"}
 LIGHT, DARK = HtmlFormatter(style="friendly"), HtmlFormatter(style="github-dark")
 
@@ -67,11 +71,12 @@ class BrokenDocs(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: where it stands (``reference/cli.md``), its title, its body, its anchors and where it links to."""
+    """One page: where it stands (``reference/cli.md``), its title, body and sections, and where it links to."""
 
     name: str
     title: str
     body: str
+    sections: tuple[search.Section, ...]
     anchors: frozenset[str]
     links: tuple[str, ...]
 
@@ -107,7 +112,7 @@ def parse(name: str, text: str) -> Page:
                 token.attrSet(attribute, re.sub(r"\.md(?=#|$)", ".html", target))
     body = reader.renderer.render(tokens, reader.options, {})
     body = body.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace("</table>", "</table></div>")
-    return Page(name, title, body, frozenset(anchors), tuple(links))
+    return Page(name, title, body, search.sections(tokens), frozenset(anchors), tuple(links))
 
 
 def _all(tokens: list[Token]) -> Iterator[Token]:
@@ -138,6 +143,8 @@ def load(source: Path = SOURCE) -> dict[str, list[Page]]:
         fresh = [name for name in listed if name not in seen]
         seen |= set(fresh)
         grouped[group] = [parse(name, (source / name).read_text(encoding="utf-8")) for name in fresh]
+    if source == SOURCE:
+        grouped["Python"] = [parse(name, text) for name, text in python_reference.pages().items()]
     faults = [f"{name}: no group of docs/build.py lists it" for name in names if name not in seen]
     pages = {page.name: page for group in grouped.values() for page in group}
     faults += [fault for page in pages.values() for fault in _broken_links(page, pages, source)]
@@ -164,24 +171,37 @@ def build(target: Path, source: Path = SOURCE) -> list[Path]:
     environment = Environment(loader=FileSystemLoader(SOURCE / "theme"), autoescape=True, undefined=StrictUndefined)
     template = environment.get_template("page.html.j2")
     written = []
-    for page in (page for group in grouped.values() for page in group):
-        groups = {
-            title: [replace(p, name=relpath(p.address, f"{page.address}/..")) for p in group]
-            for title, group in grouped.items()
-        }
-        home = relpath(".", f"{page.address}/..")
-        # Marked as safe: markdown-it has escaped the body.
-        html = template.render(page=page, body=Markup(page.body), groups=groups, home=home)  # noqa: S704
+    order = [page for group in grouped.values() for page in group]
+    for before, page, after in zip([None, *order], order, [*order[1:], None], strict=False):
+        place = f"{page.address}/.."
+        groups = {title: [_seen_from(place, other) for other in group] for title, group in grouped.items()}
+        html = template.render(
+            page=page,
+            body=Markup(page.body),  # noqa: S704 - markdown-it has escaped it
+            groups=groups,
+            open=[title for title, group in grouped.items() if page in group or title in ALWAYS_OPEN],
+            toc=[section for section in page.sections if f'<h2 id="{section.anchor}"' in page.body],
+            before=before and _seen_from(place, before),
+            after=after and _seen_from(place, after),
+            home=relpath(".", place),
+        )
         file = target / page.address
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(html, encoding="utf-8", newline="\n")
         written.append(file)
-    (target / "style.css").write_text(_style(), encoding="utf-8", newline="\n")
+    entries = search.index((page.address, page.title, page.sections) for page in order)
+    script = (SOURCE / "theme" / "search.js").read_text(encoding="utf-8")
+    for name, text in (("style.css", _style()), ("search.js", script), ("search-index.js", entries)):
+        (target / name).write_text(text, encoding="utf-8", newline="\n")
     for picture in sorted(p for p in source.rglob("*") if p.suffix in PICTURES):
         place = target / picture.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(picture, place)
     return written
+
+
+def _seen_from(place: str, page: Page) -> Page:
+    return replace(page, name=relpath(page.address, place))
 
 
 def _clear(target: Path) -> None:
