@@ -17,7 +17,7 @@ from experiments.registry.details import Actuals
 from experiments.registry.drawer import Drawer, file_drawer
 from experiments.registry.ledger import Ledger, Registered, Version, after, of_file
 from experiments.registry.plan import Plan, Protocol
-from experiments.registry.states import KINDS, STATES, Action
+from experiments.registry.states import KINDS, LIFECYCLE, STATES, Action
 from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
 from measurement.store import Store, utc_now
 from measurement.typing import Json
@@ -206,6 +206,25 @@ class Registry:
         verbs.add(self.store(), found, by or self.actor, _clean(reason))
         ledger = self.ledger
         return tuple(ledger[each.experiment.experiment_id] for each in found)
+
+    def check(self, values: Mapping[str, Any], *, revise: bool = False) -> tuple[Plan, tuple[Problem, ...]]:
+        """A plan from its fields as it would be registered (or revised), and the tests that it must not run beside.
+
+        Writes nothing.
+
+        Raises:
+            DataError: As `register`; and where its id is taken, or its plan cannot be changed any more.
+        """
+        (made,) = self._plans(values)
+        name, ledger = made.experiment.experiment_id, self.ledger
+        if revise:
+            LIFECYCLE.after("revise", ledger[name].state, name)
+        elif name in ledger.tests:
+            words = (
+                f"'{shown(name)}' is registered already ({ledger[name].state.replace('_', ' ')}); one name, one test"
+            )
+            raise DataError([Problem(words, column="experiment_id", code="duplicate-id")])
+        return made, tuple(conflicts(of_file(made.experiment), ledger.others(name)))
 
     def register_or_revise(
         self,

@@ -133,9 +133,13 @@ def test_what_cannot_be_taken_back_is_asked_again_in_a_dialog(served: Served, br
 def test_a_goal_is_checked_while_it_is_typed_and_a_design_becomes_a_test_that_is_approved(
     served: Served, browser: Browser
 ) -> None:
-    browser.go(f"{served.url}/experiments?token={TOKEN}")
+    browser.go(f"{served.url}/experiments/design?token={TOKEN}")
     browser.type("#design-geos", "x")
-    browser.until("document.querySelector('form[data-check*=design] .checked').textContent.includes('geos')")
+    browser.until("document.querySelector('[data-field=geos] .error')?.textContent.includes('range')")
+    assert browser.js("document.querySelectorAll('.field .error').length") == 1, "untouched fields are left alone"
+    assert browser.js("document.querySelector('#design-geos').getAttribute('aria-invalid')") == "true"
+    browser.go(f"{served.url}/experiments/record")
+    browser.js("document.querySelector('#several details').open = true")
     record = (
         '{"experiment_id": "typed", "channel": "tv", "method": "on_off", "start_date": "2024-01-01",'
         ' "end_date": "2024-01-28", "estimand": "iroas", "estimate": 1.5, "std_error": 0.5, "spend_delta": -1000,'
@@ -159,7 +163,9 @@ def test_a_goal_is_checked_while_it_is_typed_and_a_design_becomes_a_test_that_is
         if step == "approve":
             browser.js("document.querySelector('#approve-self_approve').checked = true")
         form = f"[...document.forms].find(f => f.elements.step?.value === '{step}')"
-        browser.js(f"{form}.closest('details').open = true; {form}.requestSubmit()")
+        browser.js(f"{form}.requestSubmit()")
+        if step == "approve":
+            browser.js("document.querySelector('#sure [value=yes]').click()")
         browser.until(f"document.querySelector('.fact .value')?.textContent === '{state}'")
     assert Study.open(served.folder).registry.get("plan").state == "running"
 
@@ -192,7 +198,7 @@ def test_names_are_shown_as_they_are(tmp_path: Path, browser: Browser) -> None:
         assert browser.js("document.querySelectorAll('img, b').length") == 0
         drawn = browser.js("[...document.querySelectorAll('.canvas svg text')].map(e => e.textContent)")
         assert HOSTILE[1] in drawn
-        browser.go(f"{server.url}/experiments")
-        options = browser.js("[...document.querySelectorAll('#design-channel option')].map(e => e.textContent)")
+        browser.go(f"{server.url}/experiments/design")
+        options = browser.js("[...document.querySelectorAll('[data-field=channel] bdi')].map(e => e.textContent)")
         assert sorted(options) == sorted(HOSTILE)
     assert browser.console == []

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import quote, urljoin
+from urllib.parse import urljoin
 
 import pytest
 from starlette.testclient import TestClient
@@ -14,7 +14,6 @@ from theodolite.app.shell import MENU
 from theodolite.study import Study
 
 Serve = Callable[..., TestClient]
-FORM = {"content-type": "application/x-www-form-urlencoded"}
 MENU_PAGES = [path for _, path, _ in MENU]
 
 
@@ -172,40 +171,11 @@ def test_pages_are_quick_once_the_study_is_loaded(reader: TestClient) -> None:
     assert max(took.values()) < 1.0, f"200 ms on a machine of its own; {took}"
 
 
-# -- forms ------------------------------------------------------------------------------------------------------------
-
-RECORD = (
-    '{"experiment_id": "<b>new & old", "channel": "tv", "method": "on_off", "start_date": "2024-01-01",'
-    ' "end_date": "2024-01-28", "estimand": "iroas", "estimate": 1.5, "std_error": 0.5, "spend_delta": -1000,'
-    ' "off_panel": true, "counterfactual_spend": 1000}'
-)
-
-
-def test_records_are_checked_while_they_are_typed_and_then_kept(folder: Path, client_of: Serve) -> None:
-    client = client_of(folder)
-    before = len(Study.open(folder).experiments())
-    wrong = client.post("/experiments/import/check", headers=FORM, data={"records": RECORD.replace('"tv"', '"tvv"')})
-    assert "did you mean" in wrong.text
-    assert "<html" not in wrong.text
-    fine = client.post("/experiments/import/check", headers=FORM, data={"records": RECORD})
-    assert "1 test" in fine.text
-    assert len(Study.open(folder).experiments()) == before
-    refused = client.post("/experiments/import", headers=FORM, data={"records": "[1]"})
-    assert refused.status_code == 422
-    assert client.post("/experiments/import", headers=FORM, data={"records": RECORD}).status_code == 303
-    assert len(Study.open(folder).experiments()) == before + 1
-    page = client.get("/experiments").text
-    assert "<b>new" not in page
-    assert "&lt;b&gt;new &amp; old" in page
-    link = f"/experiment?id={quote('<b>new & old', safe='').replace('%20', '+')}"
-    assert link in page
-    assert client.get(link).status_code == 200
-
-
-def test_a_goal_is_checked_while_it_is_typed(empty: Path, client_of: Serve) -> None:
-    client = client_of(empty)
-    goal = {"channel": "tv", "durations": "4,6", "geos": "1:2", "direction": "go_dark"}
-    told = client.post("/experiments/design/check", headers=FORM, data=goal | {"durations": "4,x", "iroas": "a lot"})
-    assert "durations" in told.text
-    assert "iroas" in told.text
-    assert client.post("/experiments/design", headers=FORM, data=goal | {"geos": "3:1"}).status_code == 422
+def test_the_registry_is_a_board_a_list_and_a_calendar(reader: TestClient, served_folder: Path) -> None:
+    (name,) = [test.experiment_id for test in Study.open(served_folder).registry.list()]
+    for shown in ("board", "list", "calendar"):
+        answer = reader.get("/experiments", params={"show": shown})
+        assert answer.status_code == 200
+        assert name in answer.text
+    assert "What became of the tests" in reader.get("/experiments?show=list").text
+    assert "did you mean" in reader.get("/experiments?show=bord").text

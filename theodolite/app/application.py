@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
 from measurement.version import __version__
-from theodolite.app import faults, forms, routes
+from theodolite.app import designing, faults, forms, registering, routes, steps
 from theodolite.app.answers import Refusal, answer, redirect
 from theodolite.app.api import access, experiments, model, operations, study, work
 from theodolite.app.api.common import Sent
@@ -71,7 +71,8 @@ def create(settings: Settings, *, warm: bool = True) -> FastAPI:
     faults.install(app)
     app.include_router(_ways_in(settings, doors))
     app.include_router(routes.router)
-    app.include_router(forms.router)
+    for forms_of in (forms, designing, registering, steps):
+        app.include_router(forms_of.router)
     for resource in (study, model, experiments, work, access):
         app.include_router(resource.router, prefix="/api/v1")
     app.include_router(operations.router)

@@ -8,7 +8,7 @@ from theodolite.report.page import Block as ReportBlock
 from theodolite.report.page import Section, Text, Tone
 
 FieldKind = Literal[
-    "text", "number", "date", "select", "textarea", "checkbox", "choices", "hidden", "range", "password"
+    "text", "number", "date", "select", "textarea", "prose", "checkbox", "choices", "hidden", "range", "password"
 ]
 
 

@@ -6,7 +6,7 @@ made from: the stamp of the data files, and the last event of the kinds that it 
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,10 +166,21 @@ class Reading:
         """Every test of the registry, one flat row each."""
         return self._kept.get("tests", (*self.since(*TESTS), utc_now().date()), self.study.registry.rows)
 
-    def dossier(self, experiment_id: str) -> "Dossier":
-        """A test with its analysis."""
-        version = self.since(*TESTS)
-        return self._kept.get(("dossier", experiment_id), version, lambda: self.study.dossier(experiment_id))
+    def dossier(self, experiment_id: str, *, read: bool = True) -> "Dossier":
+        """A test with its analysis as it was planned; without ``read``, as it is planned and nothing more.
+
+        It is made again where the record, its analysis plan or the data have changed, and not with every event.
+        """
+        from theodolite.analysis import Asked
+        from theodolite.report.experiment import Dossier
+
+        test, study = self.study.registry.get(experiment_id), self.study
+        if not read:
+            return Dossier(test.conducted, self.panel, about=study.about)
+        asked = Asked(estimator=test.protocol.estimator, alpha=test.protocol.alpha)
+        version = (self.data, test.conducted, test.protocol)
+        made = self._kept.get(("dossier", experiment_id), version, lambda: study.dossier(test.conducted, asked))
+        return replace(made, about=study.about)
 
     def resolutions(self) -> "dict[str, Resolution]":
         """The last decision on each test that was decided on."""

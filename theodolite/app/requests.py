@@ -50,9 +50,13 @@ def jobs_of(request: Request) -> Jobs:
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form; of one that stands twice, the last."""
+    """The fields of a form; one that stands several times (boxes that are ticked) as its values with commas between."""
     body = await request.body()
     try:
-        return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=500))
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=5_000)
     except ValueError:
         raise DataError("the form cannot be read: it is no UTF-8 text, or has too many fields") from None
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {name: ",".join(values) for name, values in found.items()}

@@ -13,11 +13,13 @@ from theodolite.app.pages import (
     channel,
     data,
     decisions,
+    design,
     experiment,
     experiments,
     model,
     overview,
     plan,
+    register,
 )
 from theodolite.app.pages import jobs as jobs_page
 from theodolite.app.pages.ask import Ask
@@ -31,6 +33,9 @@ PAGES: dict[str, tuple[str, Callable[[Ask], View]]] = {
     "/channel": ("channel", channel.view),
     "/experiments": ("experiments", experiments.view),
     "/experiment": ("experiments", experiment.view),
+    "/experiments/design": ("experiments", design.view),
+    "/experiments/record": ("experiments", register.record),
+    "/experiments/register": ("experiments", register.register),
     "/plan": ("plan", plan.view),
     "/attribution": ("attribution", attribution.view),
     "/model": ("model", model.view),
@@ -94,11 +99,11 @@ def job_now(request: Request) -> Response:
 async def begin(request: Request) -> Response:
     """Begin work; back to the page that asked for it, where it shows how far it is."""
     who, form = need(request, "editor"), await form_of(request)
-    kind = form.pop("kind", "")
+    kind, back = form.pop("kind", ""), form.pop("back", "")
     if kind == "fit" and len(form) > 0:
         form.setdefault("reconcile", "no")  # an empty checkbox is not sent
     jobs_of(request).begin(kind, form, who.actor)
-    return redirect("/jobs")
+    return redirect(back if back.partition("?")[0] in PAGES else "/jobs")  # a page of ours, and nowhere else
 
 
 @router.post("/job/cancel")

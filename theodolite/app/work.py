@@ -141,10 +141,23 @@ def _design(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Json":
     return {"words": f"{found.name} is planned.", "records": records, "html": made}
 
 
-def _text(name: str, given: Any) -> str:
-    if not isinstance(given, str) or len(given) > 200:
-        raise DataError([Problem(f"found '{shown(given)}', expected a text of at most 200 characters", column=name)])
-    return given.strip()
+def _analyse(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Json":
+    name = settings["experiment"]
+    tell("analysing the test as it was planned", None)
+    version = study.registry.analyse(name, seed=settings["seed"], reason=settings["reason"])
+    grade = study.registry.grade(name)
+    said = "" if grade is None else f", grade {grade.grade}"
+    return {"words": f"{name}: result {version.number} is there{said}.", "experiment_id": name}
+
+
+def _text(most: int = 200) -> Callable[[str, Any], str]:
+    def read(name: str, given: Any) -> str:
+        if not isinstance(given, str) or len(given) > most:
+            words = f"found '{shown(given)}', expected a text of at most {most} characters"
+            raise DataError([Problem(words, column=name)])
+        return given.strip()
+
+    return read
 
 
 KINDS: dict[str, Kind] = {
@@ -162,15 +175,20 @@ KINDS: dict[str, Kind] = {
     ),
     "reconcile": Kind("Bring the sources together", _reconcile, {"seed": SEED}),
     "attribution": Kind("Credit journeys", _attribution, {"seed": SEED, "reconcile": Option(_yes, False)}),
+    "analyse": Kind(
+        "Analyse a test",
+        _analyse,
+        {"experiment": Option(_text(), ""), "reason": Option(_text(2_000), ""), "seed": SEED},
+    ),
     "design": Kind(
         "Design a test",
         _design,
         {
             "goal": Option(_fields, {}),
-            "method": Option(_text, "geo"),
+            "method": Option(_text(), "geo"),
             "pick": Option(_whole(1, 100), 1),
-            "start": Option(_text, ""),
-            "name": Option(_text, ""),
+            "start": Option(_text(), ""),
+            "name": Option(_text(), ""),
         },
     ),
 }

@@ -4,6 +4,7 @@ import json
 
 from fastapi import APIRouter, Request
 
+from experiments.registry import plan
 from measurement.errors import did_you_mean, shown
 from measurement.provenance import finite
 from measurement.typing import Json
@@ -50,9 +51,24 @@ def record(request: Request, asked: RecordsIn, once: Once = None) -> Json:
     return sent_of(request).once(request, who, once, asked.model_dump(), keep)
 
 
+@router.post("/plans", response_model=RecordsOut)
+def register(request: Request, asked: RecordsIn, once: Once = None) -> Json:
+    """Register plans of tests as drafts: all of them, or none. Fields as ``theodolite experiments register`` reads."""
+    who = need(request, "editor")
+
+    def keep() -> Json:
+        registry = desk_of(request).study(who.actor).registry
+        known = set(registry.ledger.tests)
+        made = registry.register_all(plan.parse(asked.records))
+        new = [test.experiment_id for test in made if test.experiment_id not in known]
+        return {"imported": new, "total": len(registry.ledger.tests)}
+
+    return sent_of(request).once(request, who, once, asked.model_dump(), keep)
+
+
 @router.post("/experiments/{experiment_id}/{step}")
 def take_step(request: Request, experiment_id: str, step: Move, asked: MoveIn, once: Once = None) -> JsonObject:
-    """Take a test one step further: submit, approve, start, complete, analyse, accept, reject or cancel it."""
+    """Take a test one step further, from its submission to the acceptance of its result."""
     who = need(request, MOVES[step].role)
     reading = desk_of(request).reading()
     known = [str(row["experiment_id"]) for row in reading.tests()]
@@ -60,8 +76,10 @@ def take_step(request: Request, experiment_id: str, step: Move, asked: MoveIn, o
         raise NotFound(f"there is no test '{shown(experiment_id)}'{did_you_mean(experiment_id, known)}")
 
     def take() -> Json:
-        study = desk_of(request).study(who.actor)
-        MOVES[step].take(study, experiment_id, Said(asked.reason, tuple(asked.incidents), asked.self_approve))
-        return dict(finite(study.registry.show(experiment_id)))
+        registry = desk_of(request).study(who.actor).registry
+        told = asked.model_dump(exclude={"incidents", "actuals"})
+        actuals = asked.actuals.model_dump(exclude_none=True) if asked.actuals else {}
+        MOVES[step].take(registry, experiment_id, Said(incidents=tuple(asked.incidents), actuals=actuals, **told))
+        return dict(finite(registry.show(experiment_id)))
 
     return sent_of(request).once(request, who, once, asked.model_dump(), take)

@@ -1,5 +1,6 @@
 """What the API takes and gives. Numbers with uncertainty are medians with 90 % intervals; money is in the study's."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -124,12 +125,31 @@ class RecordsOut(BaseModel):
     total: int
 
 
+class ActualsIn(_In):
+    """What really happened, where the study's media do not tell: money, and days that were not as planned."""
+
+    spend: dict[Literal["treatment", "control"], Annotated[float, Field(ge=0, le=1e15)]] | None = None
+    spend_delta: Annotated[float, Field(ge=-1e15, le=1e15)] | None = None
+    start_date: Annotated[date, Field(strict=False)] | None = None
+    end_date: Annotated[date, Field(strict=False)] | None = None
+    cooldown_end_date: Annotated[date, Field(strict=False)] | None = None
+
+
 class MoveIn(_In):
-    """A step in the life of a test, and why."""
+    """A step in the life of a test, and why.
+
+    ``incidents`` and ``actuals`` go with ``complete``, ``self_approve`` with ``approve``, ``on`` with ``start``,
+    ``version`` with ``accept`` and ``regrade``, ``grade`` with ``regrade``, ``successor`` with ``supersede``.
+    """
 
     reason: str = Field(default="", max_length=2_000)
     incidents: list[Annotated[str, Field(min_length=1, max_length=2_000)]] = Field(default=[], max_length=100)
     self_approve: bool = False
+    on: Annotated[date, Field(strict=False)] | None = None
+    actuals: ActualsIn | None = None
+    version: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    grade: str = Field(default="", max_length=1)
+    successor: str = Field(default="", max_length=200)
 
 
 class PlanIn(_In):

@@ -1,20 +1,26 @@
-"""Experiment: one test, its record, its analysis on the study's panel, and what became of it in the model."""
+"""Experiment: one test, its plan, its analysis on the study's panel, its record, and what became of it in the model."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from measurement.errors import TheodoliteError
 from measurement.typing import Json
-from theodolite.app.blocks import Block, Drawer, Form, Part, View
-from theodolite.app.blocks import Field as Entry
+from theodolite.app.blocks import Block, Drawer, Part, View
 from theodolite.app.desk import TESTS
-from theodolite.app.moves import MOVES
+from theodolite.app.pages import steps
 from theodolite.app.pages.ask import Ask
 from theodolite.app.pages.experiments import TONES as STATE_TONES
 from theodolite.app.pages.experiments import state_words
-from theodolite.keys import may
 from theodolite.report.experiment import compose
 from theodolite.report.experiment_words import GRADES
-from theodolite.report.page import Cell, Column, Fact, Facts, Name, Prose, TableBlock, Tone
+from theodolite.report.page import Cell, Column, Fact, Facts, Name, Points, Prose, TableBlock, Text, Tone
+from theodolite.report.words import NOTHING, money, number, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+UNREAD = ("draft", "in_review", "approved", "running", "completed", "cancelled")
+"""States in which there is nothing to read out yet: whoever looks early will stop when it looks good."""
+USED = {"mmm.fitted": "a fit", "view.reconciled": "a unified view"}
 
 
 def view(ask: Ask) -> View:
@@ -24,13 +30,28 @@ def view(ask: Ask) -> View:
     record, waterfall, registry = told["record"], told["waterfall"], told["registry"]
     parts = [
         _stand(registry),
-        *_steps(ask, registry),
-        *_analysis(ask, experiment_id),
+        *steps.parts(ask, registry),
+        *_protocol(ask, registry),
+        *_analysis(ask, registry),
+        *_versions(registry),
         *_widened(waterfall),
         _history(registry),
         _record(record),
     ]
     return View((Name(experiment_id),), _subtitle(record), tuple(parts))
+
+
+def _told(ask: Ask, experiment_id: str) -> Json:
+    return ask.reading.study.experiment(experiment_id)
+
+
+def _subtitle(record: Json) -> str:
+    channel = record["channel"]
+    names = ", ".join(map(str, channel)) if isinstance(channel, list | tuple) else str(channel)
+    return f"{names} · {record['start_date']} to {record.get('cooldown_end_date', record['end_date'])}"
+
+
+# -- where it stands --------------------------------------------------------------------------------------------------
 
 
 def _fact_tone(state: str) -> Tone:
@@ -40,30 +61,131 @@ def _fact_tone(state: str) -> Tone:
 
 def _stand(registry: Json) -> Part:
     state = str(registry["state"])
-    facts = [Fact("Where it stands", state_words(state), tone=_fact_tone(state))]
+    facts = [Fact("Where it stands", state_words(state), _by(registry), _fact_tone(state))]
     if registry.get("grade"):
         facts.append(Fact("Grade", str(registry["grade"]), GRADES.get(str(registry["grade"]), "")))
-    facts.append(Fact("Plan", "locked" if registry["preregistered"] else "not locked", "before the test began"))
-    return Part("state", blocks=(Facts(tuple(facts)),))
+    facts.append(
+        Fact("Plan", "locked in advance" if registry["preregistered"] else "not locked in advance", _locked(registry))
+    )
+    if registry.get("p_value") is not None:
+        sure = f"{registry['p_value']:.3f}" if registry["p_value"] >= 0.001 else "under 0.001"
+        facts.append(Fact("p-value", sure, "how often chance alone gives this much"))
+    blocks: list[Block] = [Facts(tuple(facts))]
+    if registry["conflicts"]:
+        lead: Text = "It must not run beside other tests; it can neither be approved nor begun until that is mended:"
+        blocks.append(Prose((lead, *registry["conflicts"]), "caution"))
+    if registry["superseded_by"]:
+        blocks.append(Prose((("Its place was taken by ", Name(str(registry["superseded_by"])), "."),), "muted"))
+    return Part("state", blocks=tuple(blocks))
 
 
-def _steps(ask: Ask, registry: Json) -> tuple[Part, ...]:
-    """What may be done next, by those who may."""
-    state, name = str(registry["state"]), str(registry["experiment_id"])
-    outside = registry["source"] == "elsewhere"
-    drawers: list[Block] = []
-    for key, step in MOVES.items():
-        if state not in step.states or not may(ask.who.role, step.role) or (outside and key == "analyse"):
-            continue
-        fields = [Entry("id", "", "hidden", name), Entry("step", "", "hidden", key)]
-        if key == "complete":
-            words = "one a line; left empty, the record says that nothing did"
-            fields.append(Entry("incidents", "What disturbed it", "textarea", "", words))
-        if key == "approve":
-            fields.append(Entry("self_approve", "I planned it myself; the record will say so", "checkbox"))
-        fields.append(Entry("reason", "Why", "text", "", required=step.needs_reason))
-        drawers.append(Drawer(step.label, (Form("/experiment/step", tuple(fields), step.label, key=key),)))
-    return (Part("next", "What to do next", blocks=tuple(drawers)),) if drawers else ()
+def _by(registry: Json) -> str:
+    last = registry["history"][-1] if registry["history"] else None
+    return f"since {str(last['at'])[:10]}, by {last['by']}" if last else "from the study's own file of tests"
+
+
+def _locked(registry: Json) -> str:
+    if registry["approved_by"] is None:
+        return "it is locked when somebody approves it, on the first day of the test at the latest"
+    alone = ", its own author" if registry["self_approved"] else ""
+    late = "" if registry["preregistered"] else "; that was after the first day"
+    return f"approved {str(registry['approved_at'])[:10]} by {registry['approved_by']}{alone}{late}"
+
+
+# -- plan and analysis ------------------------------------------------------------------------------------------------
+
+
+def _protocol(ask: Ask, registry: Json) -> list[Part]:
+    """The question and the analysis plan, as they were registered."""
+    found, currency = registry["protocol"], ask.reading.panel.currency
+    says: dict[str, tuple[str, Callable[[Any], str]]] = {
+        "hypothesis": ("What is believed", str),
+        "decision": ("What it informs", str),
+        "decision_rule": ("What will be done on which result", str),
+        "estimator": ("Estimator", str),
+        "alpha": ("Error rate", percent),
+        "mde": ("Smallest change it finds", lambda value: percent(value, 1)),
+        "power": ("With which probability", percent),
+        "cost": ("What it costs", lambda value: money(value, currency)),
+        "tags": ("Tags", ", ".join),
+    }
+    rows = tuple((Cell(label), Cell(form(found[name]))) for name, (label, form) in says.items() if name in found)
+    if not rows:
+        return []
+    title = found.get("title", "")
+    table = TableBlock((Column("What"), Column("As it was registered", wide=True)), rows, "", "plan.csv")
+    return [Part("plan", "The plan", title, (table,))]
+
+
+def _analysis(ask: Ask, registry: Json) -> list[Part]:
+    """Its analysis on the study's panel, or before it is read out what is planned; why there is neither."""
+    try:
+        found = ask.reading.dossier(str(registry["experiment_id"]), read=registry["state"] not in UNREAD)
+        page = compose(found)
+    except TheodoliteError as error:
+        words = Prose(tuple(str(error).splitlines()), "muted")
+        lead = "It cannot be analysed on the study's own data; what was reported stands in its record below."
+        return [Part("analysis", "Analysis", lead, (words,))]
+    sections = [Part.of(section) for section in page.sections]
+    if page.notice:
+        sections.insert(0, Part("warning", blocks=(Prose((page.notice,), "caution"),)))
+    return sections
+
+
+def _versions(registry: Json) -> list[Part]:
+    """Every result that was ever kept, and where it was used."""
+    if not registry["results"]:
+        return []
+    columns = (
+        Column("Version"),
+        Column("When", "UTC"),
+        Column("By"),
+        Column("Measured", numeric=True),
+        Column("Error", "standard", True),
+        Column("Grade"),
+        Column("Used in", wide=True),
+    )
+    rows = tuple(map(_version, registry["results"]))
+    departures = tuple(f"Version {r['version']}: {each}" for r in registry["results"] for each in r["departures"])
+    deviations = tuple(str(each) for each in registry["deviations"])
+    said: list[Block] = [Points((*departures, *deviations))] if departures or deviations else []
+    lead = "No result replaces another: a new analysis is a new version, and one of them counts."
+    blocks = (TableBlock(columns, rows, "", "versions.csv"), *said)
+    return [Part("versions", "Results and departures" if said else "Results", lead, blocks)]
+
+
+def _version(found: Json) -> tuple[Cell, ...]:
+    record, error = found["record"], found["record"].get("std_error")
+    used = [f"{USED.get(each['kind'], each['kind'])} of {each['at'][:10]}" for each in found["used_in"]]
+    return (
+        Cell(str(found["version"]), "counts" if found["counts"] else ""),
+        Cell(str(found["at"])[:16].replace("T", " ")),
+        Cell(str(found["by"])),
+        Cell(number(record["estimate"]), str(record["estimand"]).replace("_", " "), value=record["estimate"]),
+        Cell(NOTHING if error is None else number(error), value=error),
+        Cell(str(found["grade"]), "given by hand" if found["grade_override"] else ""),
+        Cell(", ".join(dict.fromkeys(used)) or NOTHING),
+    )
+
+
+def _widened(waterfall: list[Json]) -> list[Part]:
+    if not waterfall:
+        return []
+    rows = tuple(
+        (
+            Cell(str(step["step"])),
+            Cell(number(step["std_error"]), value=float(str(step["std_error"]))),
+            Cell(str(step["reason"])),
+        )
+        for step in waterfall
+    )
+    columns = (Column("Step"), Column("Standard error", numeric=True), Column("Why", wide=True))
+    lead = "A reported error is rarely the whole of it: each step says what was added on the way into the model."
+    table = TableBlock(columns, rows, "", "widening.csv")
+    return [Part("widening", "From the reported error to the one that is used", lead, (table,))]
+
+
+# -- record -----------------------------------------------------------------------------------------------------------
 
 
 def _history(registry: Json) -> Part:
@@ -80,51 +202,10 @@ def _history(registry: Json) -> Part:
     return Part("history", "History", blocks=(TableBlock(columns, rows, "", "history.csv"),))
 
 
-def _told(ask: Ask, experiment_id: str) -> Json:
-    return ask.reading.study.experiment(experiment_id)
-
-
-def _subtitle(record: Json) -> str:
-    channel = record["channel"]
-    names = ", ".join(map(str, channel)) if isinstance(channel, list | tuple) else str(channel)
-    return f"{names} · {record['start_date']} to {record.get('cooldown_end_date', record['end_date'])}"
-
-
-def _analysis(ask: Ask, experiment_id: str) -> list[Part]:
-    """Its analysis on the study's panel; why there is none, where there cannot be one."""
-    try:
-        page = compose(ask.reading.dossier(experiment_id))
-    except TheodoliteError as error:
-        words = Prose(tuple(str(error).splitlines()), "muted")
-        lead = "It cannot be analysed on the study's own data; what was reported stands in its record below."
-        return [Part("analysis", "Analysis", lead, (words,))]
-    sections = [Part.of(section) for section in page.sections]
-    if page.notice:
-        sections.insert(0, Part("warning", blocks=(Prose((page.notice,), "caution"),)))
-    return sections
-
-
-def _widened(waterfall: list[Json]) -> list[Part]:
-    if not waterfall:
-        return []
-    rows = tuple(
-        (
-            Cell(str(step["step"])),
-            Cell(f"{step['std_error']:,.4g}", value=float(str(step["std_error"]))),
-            Cell(str(step["reason"])),
-        )
-        for step in waterfall
-    )
-    columns = (Column("Step"), Column("Standard error", numeric=True), Column("Why", wide=True))
-    lead = "A reported error is rarely the whole of it: each step says what was added on the way into the model."
-    table = TableBlock(columns, rows, "", "widening.csv")
-    return [Part("widening", "From the reported error to the one that is used", lead, (table,))]
-
-
 def _record(record: Json) -> Part:
     rows = tuple((Cell(key.replace("_", " ")), Cell(_plain(value))) for key, value in record.items())
     table: Block = TableBlock((Column("Field"), Column("Value", wide=True)), rows, "", "record.csv")
-    return Part("record", "Its record", blocks=(table,))
+    return Part("record", "Its record", blocks=(Drawer("Every field, as other rooms read it", (table,)),))
 
 
 def _plain(value: Any) -> str:

@@ -1,13 +1,14 @@
-"""Experiments: every test by where it stands, the search for designs, and the way to record results."""
+"""Experiments: every test, as a board by where it stands, as a list, or as a calendar."""
 
 from collections.abc import Sequence
 
+from measurement.errors import DataError, did_you_mean
+from measurement.errors import shown as say
 from measurement.typing import Json
-from theodolite.app.blocks import Board, Card, Empty, Form, Part, View
-from theodolite.app.blocks import Field as Entry
-from theodolite.app.pages.ask import Ask, test_link
+from theodolite.app.blocks import Board, Button, Card, Choice, Empty, Part, View
+from theodolite.app.pages.ask import Ask, link, test_link
 from theodolite.report.experiment_words import METHODS
-from theodolite.report.page import Cell, ChartBlock, Column, TableBlock, Tone
+from theodolite.report.page import Cell, ChartBlock, Column, Name, Prose, TableBlock, Text, Tone
 from theodolite.report.words import NOTHING, number
 
 LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -18,34 +19,44 @@ LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Set aside", ("rejected", "cancelled", "superseded")),
 )
 TONES: dict[str, Tone] = {"completed": "caution", "analysed": "caution", "accepted": "good", "cancelled": "muted"}
-DIRECTIONS = (
-    ("go_dark", "stop the channel"),
-    ("heavy_up", "spend more"),
-    ("holdout", "keep the ads out"),
-    ("scale", "change it by a share"),
-)
-KINDS = (
-    ("geo", "markets beside each other"),
-    ("switchback", "on and off, block by block"),
-    ("on_off", "on and off, everywhere"),
+
+
+SHOWN: tuple[tuple[str, str], ...] = (("board", "Board"), ("list", "List"), ("calendar", "Calendar"))
+WAYS = (
+    Button("Design a test", "/experiments/design", strong=True),
+    Button("Register a test", "/experiments/register"),
+    Button("Record a result", "/experiments/record"),
 )
 
 
 def view(ask: Ask) -> View:
     """The page."""
+    title, subtitle = "Experiments", "Lift tests, from the first draft to the evidence"
     tests = ask.reading.tests()
-    parts = [_board(tests), _calendar(ask), _table(tests)] if tests else [Part("start", blocks=(_none(),))]
-    if ask.edits:
-        parts += [_design(ask), _import()]
-    return View("Experiments", "Lift tests, from the first draft to the evidence", tuple(parts))
+    if not tests:
+        return View(title, subtitle, (Part("start", blocks=(_none(WAYS if ask.edits else ()),)),))
+    shown = ask.query.get("show", SHOWN[0][0])
+    links = tuple((label, link("/experiments", show=name), name == shown) for name, label in SHOWN)
+    parts = [Part("choice", blocks=(Choice("How the tests are shown", links),))]
+    match shown:
+        case "list":
+            parts += [_table(tests), _drawer(ask)]
+        case "calendar":
+            parts.append(_calendar(ask))
+        case "board":
+            parts.append(_board(tests))
+        case _:
+            known = [name for name, _ in SHOWN]
+            raise DataError(f"show: found '{say(shown)}'{did_you_mean(shown, known)}; there are {', '.join(known)}")
+    return View(title, subtitle, tuple(parts), actions=WAYS if ask.edits else ())
 
 
-def _none() -> Empty:
+def _none(ways: tuple[Button, ...]) -> Empty:
     words = (
         "A lift test changes the spend of a channel on purpose and measures what that does: the one evidence here that "
-        "does not mistake demand for effect. Design one below, or record the result of one that was run elsewhere."
+        "does not mistake demand for effect. Design one, register your own plan, or record one that was run elsewhere."
     )
-    return Empty("No tests yet", words)
+    return Empty("No tests yet", words, ways)
 
 
 def _board(tests: Sequence[Json]) -> Part:
@@ -56,9 +67,9 @@ def _board(tests: Sequence[Json]) -> Part:
 def _card(test: Json) -> Card:
     name, state = str(test["experiment_id"]), str(test["state"])
     grade = f", grade {test['grade']}" if test["grade"] else ""
-    lines = (
+    lines: tuple[Text, ...] = (
         ", ".join(test["channel"]),
-        f"{test['start_date']} to {test['read_out_end']}",
+        (Name(str(test["start_date"])), " to ", Name(str(test["read_out_end"]))),
         f"{state_words(state)}{grade}",
     )
     return Card(name, test_link(name), lines, TONES.get(state, "plain"))
@@ -78,7 +89,7 @@ def _calendar(ask: Ask) -> Part:
         height=90 + 44 * len(channels),
         file="calendar.csv",
     )
-    return Part("calendar", "Calendar", blocks=(chart,))
+    return Part("calendar", blocks=(chart,))
 
 
 def _table(tests: Sequence[Json]) -> Part:
@@ -86,71 +97,51 @@ def _table(tests: Sequence[Json]) -> Part:
         Column("Test"),
         Column("Channel"),
         Column("State"),
-        Column("Kind"),
-        Column("From"),
-        Column("To", "read-out included"),
+        Column("When", "read-out included"),
         Column("Measured", numeric=True),
         Column("Error", "standard", True),
         Column("Grade"),
+        Column("Planned by"),
     )
     rows = tuple(
         (
-            Cell(str(t["experiment_id"]), link=test_link(str(t["experiment_id"]))),
-            Cell(", ".join(t["channel"])),
+            Cell(str(t["experiment_id"]), str(t["title"]), link=test_link(str(t["experiment_id"]))),
+            Cell(", ".join(t["channel"]), METHODS[t["method"]]),
             Cell(state_words(str(t["state"])), tone=TONES.get(str(t["state"]), "plain")),
-            Cell(METHODS[t["method"]]),
-            Cell(str(t["start_date"])),
-            Cell(str(t["read_out_end"])),
+            Cell(str(t["start_date"]), f"to {t['read_out_end']}"),
             _number(t["estimate"], str(t["estimand"] or "").replace("_", " ")),
             _number(t["std_error"], ""),
             Cell(str(t["grade"] or NOTHING)),
+            Cell(str(t["owner"] or t["registered_by"] or NOTHING)),
         )
         for t in tests
     )
-    return Part("list", "Every test", blocks=(TableBlock(columns, rows, "", "tests.csv"),))
+    return Part("list", blocks=(TableBlock(columns, rows, "", "tests.csv"),))
+
+
+def _drawer(ask: Ask) -> Part:
+    """Per channel what became of its tests: results that nobody reads out make the others look too good."""
+    found = ask.reading.study.registry.file_drawer()
+    counts = {
+        "registered": "Registered",
+        "read_out": "Read out",
+        "positive": "Positive",
+        "null": "Not clear",
+        "negative": "Negative",
+        "cancelled": "Given up",
+        "overdue": "Overdue",
+        "elsewhere": "Elsewhere",
+    }
+    columns = (Column("Channel"), *(Column(title, numeric=True) for title in counts.values()))
+    rows = tuple(
+        (Cell(each.channel), *(Cell(str(value := getattr(each, name)), value=value) for name in counts))
+        for each in found
+    )
+    warnings = tuple((Name(each.channel), f": {each.warning}.") for each in found if each.warning)
+    lead = "Every test counts from its registration on, so that those without a result are not forgotten."
+    blocks = (*((Prose(warnings, "caution"),) if warnings else ()), TableBlock(columns, rows, "", "what-became.csv"))
+    return Part("drawer", "What became of the tests", lead, blocks)
 
 
 def _number(found: float | None, detail: str) -> Cell:
     return Cell(NOTHING, tone="muted") if found is None else Cell(number(found), detail=detail, value=found)
-
-
-def _design(ask: Ask) -> Part:
-    panel = ask.reading.panel
-    period = f"{panel.period}s"
-    fields = (
-        Entry("channel", "Channel", "select", panel.channels[0], options=tuple((c, c) for c in panel.channels)),
-        Entry("direction", "What is done", "select", "go_dark", options=DIRECTIONS),
-        Entry("durations", "Lengths to compare", "text", "4,6,8", "with commas between", period, required=True),
-        Entry("geos", "Treated markets", "text", "1:3", "fewest and most, as in 2:6", required=True),
-    )
-    more = (
-        Entry("method", "Kind of test", "select", "geo", options=KINDS),
-        Entry("cooldown", "Cool-down", "text", "", "read out after the spend is back", period),
-        Entry("spend_change", "Change of spend", "text", "", "as a share: -1 stops it, 0.5 adds half"),
-        Entry("budget", "Most money", "text", "", "extra spend, or what a cut may lose", panel.currency),
-        Entry("iroas", "Expected iROAS", "text", "", "what the power is stated for; break-even otherwise"),
-        Entry("must_include", "Treated for sure", "text", "", "markets, with commas between"),
-        Entry("exclude", "Never treated", "text", "", "they may be controls"),
-        Entry("power", "Wanted power", "text", "", "0.8 where left empty"),
-        Entry("alpha", "Error rate", "text", "", "0.1 where left empty"),
-        Entry("start", "First day", "date", "", "the day after the data otherwise"),
-        Entry("name", "Name of the test", "text", ""),
-    )
-    lead = "The search compares sets of markets and lengths by what they can find and what they cost."
-    form = Form(
-        "/experiments/design", fields, "Search for designs", check="/experiments/design/check", more=more, key="design"
-    )
-    return Part("design", "Design a test", lead, (form,))
-
-
-def _import() -> Part:
-    example = (
-        '[{"experiment_id": "tv-dark-2026", "channel": "tv", "method": "go_dark",\n'
-        '  "treatment_geos": ["north"], "control_geos": ["south"],\n'
-        '  "start_date": "2026-03-02", "end_date": "2026-03-29",\n'
-        '  "estimand": "incremental_outcome", "estimate": 41000, "std_error": 9000, "spend_delta": -30000}]'
-    )
-    fields = (Entry("records", "Records", "textarea", "", f"A JSON list, for example\n{example}", required=True),)
-    lead = "Results measured elsewhere, by a platform or an agency. All of them are taken, or none."
-    form = Form("/experiments/import", fields, "Record these tests", check="/experiments/import/check", key="import")
-    return Part("import", "Record results", lead, (form,))

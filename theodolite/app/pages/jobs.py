@@ -58,7 +58,7 @@ def _register(ask: Ask, job: Job) -> tuple[Block, ...]:
         Entry("id", "", "hidden", job.id),
         Entry("reason", "Why this test", "text", "", "what it is to decide; may be left empty"),
     )
-    form = Form("/experiments/register", fields, "Register this test as a draft")
+    form = Form("/experiments/register-design", fields, "Register this test as a draft")
     return (Drawer("Register it", (form,), open=True),)
 
 
