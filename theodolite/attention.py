@@ -1,6 +1,6 @@
 """What needs someone's attention in a study, the most pressing first, each with what to do about it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal
@@ -10,13 +10,19 @@ from measurement.typing import Json
 
 if TYPE_CHECKING:
     from calibration import View
+    from theodolite.decisions import Recorded
+    from theodolite.plan_states import PlanState
 
-Kind = Literal["data", "fit", "channel", "test"]
+Kind = Literal["data", "fit", "channel", "test", "decision", "plan"]
 GRAVE = ("error", "warning")
 WAITING = {
     "in_review": "waits for somebody to approve its plan.",
     "completed": "has ended and is not analysed yet.",
     "analysed": "is analysed: accept its result as evidence, or reject it.",
+}
+PLANS = {
+    "submitted": "waits for somebody to approve it.",
+    "approved": "is approved: commit to it, and it is the plan that is spent by.",
 }
 
 
@@ -26,15 +32,17 @@ class Item:
 
     Attributes:
         kind: What it concerns.
-        subject: The channel or test; empty where it concerns the whole study.
+        subject: The channel, test, decision (its id) or plan; empty where it concerns the whole study.
         words: What is the matter and what to do, after the subject.
         pressing: Whether numbers should not be used before it is settled.
+        state: How the channel's sources stand, or where the test stands.
     """
 
     kind: Kind
     subject: str
     words: str
     pressing: bool = False
+    state: str = ""
 
 
 def items(
@@ -43,6 +51,8 @@ def items(
     problems: Sequence[Problem],
     tests: Sequence[Json],
     today: date,
+    decided: "Sequence[Recorded]" = (),
+    plans: "Mapping[str, PlanState] | None" = None,
 ) -> list[Item]:
     """Everything that needs attention.
 
@@ -52,8 +62,11 @@ def items(
         problems: What is wrong or hard about the data.
         tests: The rows of the registry (`Registry.rows`).
         today: The day.
+        decided: The log of decisions.
+        plans: Where the plans of record stand.
     """
     found = [*_fit(converged), *_data(problems), *_channels(view), *_tests(tests, today)]
+    found += [*_decisions(decided, today), *_plans(plans or {}, today)]
     return sorted(found, key=lambda item: not item.pressing)
 
 
@@ -75,12 +88,12 @@ def _channels(view: "View | None") -> Iterable[Item]:
     for channel in view.channels if view is not None else ():
         if channel.state == "conflict, withheld":
             words = f"has no number: {channel.reason}. Find out which of the two is wrong."
-            yield Item("channel", channel.channel, words, pressing=True)
+            yield Item("channel", channel.channel, words, pressing=True, state=channel.state)
         elif channel.state == "stale":
-            yield Item("channel", channel.channel, "rests on tests that are old: test again.")
+            yield Item("channel", channel.channel, "rests on tests that are old: test again.", state=channel.state)
         elif channel.state == "differ, action changes":
             words = "gets other advice by each method: a test would settle whom to believe."
-            yield Item("channel", channel.channel, words)
+            yield Item("channel", channel.channel, words, state=channel.state)
 
 
 def _tests(tests: Sequence[Json], today: date) -> Iterable[Item]:
@@ -89,6 +102,19 @@ def _tests(tests: Sequence[Json], today: date) -> Iterable[Item]:
         name, state = str(test["experiment_id"]), str(test["state"])
         start, end = str(test["start_date"]), str(test["read_out_end"])
         if (state == "approved" and start <= today.isoformat()) or (state == "running" and end < today.isoformat()):
-            yield Item("test", name, ended[state].format(start=start, end=end) + ".")
+            yield Item("test", name, ended[state].format(start=start, end=end) + ".", state=state)
         elif state in WAITING:
-            yield Item("test", name, WAITING[state])
+            yield Item("test", name, WAITING[state], state=state)
+
+
+def _decisions(decided: "Sequence[Recorded]", today: date) -> Iterable[Item]:
+    for each in decided:
+        if each.due(today):
+            words = f"was to be held against what came on {each.decision.review}: say what came of it."
+            yield Item("decision", each.id, words, state=each.state)
+
+
+def _plans(plans: "Mapping[str, PlanState]", today: date) -> Iterable[Item]:
+    for name, plan in plans.items():
+        if plan.state in PLANS and plan.last >= today:
+            yield Item("plan", name, PLANS[plan.state], state=plan.state)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from calibration.quantity import Quantity
     from calibration.view import View
 
@@ -50,6 +52,19 @@ class Changes:
     channels: tuple[Change, ...]
     added: tuple[str, ...]
     removed: tuple[str, ...]
+
+
+def since(times: "Sequence[str]") -> int:
+    """Which of several views the last one is held against: the newest of an earlier month, else the one before it.
+
+    Args:
+        times: When the views were made (ISO 8601, UTC), oldest first; two or more.
+
+    Returns:
+        Its position.
+    """
+    month = times[-1][:7]
+    return max((i for i, at in enumerate(times[:-1]) if at[:7] < month), default=len(times) - 2)
 
 
 def between(earlier: "View", later: "View") -> Changes:

@@ -35,6 +35,7 @@ LIFECYCLE = Lifecycle(
 KINDS = {"decision.recorded": "add", "decision.scored": "score", "decision.withdrawn": "withdraw"}
 EVENTS = {action: kind for kind, action in KINDS.items()}
 LONGEST = 10_000
+LONGEST_ID = 80
 Z95 = 1.959963984540054
 
 
@@ -214,6 +215,18 @@ def fold(events: Iterable[Event]) -> dict[str, Recorded]:
     return found
 
 
+def find(log: Iterable[Recorded], decision_id: str) -> Recorded:
+    """One decision of a log.
+
+    Raises:
+        DataError: Where there is none of that id.
+    """
+    known = {each.id: each for each in log}
+    if decision_id not in known:
+        raise DataError(f"there is no decision '{shown(decision_id)}'{did_you_mean(decision_id, known)}")
+    return known[decision_id]
+
+
 def _after(known: Recorded | None, event: Event, action: str) -> Recorded:
     try:
         state = LIFECYCLE.after(action, None if known is None else known.state, event.subject)
@@ -260,15 +273,30 @@ class Decisions:
         Raises:
             DataError: Where there is none of that id.
         """
-        known = {each.id: each for each in self.list()}
-        if decision_id not in known:
-            raise DataError(f"there is no decision '{shown(decision_id)}'{did_you_mean(decision_id, known)}")
-        return known[decision_id]
+        return find(self.list(), decision_id)
 
     def scores(self) -> Scores:
         """How well past decisions foresaw what came."""
         today = (self.store().clock if self.written() else utc_now)().date()
         return scores(self.list(), today)
+
+    def check(self, decision: Decision | Mapping[str, Any]) -> Decision:
+        """A decision that could be recorded. Writes nothing.
+
+        Raises:
+            DataError: With everything that is wrong about it.
+        """
+        told = decision if isinstance(decision, Decision) else _checked(Decision, decision)
+        plans = states(self.store().events()) if told.plan is not None and self.written() else {}
+        named = () if told.plan is None else (told.plan,)
+        refuse(
+            [
+                *_unknown("evidence", told.evidence, self.tests()),
+                *_unknown("channels", told.channels, self.channels()),
+                *_unknown("plan", named, plans),
+            ]
+        )
+        return told
 
     def add(
         self,
@@ -287,10 +315,12 @@ class Decisions:
         Raises:
             DataError: With everything that is wrong about it, or where the id is taken.
         """
-        told = decision if isinstance(decision, Decision) else _checked(Decision, decision)
-        refuse(
-            [*_unknown("evidence", told.evidence, self.tests()), *_unknown("channels", told.channels, self.channels())]
-        )
+        told = self.check(decision)
+        if id is not None and not (id.strip() == id and id.isprintable() and 0 < len(id) <= LONGEST_ID):
+            allowed = f"1 to {LONGEST_ID} printable characters, no blanks around them"
+            raise DataError(
+                [Problem(f"found '{shown(id)}' as a decision's id; it has {allowed}", column="id", code="id")]
+            )
 
         def decide(events: list[Event]) -> list[Entry]:
             known = fold(events)
@@ -298,8 +328,6 @@ class Decisions:
             if name in known:
                 when = known[name].at[:10]
                 raise DataError(f"decision '{shown(name)}' was recorded on {when}; nothing recorded is ever changed")
-            if told.plan is not None:
-                refuse(_unknown("plan", (told.plan,), states(events)))
             last = {kind: event.hash for event in events for kind in (FIT, VIEW) if event.kind == kind}
             payload = {"decision": told.model_dump(mode="json", exclude_none=True), "basis": last}
             return [Entry(EVENTS["add"], name, payload, by or self.actor)]

@@ -108,7 +108,8 @@ def look(study: "Study", day: date | None = None) -> Monitored:
     panel = study.panel
     view = results.load_view(study.store) if study.has_store else None
     converged, fresh = _fit(study)
-    review = attention.items(view, converged, study.check(), study.registry.rows(), today)
+    known = view, converged, study.check(), study.registry.rows(), today
+    review = attention.items(*known, study.decisions.list(), study.plans.states())
     last = str(panel.dates[-1])[:10]
     return Monitored(today, panel.sha256, last, fresh, watched(study), tuple(_stale(fresh, converged)) + tuple(review))
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
-from measurement.errors import DataError, Problem
+from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
 from measurement.provenance import canonical_json
 from measurement.store import Store
 from theodolite import results
@@ -143,6 +143,30 @@ class NextTest:
         sha = study.store.put(canonical_json(found.to_dict()).encode())
         study.store.append(RANKED, "next_test", {"artifacts": {"ranking": sha}}, study.actor)
         return found
+
+    def refuse(self, asked: Asked) -> None:
+        """Refuse what cannot be ranked, before anything is worked out.
+
+        Raises:
+            DataError: With everything that is wrong about it.
+        """
+        panel, config = self.study.panel, self.study.config
+        budgeting, wanted = _budgeting(panel, config, asked), _wanted(config, asked)
+        refuse([*budgeting.problems(panel), *wanted.problems(panel), *_terms(asked).problems()])
+
+    def register(self, experiment_id: str, *, reason: str = "") -> str:
+        """Register a test of the last ranking as a draft; returns its id.
+
+        Raises:
+            DataError: Where the last ranking holds no such test, or its plan cannot be registered.
+        """
+        found = self.kept()
+        known = {test.record.experiment_id: test for test in found.tests} if found is not None else {}
+        if experiment_id not in known:
+            words = f"the last ranking holds no test '{shown(experiment_id)}'{did_you_mean(experiment_id, known)}"
+            raise DataError([Problem(words if known else f"{words}: rank the tests first", code="no-such-test")])
+        (made,) = self.study.registry.register(known[experiment_id].record.to_dict(), reason=reason)
+        return made.experiment_id
 
     def kept(self) -> "NextTests | None":
         """The last ranking; ``None`` where there is none or it is older than the last fit."""

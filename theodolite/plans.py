@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, cast
 
-from measurement.errors import DataError, Problem, did_you_mean, shown
+from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from theodolite.results import Fitted
 
 AIMS = ("mean", "worst", "cautious", "goal")
+MOST_TIMES = 10.0
+"""The largest multiple of business as usual that a scenario may hold."""
 LARGEST_MULTIPLE = 100.0
 """A multiple of business as usual beyond this was meant as money."""
 
@@ -237,11 +239,25 @@ def scaled(panel: "Panel", periods: int, multiples: Mapping[str, float]) -> "pd.
         panel: The data.
         periods: How many periods ahead.
         multiples: Per channel its multiple; 1 for all others.
+
+    Raises:
+        DataError: With every channel that there is not, and every multiple that is none.
     """
     import pandas as pd
 
     from measurement.plan.horizon import business_as_usual
 
+    problems = [
+        Problem(f"there is no channel '{shown(name)}'{did_you_mean(name, panel.channels)}", code="unknown-name")
+        for name in multiples
+        if name not in panel.channels
+    ]
+    problems += [
+        Problem(f"the spend of {shown(name)}: found {times:g} times, expected 0 to {MOST_TIMES:g}", code="multiple")
+        for name, times in multiples.items()
+        if not 0 <= times <= MOST_TIMES
+    ]
+    refuse(problems)
     usual = business_as_usual(panel, periods)
     days = usual.dates.astype("datetime64[s]")
     index = pd.MultiIndex.from_product([panel.geos, days, panel.channels], names=["geo", "date", "channel"])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from experiments import Experiment
     from measurement.errors import Problem
     from measurement.store import Store
+    from theodolite.registry import Registry
 
 
 class Predictable(Protocol):
@@ -31,6 +32,10 @@ class Predictable(Protocol):
     @property
     def actor(self) -> str:
         """Who acts."""
+
+    @property
+    def registry(self) -> "Registry":
+        """Its registered tests."""
 
     def experiments(self) -> "list[Experiment]":
         """Its tests."""
@@ -90,7 +95,8 @@ class TrackRecord:
         return {"methods": summary(scores), "scores": [score.to_dict() for score in scores], "waiting": waiting}
 
     def _planned(self, experiment_id: str) -> "Experiment":
-        known = {test.experiment_id: test for test in self.study.experiments()}
+        known = {found.experiment_id: found.conducted for found in self.study.registry.list()}
+        known |= {test.experiment_id: test for test in self.study.experiments()}
         if experiment_id not in known:
             name = shown(experiment_id)
             raise DataError(f"there is no test '{name}' in the study{did_you_mean(experiment_id, known)}")

@@ -93,9 +93,19 @@ def test_crps_is_the_integral_that_it_stands_for(z):
 def test_a_study_scores_its_predictions(store):
     from theodolite.track_records import TrackRecord
 
-    read = SimpleNamespace(id="tv-dark", iroas=None)
+    read, draft = SimpleNamespace(id="tv-dark", iroas=None), plan()
     study = SimpleNamespace(
-        store=store, has_store=True, actor="me", experiments=lambda: [plan()], view=view, evidence=lambda: ((read,), ())
+        store=store,
+        has_store=True,
+        actor="me",
+        registry=SimpleNamespace(
+            list=lambda: [
+                SimpleNamespace(experiment_id=draft.experiment_id, conducted=draft)
+            ]  # planned, no evidence yet
+        ),
+        experiments=list,
+        view=view,
+        evidence=lambda: ((read,), ()),
     )
     record = TrackRecord(study)
     record.predict("tv-dark")

@@ -12,9 +12,9 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
 from measurement.version import __version__
-from theodolite.app import designing, faults, forms, registering, routes, steps
+from theodolite.app import deciding, designing, faults, forms, registering, routes, steps
 from theodolite.app.answers import Refusal, answer, redirect
-from theodolite.app.api import access, experiments, model, operations, study, work
+from theodolite.app.api import access, decisions, experiments, model, operations, plans, study, work
 from theodolite.app.api.common import Sent
 from theodolite.app.api.shapes import Problem
 from theodolite.app.desk import Desk
@@ -71,9 +71,9 @@ def create(settings: Settings, *, warm: bool = True) -> FastAPI:
     faults.install(app)
     app.include_router(_ways_in(settings, doors))
     app.include_router(routes.router)
-    for forms_of in (forms, designing, registering, steps):
+    for forms_of in (forms, designing, registering, steps, deciding):
         app.include_router(forms_of.router)
-    for resource in (study, model, experiments, work, access):
+    for resource in (study, model, experiments, decisions, plans, work, access):
         app.include_router(resource.router, prefix="/api/v1")
     app.include_router(operations.router)
     app.openapi = partial(_described, app)  # type: ignore[method-assign]

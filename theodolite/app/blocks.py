@@ -28,6 +28,7 @@ class Field:
         required: Whether it must be filled in.
         chosen: Of choices: the values that are ticked.
         error: What is wrong with what stands in it.
+        money: Of a range in percent: the money that 100 % are, shown while it moves.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Field:
     required: bool = False
     chosen: tuple[str, ...] = ()
     error: str = ""
+    money: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Form:
         open: Whether these are shown at once.
         key: What the ids of its fields begin with, unique on its page.
         confirm: What is asked before it is sent, where there is no way back; nothing is asked where it is empty.
+        currency: Of ranges with money: its unit; their sum is shown below them.
     """
 
     action: str
@@ -68,6 +71,7 @@ class Form:
     open: bool = False
     key: str = "field"
     confirm: str = ""
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from measurement.errors import StoreError, TheodoliteError
 from measurement.store import Event, Store, utc_now
 from measurement.typing import Json
-from theodolite import next_tests, results
+from theodolite import decisions, next_tests, plan_states, results
 from theodolite.config import FILE_NAME, Config
 from theodolite.data_files import named_files
 from theodolite.keys import Key, find
@@ -26,15 +26,21 @@ if TYPE_CHECKING:
     from calibration.calibrated_credit import CalibratedCredit
     from calibration.next_test.result import NextTests
     from calibration.resolution import Resolution
+    from calibration.track_record import Prediction, Scored
     from experiments import Experiment
     from measurement import Panel
     from measurement.errors import Problem
     from measurement.model_frames import ModelFrames
+    from measurement.plan.deviation import Deviation
+    from theodolite.decisions import Recorded
+    from theodolite.plan_records import PlanOfRecord
+    from theodolite.plan_states import PlanState
     from theodolite.report.experiment import Dossier
     from theodolite.results import Fitted
 
 MOST_KEPT = 200
-TESTS = ("experiment.", "conflict.")
+RESOLVED = "conflict."
+TESTS = ("experiment.", RESOLVED)
 """Beginnings of the kinds of events that change which tests count."""
 
 type Stamp = tuple[object, ...]
@@ -114,7 +120,7 @@ class Reading:
 
     def fitted(self) -> "Fitted":
         """Its last fit."""
-        return self._kept.get("fitted", self.since(results.FIT), self.study.fitted)
+        return self._kept.get("fitted", self.since(results.FIT, RESOLVED), self.study.fitted)
 
     def frames(self, fitted: "Fitted | None" = None) -> "ModelFrames":
         """The last fit as tidy frames."""
@@ -184,7 +190,34 @@ class Reading:
 
     def resolutions(self) -> "dict[str, Resolution]":
         """The last decision on each test that was decided on."""
-        return self._kept.get("resolutions", self.since("conflict."), self.study.resolutions)
+        return self._kept.get("resolutions", self.since(RESOLVED), self.study.resolutions)
+
+    def decisions(self) -> "tuple[Recorded, ...]":
+        """Its decisions, oldest first."""
+        return tuple(decisions.fold(self.events).values())
+
+    def plans(self) -> "list[PlanOfRecord]":
+        """Its plans of record, oldest first."""
+        return self._kept.get("plans", self.since(plan_states.RECORDED), self.study.plans.all)
+
+    def plan_states(self) -> "dict[str, PlanState]":
+        """Where each of them stands, by name."""
+        return plan_states.states(self.events)
+
+    def against(self, plan: "PlanOfRecord") -> "Deviation | None":
+        """What came against a plan of record; ``None`` where none of its periods has come yet."""
+        if str(plan.told["from"]) > str(self.panel.dates[-1])[:10]:
+            return None
+        version = (self.data, plan.hash)
+        return self._kept.get(("against", plan.name), version, lambda: self.study.plans.against(plan.name))
+
+    def predictions(self) -> "tuple[Prediction, ...]":
+        """What every source said of tests before their read-out."""
+        return self._kept.get("predictions", self.since(*TESTS), self.study.track_record.predictions)
+
+    def scored(self) -> "tuple[Scored, ...]":
+        """The same of tests that have been read out, scored."""
+        return self._kept.get("scored", self.since(*TESTS), self.study.track_record.scored)
 
     def validation(self) -> Json | None:
         """What the last validation of the last fit found."""

@@ -1,4 +1,4 @@
-"""Forms that record files of tests, and plans: checked while they are typed, then carried out."""
+"""Forms that record files of tests: checked while they are typed, then carried out."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,8 +11,6 @@ from starlette.responses import Response
 
 from theodolite.app.answers import redirect
 from theodolite.app.checked import checked
-from theodolite.app.pages import plan as plan_page
-from theodolite.app.pages.ask import Ask
 from theodolite.app.requests import desk_of, form_of, need
 from theodolite.report.words import count
 
@@ -59,22 +57,3 @@ async def record(request: Request) -> Response:
 
     await run_in_threadpool(keep)
     return redirect("/experiments")
-
-
-# -- plans of record --------------------------------------------------------------------------------------------------
-
-
-@router.post("/plan/record")
-async def record_plan(request: Request) -> Response:
-    """Freeze a forecast, or the scenario of the sliders, as a plan of record."""
-    who, form = need(request, "approver"), await form_of(request)
-
-    def freeze() -> None:
-        desk = desk_of(request)
-        ask = Ask(desk.reading(), who, form)
-        periods, multiples = plan_page.periods_of(ask), plan_page.multiples_of(ask)
-        made = plan_page.scenario_of(ask, periods, multiples) if multiples else plan_page.forecast_of(ask, periods)
-        desk.study(who.actor).plans.record(form.get("name", ""), made)
-
-    await run_in_threadpool(freeze)
-    return redirect("/plan#records")

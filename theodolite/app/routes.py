@@ -12,17 +12,20 @@ from theodolite.app.pages import (
     attribution,
     channel,
     data,
+    decision,
     decisions,
     design,
     experiment,
     experiments,
     model,
+    next_tests,
     overview,
     plan,
+    plan_record,
     register,
 )
 from theodolite.app.pages import jobs as jobs_page
-from theodolite.app.pages.ask import Ask
+from theodolite.app.pages.ask import Ask, today
 from theodolite.app.requests import form_of, jobs_of, need, who_asks
 from theodolite.app.showing import ask_of, shown
 from theodolite.keys import may
@@ -37,9 +40,12 @@ PAGES: dict[str, tuple[str, Callable[[Ask], View]]] = {
     "/experiments/record": ("experiments", register.record),
     "/experiments/register": ("experiments", register.register),
     "/plan": ("plan", plan.view),
+    "/plan-of-record": ("plan", plan_record.view),
+    "/next-tests": ("plan", next_tests.view),
     "/attribution": ("attribution", attribution.view),
     "/model": ("model", model.view),
     "/decisions": ("decisions", decisions.view),
+    "/decision": ("decisions", decision.view),
     "/data": ("data", data.view),
 }
 """Pages that show the study: key in the menu, and what makes them. They are kept until a number may have changed."""
@@ -52,7 +58,7 @@ def _page(current: str, make: Callable[[Ask], View]) -> Callable[[Request], Resp
     def show(request: Request) -> Response:
         ask = ask_of(request)
         key = ("page", request.url.path, tuple(sorted(ask.query.items())), ask.who.role)
-        version = (*ask.reading.numbers, ask.reading.head, overview.today())
+        version = (*ask.reading.numbers, ask.reading.head, today())
 
         def made() -> tuple[str, str]:
             found = make(ask)

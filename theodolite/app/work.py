@@ -141,6 +141,17 @@ def _design(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Json":
     return {"words": f"{found.name} is planned.", "records": records, "html": made}
 
 
+def _next_tests(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Json":
+    from theodolite.next_test_texts import asked_of
+
+    found = study.next_test.rank(
+        asked_of(settings["asked"]),
+        progress=lambda done, steps, what: tell(what, done / steps if steps else None),
+    )
+    best = "none is worth its cost now" if found.best is None else f"the best is of {found.best.channel}"
+    return {"words": f"{found.compared} tests were compared: {best}.", "converged": found.converged}
+
+
 def _analyse(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Json":
     name = settings["experiment"]
     tell("analysing the test as it was planned", None)
@@ -180,6 +191,7 @@ KINDS: dict[str, Kind] = {
         _analyse,
         {"experiment": Option(_text(), ""), "reason": Option(_text(2_000), ""), "seed": SEED},
     ),
+    "next_tests": Kind("Rank the tests to run next", _next_tests, {"asked": Option(_fields, {})}),
     "design": Kind(
         "Design a test",
         _design,

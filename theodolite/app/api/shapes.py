@@ -106,7 +106,7 @@ class JobOut(_Out):
 
 
 class JobIn(_In):
-    """Long work to begin: ``fit``, ``reconcile``, ``attribution`` or ``design``, and its settings."""
+    """Long work to begin: ``fit``, ``reconcile``, ``attribution``, ``design`` or ``next_tests``, and its settings."""
 
     kind: str = Field(max_length=40)
     settings: JsonObject = {}
@@ -167,6 +167,127 @@ class ForecastIn(_In):
 
     periods: Annotated[int, Field(ge=1, le=1_000)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
+type Number = Annotated[float, Field(ge=-1e15, le=1e15)]
+
+
+class RangeIn(_In):
+    """A median with its 90 % interval."""
+
+    median: Number
+    low: Number
+    high: Number
+
+
+class DecisionIn(_In):
+    """What was decided, and what it should bring by the day of its review."""
+
+    what: str = Field(min_length=1, max_length=10_000)
+    metric: str = Field(min_length=1, max_length=500, description="What it should move, with its unit and time.")
+    expected: RangeIn
+    review: str = Field(max_length=10, description="The day on which it is held against what came, YYYY-MM-DD.")
+    channels: list[str] = Field(default=[], max_length=1_000)
+    evidence: list[str] = Field(default=[], max_length=1_000, description="Ids of the tests that it rests on.")
+    plan: str | None = Field(default=None, max_length=80, description="The plan of record that carries it out.")
+    id: str | None = Field(default=None, min_length=1, max_length=80, description="``decision-1`` and so on otherwise.")
+
+
+class DecisionOut(_Out):
+    """A decision as the log knows it; ``verdict`` is null until it is scored."""
+
+    id: str
+    state: Literal["open", "scored", "withdrawn"]
+    at: str
+    by: str
+    what: str
+    metric: str
+    expected: QuantityOut
+    review: str
+    channels: list[str]
+    evidence: list[str]
+    plan: str | None
+    outcome: JsonObject | None
+    verdict: Literal["as expected", "above", "below"] | None
+
+
+class OutcomeIn(_In):
+    """What came of a decision, in the unit of what was expected, with its interval where that is known."""
+
+    actual: Number
+    low: Number | None = None
+    high: Number | None = None
+    note: str = Field(default="", max_length=10_000)
+
+
+class ReasonIn(_In):
+    """Why."""
+
+    reason: str = Field(default="", max_length=2_000)
+
+
+class ScoreboardOut(BaseModel):
+    """Track records: of decisions, and of the sources by the tests that were predicted before their read-out."""
+
+    decisions: JsonObject
+    sources: list[JsonObject]
+    tests: list[JsonObject]
+    waiting: list[str]
+
+
+class PredictIn(_In):
+    """A planned test."""
+
+    experiment_id: str = Field(min_length=1, max_length=500)
+
+
+class ConflictOut(_Out):
+    """The judgement on a test; ``keep`` and ``decision`` are null as long as nobody has decided."""
+
+    experiment_id: str
+    p: float
+    verdict: Literal["agrees", "conflict", "tests disagree"]
+    keep: Literal["test", "model", "neither"] | None
+    decision: str | None
+
+
+class ResolveIn(_In):
+    """Whom to believe about a test, and why."""
+
+    keep: Literal["test", "model", "neither"]
+    reason: str = Field(min_length=1, max_length=2_000)
+
+
+class ScenarioIn(_In):
+    """Periods ahead, and per channel its multiple of business as usual; 1 for those that are not named."""
+
+    periods: int = Field(ge=1, le=1_000)
+    multiples: dict[str, Annotated[float, Field(ge=0, le=10)]] = {}
+
+
+class DraftIn(ScenarioIn):
+    """A plan to freeze under a name of its own."""
+
+    name: str = Field(min_length=1, max_length=80)
+
+
+class PlanStepIn(ReasonIn):
+    """A step of a plan, and why."""
+
+    self_approve: bool = False
+
+
+class PlanOut(_Out):
+    """A plan of record."""
+
+    name: str
+    state: Literal["draft", "submitted", "approved", "committed", "withdrawn"]
+    recorded_at: str
+    by: str
+    of: Literal["forecast", "scenario"]
+    promised: JsonObject
+    spend: dict[str, float]
+    history: list[JsonObject]
 
 
 class KeyIn(_In):

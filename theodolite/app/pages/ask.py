@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Literal
 from urllib.parse import urlencode
 
+from measurement.store import utc_now
 from theodolite import results
 from theodolite.app.blocks import Block, Button, Empty
 from theodolite.app.desk import Reading
@@ -49,6 +51,21 @@ def channel_link(name: str) -> str:
 def test_link(experiment_id: str) -> str:
     """The page of a test."""
     return link("/experiment", id=experiment_id)
+
+
+def decision_link(decision_id: str) -> str:
+    """The page of a decision."""
+    return link("/decision", id=decision_id)
+
+
+def plan_link(name: str) -> str:
+    """The page of a plan of record."""
+    return link("/plan-of-record", name=name)
+
+
+def today() -> date:
+    """The day, in UTC."""
+    return utc_now().date()
 
 
 def state_of(reading: Reading) -> State:

@@ -11,18 +11,21 @@ from calibration.view import ChannelView
 from measurement import charts as drawn
 from measurement.errors import DataError, did_you_mean, shown
 from measurement.typing import Json
-from theodolite.app.blocks import Block, Choice, Part, View
+from theodolite.app.blocks import Actions, Block, Button, Choice, Part, View
+from theodolite.app.pages import conflict
 from theodolite.app.pages.ask import (
     Ask,
     channel_link,
+    link,
     linked,
     not_yet,
     notice,
     state_of,
     test_link,
 )
+from theodolite.plan_texts import quoted
 from theodolite.report import compare
-from theodolite.report.cells import ADVICE, STATES, advice, quantity, scale
+from theodolite.report.cells import ADVICE, STATES, STEP, advice, quantity, scale, step
 from theodolite.report.material import Material
 from theodolite.report.page import (
     Cell,
@@ -60,7 +63,8 @@ def view(ask: Ask) -> View:
         f"{first} to {last} · {m.markets} · {m.currency}",
         (
             Part("choice", blocks=(Choice("Channels", links),)),
-            _answer(found, m),
+            _answer(ask, found, m),
+            *conflict.part(ask, found, m),
             _sources(found, m),
             _curve(found, m),
             _tests(found, m),
@@ -81,7 +85,7 @@ def _chosen(ask: Ask, m: Material) -> ChannelView:
     return known[name]
 
 
-def _answer(c: ChannelView, m: Material) -> Part:
+def _answer(ask: Ask, c: ChannelView, m: Material) -> Part:
     words, tone = ADVICE[advice(c, m.view.break_even)]
     per_period = c.spend / m.periods
     pays = None if c.next_above_break_even is None else chance(c.next_above_break_even)
@@ -94,7 +98,31 @@ def _answer(c: ChannelView, m: Material) -> Part:
             Fact("How the sources stand", STATES[c.state], c.reason, _fact_tone(_state_tone(c))),
         )
     )
-    return Part("answer", "In short", c.action[:1].upper() + c.action[1:] + ("." if c.action else ""), (facts,))
+    buttons = _decisions(ask, c, m)
+    lead = c.action[:1].upper() + c.action[1:] + ("." if c.action else "")
+    return Part("answer", "In short", lead, (facts, *((Actions(buttons),) if buttons else ())))
+
+
+def _decisions(ask: Ask, c: ChannelView, m: Material) -> tuple[Button, ...]:
+    """The ways on from here: a decision with the advised step filled in, a test."""
+    if not ask.edits:
+        return ()
+    if advice(c, m.view.break_even) == "test first" or c.state == "stale":
+        return (Button("See what to test next", "/next-tests"),)
+    planned = step(c, m)
+    if planned is None:
+        return ()
+    verb, less = ("Raise", "more") if planned.spend > 0 else ("Cut", "less")
+    amount = money(abs(planned.spend), m.currency)
+    filled = {
+        "what": f"{verb} {c.channel} by {percent(STEP)} ({amount} {less} a {m.period})",
+        "metric": f"revenue of {c.channel}, {m.currency} a {m.period}",
+        "expected": f"{planned.revenue.median:.0f}",
+        "low": f"{planned.revenue.low:.0f}",
+        "high": f"{planned.revenue.high:.0f}",
+        "channels": quoted(c.channel),
+    }
+    return (Button("Record a decision on it", link("/decisions", **filled) + "#record"),)
 
 
 def _figure(q: Quantity | None, words: str) -> tuple[str, str]:

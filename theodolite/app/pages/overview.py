@@ -1,30 +1,40 @@
 """Overview: the unified view in one table and one picture, what needs attention, what changed since the last view."""
 
 import math
-from datetime import date
 
-from measurement.store import utc_now
-from theodolite.app.blocks import Part, Reminder, Reminders, View
+from measurement.errors import DataError, shown
+from theodolite.app.blocks import Choice, Part, Reminder, Reminders, View
+from theodolite.app.pages import plan_against
 from theodolite.app.pages.ask import (
     Ask,
     channel_link,
+    decision_link,
+    link,
     linked,
     not_yet,
     notice,
+    plan_link,
     state_of,
     study_name,
     test_link,
+    today,
     work,
 )
 from theodolite.attention import Item, items
-from theodolite.changes import Change, between
+from theodolite.changes import Change, Changes, between, since
 from theodolite.report import decide, understand
-from theodolite.report.cells import joined, quantity
+from theodolite.report.cells import joined, names, quantity
 from theodolite.report.material import Material
-from theodolite.report.page import Block, Cell, Column, Name, Prose, TableBlock, Text
-from theodolite.report.words import NOTHING, percent
+from theodolite.report.page import Cell, Column, Name, Prose, TableBlock, Text
+from theodolite.report.words import NOTHING, listed, percent
 
-PLACES = {"data": ("See the data", "/data"), "fit": ("See the model", "/model")}
+TESTS = {
+    "in_review": "Approve it or send it back",
+    "completed": "Analyse it",
+    "analysed": "Accept or reject it",
+    "approved": "Say that it has begun",
+    "running": "Say how it went",
+}
 
 
 def view(ask: Ask) -> View:
@@ -43,8 +53,8 @@ def view(ask: Ask) -> View:
             _attention(ask, material),
             _with_links(Part.of(change), channels),
             _with_links(Part.of(unified), channels),
-            Part.of(understand.sources_section(material)),
             _changed(ask, channels),
+            Part.of(understand.sources_section(material)),
         ),
         notice(material),
         work(ask, ("Bring the sources together again", "reconcile"), strong=False),
@@ -66,61 +76,119 @@ def _attention(ask: Ask, material: Material | None) -> Part:
         reading.check(),
         reading.tests(),
         today(),
+        reading.decisions(),
+        reading.plan_states(),
     )
-    if not found:
-        return Part("attention", "What needs attention", "Nothing: data, fit and tests are in order.")
-    return Part("attention", "What needs attention", blocks=(Reminders(tuple(map(_reminder, found))),))
+    reminders = [*_alerts(ask), *(_reminder(ask, item) for item in found)]
+    if not reminders:
+        return Part("attention", "What needs attention", "Nothing: data, fit, tests, plans and decisions are in order.")
+    return Part("attention", "What needs attention", blocks=(Reminders(tuple(reminders)),))
 
 
-def _reminder(item: Item) -> Reminder:
-    label, place = PLACES.get(item.kind, ("", ""))
-    if item.kind == "channel":
-        label, place = "See the channel", channel_link(item.subject)
-    elif item.kind == "test":
-        label, place = "See the test", test_link(item.subject)
-    words: Text = joined((Name(item.subject),), f" {item.words}") if item.subject else item.words
+def _alerts(ask: Ask) -> list[Reminder]:
+    """Committed plans that are off by more than a fifth and outside their interval."""
+    states, reminders = ask.reading.plan_states(), []
+    for plan in ask.reading.plans():
+        if states[plan.name].state != "committed":
+            continue
+        found, _ = plan_against.came_of(ask, plan)
+        if found is not None and found.alert:
+            words = joined("The plan ", (Name(plan.name),), f": {lowered(plan_against.judged(found))}")
+            reminders.append(Reminder(words, "See why", f"{plan_link(plan.name)}#came", "caution"))
+    return reminders
+
+
+def lowered(words: str) -> str:
+    """A sentence that goes on after a colon."""
+    return words[:1].lower() + words[1:]
+
+
+def _reminder(ask: Ask, item: Item) -> Reminder:
+    label, place = _place(item)
+    subject: Text = (Name(item.subject),) if item.subject else ""
+    if item.kind == "decision":
+        subject = (Name(next(d.decision.what for d in ask.reading.decisions() if d.id == item.subject)),)
+    elif item.kind == "plan":
+        subject = joined("The plan ", subject)
+    words: Text = joined(subject, f" {item.words}") if item.subject else item.words
     return Reminder(words, label, place, "caution" if item.pressing else "plain")
 
 
-def today() -> date:
-    """The day, in UTC."""
-    return utc_now().date()
+def _place(item: Item) -> tuple[str, str]:
+    """Where an item is dealt with."""
+    match item.kind, item.state:
+        case "channel", "conflict, withheld":
+            return "Decide whom to believe", f"{channel_link(item.subject)}#conflict"
+        case "channel", _:
+            return "See what to test", "/next-tests"
+        case "test", state:
+            return TESTS.get(state, "Say how it went"), f"{test_link(item.subject)}#next"
+        case "decision", _:
+            return "Say what came", f"{decision_link(item.subject)}#next"
+        case "plan", state:
+            return "Commit to it" if state == "approved" else "Approve it", f"{plan_link(item.subject)}#next"
+        case "fit", _:
+            return "See the model", "/model"
+        case _:
+            return "See the data", "/data"
 
 
 # -- what changed -----------------------------------------------------------------------------------------------------
 
 
 def _changed(ask: Ask, to: dict[str, str]) -> Part:
-    title, views = "What changed since the last view", ask.reading.views()
+    title, views = "What changed", ask.reading.views()
     if len(views) < 2:
         words = "This is the first unified view. Once there is another, both stand here beside each other."
         return Part("changes", title, words)
-    (before, earlier), (_, later) = views[-2:]
+    at, (_, later) = _compared(ask, [when for when, _ in views]), views[-1]
+    made, earlier = views[at]
     found = between(earlier, later)
     columns = (
         Column("Channel"),
-        Column("Before", f"iROAS, {before[:10]}", True),
-        Column("Now", "iROAS", True),
+        Column("Before", f"iROAS, {made[:10]}", True),
+        Column("Now", f"iROAS, {views[-1][0][:10]}", True),
         Column("Change", "of the median", True),
         Column("Advice", wide=True),
     )
     table = TableBlock(columns, tuple(map(_change_row, found.channels)), "", "changes.csv")
-    outside = [change.channel for change in found.channels if change.outside]
     lead: Text = "No channel left its earlier 90 % interval: what moved, moved within what was known before."
-    if outside:
-        names = ", ".join(outside)
-        lead = joined("Outside the earlier 90 % interval now: ", (Name(names),), ".")
-    inputs = [
-        *(f"New in this view: {_short(item)}." for item in found.added),
-        *(f"No longer in it: {_short(item)}." for item in found.removed),
-    ]
-    more: tuple[Block, ...] = (Prose(tuple(inputs), "muted"),) if inputs else ()
-    return Part("changes", title, lead, (linked(table, to), *more))
+    if outside := [change.channel for change in found.channels if change.outside]:
+        lead = joined("Outside the earlier 90 % interval now: ", names(outside), ".")
+    links = tuple(
+        (f"since {when[:16].replace('T', ' ')}", _since(i), i == at) for i, (when, _) in enumerate(views[:-1])
+    )
+    chooser: tuple[Choice, ...] = (Choice("Views to compare with", links[::-1]),) if len(links) > 1 else ()
+    why = _why(found)
+    return Part("changes", title, lead, (*chooser, linked(table, to), *((Prose((why,), "muted"),) if why else ())))
 
 
-def _short(item: str) -> str:
-    """An id, or the beginning of a hash."""
-    return item if len(item) <= 48 else f"{item[:24]}…"
+def _compared(ask: Ask, times: list[str]) -> int:
+    """The position of the view that the last one is held against: last month's, or the one that is asked for."""
+    text = ask.query.get("since", "")
+    if not text:
+        return since(times)
+    if not (text.isascii() and text.isdigit() and int(text[:4]) < len(times) - 1):
+        raise DataError(f"since: found '{shown(text)}', expected a view from 0 to {len(times) - 2}")
+    return int(text)
+
+
+def _since(position: int) -> str:
+    return link("/", since=str(position)) + "#changes"
+
+
+def _why(found: Changes) -> str:
+    """What went into the later view and not into the earlier, in words."""
+    said = []
+    for words, inputs in (("New", found.added), ("No longer", found.removed)):
+        tests = [item for item in inputs if ":" not in item]
+        if tests:
+            said.append(f"{words} in it: {'the test' if len(tests) == 1 else 'the tests'} {listed(tests)}.")
+    kinds = {item.partition(":")[0] for item in found.added if ":" in item}
+    made = [word for kind, word in (("data", "data"), ("fit", "fits"), ("paths", "journeys")) if kind in kinds]
+    if made:
+        said.append(f"It rests on new {listed(made)}.")
+    return " ".join(said)
 
 
 def _change_row(change: Change) -> tuple[Cell, ...]:

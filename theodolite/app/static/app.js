@@ -74,10 +74,30 @@
     });
   }
 
-  for (const output of document.querySelectorAll("output[for]")) {
-    const input = document.getElementById(output.htmlFor.value);
-    const show = () => { output.value = `${input.value} %`; };
-    input.addEventListener("input", show);
+  /* Sliders say their share and, where 100 % are money, the money; their form says what they come to together. */
+  const SCALES = [[1e9, "bn"], [1e6, "m"], [1e3, "k"]];
+  function short(value) {
+    const [by, unit] = SCALES.find(([scale]) => Math.abs(value) >= scale * 0.9995) ?? [1, ""];
+    const shown = Number((value / by).toPrecision(3)).toLocaleString("en", { useGrouping: false });
+    return `${shown.replace("-", "\u2212")}${unit && `\u00a0${unit}`}`;
+  }
+  for (const form of document.forms) {
+    const sliders = [...form.querySelectorAll("input[type=range]")], sum = form.querySelector(".sum");
+    if (!sliders.length) continue;
+    const show = () => {
+      let now = 0, usual = 0;
+      for (const input of sliders) {
+        const money = Number(input.dataset.money ?? NaN), spent = money * input.value / 100;
+        const output = form.querySelector(`output[for="${CSS.escape(input.id)}"]`);
+        output.value = `${input.value} %${Number.isFinite(money) ? ` \u00b7 ${short(spent)}` : ""}`;
+        now += spent;
+        usual += money;
+      }
+      if (!sum || !Number.isFinite(now)) return;
+      const change = Math.round(now - usual), sign = change > 0 ? "+" : "";
+      sum.textContent = `In all ${sum.dataset.currency}\u00a0${short(now)}: ${change ? `${sign}${short(change)} against` : "as much as"} business as usual.`;
+    };
+    form.addEventListener("input", show);
     show();
   }
 
