@@ -1,6 +1,5 @@
 """The chart of a track record, in Altair: what each method said of a test beside what the test then measured."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import altair as alt
@@ -9,6 +8,8 @@ import pandas as pd
 from measurement.charts import FIT, SOURCES, Layers, source_colour, source_shape
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from calibration.track_record import Scored
 
 FIELDS = ("median", "low", "high", "measured", "measured_low", "measured_high")
