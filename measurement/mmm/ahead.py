@@ -78,7 +78,7 @@ class LaterColumns:
 def later_columns(
     spec: Spec, panel: Panel, scales: Scales, dates: Dates, positions: Floats, controls: Floats
 ) -> LaterColumns:
-    """The fitted columns at other periods.
+    """The fitted columns at other periods, less what only the panel's own spend can fill: those come last.
 
     Args:
         spec: The model.
@@ -180,8 +180,7 @@ def media_ahead(
 
 def _fitted(post: Posterior, drawn: LinearDraws, columns: LaterColumns) -> dict[str, Floats]:
     """Fitted terms at the later periods on the model's scale, each (draws, geos, periods)."""
-    geos, local = len(post.geos), len(columns.local)
-    first = drawn.design.national.shape[1]
+    geos, local, first = len(post.geos), drawn.design.local.shape[1], drawn.design.national.shape[1]
     own = drawn.coefficients[:, first : first + geos * local].reshape(post.size, geos, local)
     last = drawn.coefficients[:, first + geos * local :]
     periods = len(columns.national[0][0])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from measurement.mmm.calendar import holiday_columns
-from measurement.mmm.carry_in import carry_in_columns
+from measurement.mmm.carry_in import carry_in_columns, local_carry_in_columns
 from measurement.mmm.noise import Noise, Precision
 from measurement.mmm.scaling import Scales
 from measurement.mmm.spec import Spec
@@ -107,6 +107,8 @@ def design_of(
         if spec.trend != "none":
             local.append((LOCAL_TREND * np.linspace(-1.0, 1.0, periods), ("baseline", "geo trend")))
         local += fourier_columns(spec, panel.dates, panel.period, LOCAL_FOURIER)
+        carried = local_carry_in_columns(spec, panel, scales)
+        local += [(column, ("baseline", f"carry-in {k + 1}")) for k, column in enumerate(carried.T)]
     cells = [(column, label) for column, label in days if column.ndim == 2]
     cells += control_columns(spec, panel, scales, panel.controls)
     if noise is not None:
