@@ -101,7 +101,7 @@ def tests_of(evidence: Sequence[Evidence], change: Sequence[Floats], iroas: Floa
     ``k = simulated outcome change / iROAS``, draw by draw: the effect is proportional to the channel's coefficient, so
     k depends on the shape of its curve only (average against marginal return, what the window catches). Its log's
     median is used, and its covariance over the draws says how little the shape is known. Errors of tests that read the
-    same sales are correlated (`overlap`).
+    same sales are correlated, and those of cells with shared controls (`joint_errors`).
 
     Args:
         evidence: The tests.
@@ -126,9 +126,24 @@ def tests_of(evidence: Sequence[Evidence], change: Sequence[Floats], iroas: Floa
         time=np.array([years(middle[pairs[n][0]], panel) for n in keep]),
         scale=np.sign([np.median(ratio[n]) for n in keep]) * np.exp(centre),
         log_scale_cov=spread,
-        correlation=overlap(evidence),
+        correlation=joint_errors(evidence),
         log_scale_draws=np.clip(logs - centre, -3 * sd, 3 * sd) if keep else np.zeros((0, 0)),
     )
+
+
+def joint_errors(evidence: Sequence[Evidence]) -> Floats:
+    """Correlation of the tests' errors, shape (tests, tests); empty where all are independent.
+
+    It is what `overlap` finds, or what two cells of one test state of each other where that is more. Cells of different
+    channels stay apart: their shared controls make neither know less of its own channel.
+    """
+    found = overlap(evidence)
+    found = found if found.size else np.eye(len(evidence))
+    for (i, a), (j, b) in combinations(enumerate(evidence), 2):
+        if set(a.lift.channels) & set(b.lift.channels):
+            stated = dict(a.lift.correlations).get(b.id, dict(b.lift.correlations).get(a.id, 0.0))
+            found[i, j] = found[j, i] = max(found[i, j], stated)
+    return found if np.any(found != np.eye(len(evidence))) else np.zeros((0, 0))
 
 
 def overlap(evidence: Sequence[Evidence]) -> Floats:

@@ -37,16 +37,17 @@ class LinearDraws:
     demand: Floats
 
 
-def linear_draws(post: Posterior, panel: Panel, *, seed: int = 0) -> LinearDraws:
+def linear_draws(post: Posterior, panel: Panel, *, seed: int = 0, design: Design | None = None) -> LinearDraws:
     """The linear terms of each draw of the media parameters; the panel must be that of the fit.
 
     Args:
         post: The fit.
         panel: Its data.
         seed: Seed of what is drawn here: nothing, where the posterior holds them.
+        design: The linear terms, where they are not to be built from the panel.
     """
     post.check(panel)
-    design = design_of(post.spec, panel, post.scales, post.noise, post.counts)
+    design = design or design_of(post.spec, panel, post.scales, post.noise, post.counts)
     if "linear" in post.draws:
         return LinearDraws(design, post.draws["linear"], post.draws["demand"])
     rng = np.random.default_rng(seed)

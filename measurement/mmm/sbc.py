@@ -249,7 +249,7 @@ def _linear(
         diagnostics=Diagnostics(True, 1.0, float(count), 0, count, 0.0, 0.0, 0.0, ()),
         provenance=Provenance(data="", seed=seed),
     )
-    given = linear_draws(post, made, seed=seed)
+    given = linear_draws(post, made, seed=seed, design=design)  # whose scale must not follow the drawn KPI
     out = {
         f"{term}: {name}": (float(drawn.linear[k]), given.coefficients[:, k])
         for k, (term, name) in enumerate(design.national_labels)

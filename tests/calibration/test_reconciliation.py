@@ -12,7 +12,7 @@ from calibration import Conflict, View, calibrate, gather, reconcile
 from calibration.curves import changes_by_channel
 from calibration.evidence_model import Tests
 from calibration.side_by_side import pool
-from calibration.sources import Attributed, Blocks, gaussian
+from calibration.sources import Attributed, Blocks, gaussian, joint_errors
 from calibration.verdict import money
 from experiments.records import parse
 from measurement import mmm
@@ -180,6 +180,19 @@ def test_a_record_that_comes_twice_counts_once(panel, calibration, evidence):
     width = [np.log(v[name].iroas.high / v[name].iroas.low) for v in (once, under_two)]
     assert width[1] == pytest.approx(width[0], rel=0.05)
     assert "read the same sales" in " ".join(under_two.notes)
+
+
+def test_cells_of_one_channel_with_shared_controls_are_in_part_one_measurement(evidence):
+    one = evidence[0]
+    day = timedelta(days=1000)  # no sales in common
+    apart = replace(one.lift, start=one.lift.start - day, end=one.lift.end - day, cooldown_end=one.lift.start - day)
+    experiment = one.experiment.model_copy(update={"experiment_id": "second"})
+    second = replace(one, experiment=experiment, lift=replace(apart, experiment_id="second", cell_of="both"))
+    first = replace(one, lift=replace(one.lift, cell_of="both", correlations=(("second", 0.6),)))
+    assert joint_errors([one, second]).size == 0
+    np.testing.assert_allclose(joint_errors([first, second]), [[1.0, 0.6], [0.6, 1.0]])
+    elsewhere = replace(second, lift=replace(second.lift, channels=("another",)))
+    assert joint_errors([first, elsewhere]).size == 0
 
 
 def test_a_fit_that_saw_the_tests_sales_is_named(panel, calibration, evidence):
