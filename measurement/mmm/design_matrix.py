@@ -81,7 +81,7 @@ class Spectrum:
 
 
 def design_of(
-    spec: Spec, panel: Panel, scales: Scales, noise: Noise | None = None, counts: Floats | None = None
+    spec: Spec, panel: Panel, scales: Scales, noise: Noise | None = None, usual: Floats | None = None
 ) -> Design:
     """The linear terms of a spec for a panel.
 
@@ -90,7 +90,7 @@ def design_of(
         panel: The data.
         scales: Scales of the fit.
         noise: What was fixed about the residual beforehand; without it, the terms before confounding.
-        counts: 0 for the cells that a test leaves out, shape (geos, periods); all count where not given.
+        usual: 0 for the cells whose spend a test set, shape (geos, periods); none where not given.
     """
     geos, periods, _ = panel.shape
     national: list[Column] = [(np.full(periods, INTERCEPT), ("baseline", "intercept"))]
@@ -112,8 +112,8 @@ def design_of(
     cells = [(column, label) for column, label in days if column.ndim == 2]
     cells += control_columns(spec, panel, scales, panel.controls)
     if noise is not None:
-        counted = np.ones((geos, periods), dtype=np.bool_) if counts is None else counts > 0
-        shared, own = _confounding(spec, panel, scales, noise, counted)
+        free = np.ones((geos, periods), dtype=np.bool_) if usual is None else usual > 0
+        shared, own = _confounding(spec, panel, scales, noise, free)
         national += shared
         cells += own
     return Design(
@@ -184,18 +184,19 @@ def control_columns(spec: Spec, panel: Panel, scales: Scales, values: Floats) ->
 
 
 def _confounding(
-    spec: Spec, panel: Panel, scales: Scales, noise: Noise, counted: Bools
+    spec: Spec, panel: Panel, scales: Scales, noise: Noise, free: Bools
 ) -> tuple[list[Column], list[Column]]:
     """The confounding term: the channel's own spend, nationally and (less suspect) as local deviations.
 
     The shape is the logarithm of spend per head, less its mean in each geo. Demand moves budgets and sales by
     percentages, so what it adds to both is linear in log spend; against raw spend, a saturating effect would fit the
-    confounded part better than this term does, and take it. What a test spent follows no demand: the cells that it
-    leaves out stand at their geo's mean, and no mean or standard deviation is taken over them.
+    confounded part better than this term does, and take it. What a test spent follows no demand: its cells,
+    whether the likelihood leaves them out or not, stand at their geo's mean, and no mean or standard deviation is taken
+    over them.
     """
     shared: list[Column] = []
     own: list[Column] = []
-    weight = scales.size[:, None] * counted
+    weight = scales.size[:, None] * free
     share = weight / np.maximum(weight.sum(0), np.finfo(np.float64).tiny)
     for c, name in enumerate(panel.channels):
         scale = CONFOUNDING[spec.channels[name].demand_driven]
@@ -203,32 +204,32 @@ def _confounding(
             continue
         seen = panel.spend if panel.spend[..., c].any() else panel.exposure
         spend = seen[..., c] / scales.size[:, None]
-        usual = spend[(spend > 0) & counted]
+        usual = spend[(spend > 0) & free]
         if not usual.size:
             continue
-        shape = _about_mean(np.log(spend / usual.mean() + LOG_FLOOR), counted)
+        shape = _about_mean(np.log(spend / usual.mean() + LOG_FLOOR), free)
         country = (share * shape).sum(0)
-        national = _about_mean(country, counted.any(0))
+        national = _about_mean(country, free.any(0))
         if national.std() > 1e-9:
-            shared.append((scale * noise.swing * _standard(national, counted.any(0)), ("confounding", name)))
-        deviation = np.where(counted, shape - country, 0.0)
+            shared.append((scale * noise.swing * _standard(national, free.any(0)), ("confounding", name)))
+        deviation = np.where(free, shape - country, 0.0)
         if len(panel.geos) > 1 and deviation.std() > 1e-9:
             own.append(
-                (LOCAL_CONFOUNDING * scale * noise.local_swing * _standard(deviation, counted), ("confounding", name))
+                (LOCAL_CONFOUNDING * scale * noise.local_swing * _standard(deviation, free), ("confounding", name))
             )
     return shared, own
 
 
-def _about_mean(x: Floats, counted: Bools) -> Floats:
-    """Less the mean over the last axis of what counts, and 0 where nothing does."""
-    number = np.maximum(counted.sum(-1, keepdims=True), 1)
-    mean = np.where(counted, x, 0.0).sum(-1, keepdims=True) / number
-    return np.where(counted, x - mean, 0.0)
+def _about_mean(x: Floats, free: Bools) -> Floats:
+    """Less the mean over the last axis of what is free, and 0 where nothing does."""
+    number = np.maximum(free.sum(-1, keepdims=True), 1)
+    mean = np.where(free, x, 0.0).sum(-1, keepdims=True) / number
+    return np.where(free, x - mean, 0.0)
 
 
-def _standard(x: Floats, counted: Bools) -> Floats:
-    """Of standard deviation 1 over what counts, about which ``x`` has mean 0."""
-    return np.asarray(x / x[counted].std(), dtype=np.float64)
+def _standard(x: Floats, free: Bools) -> Floats:
+    """Of standard deviation 1 over what is free, about which ``x`` has mean 0."""
+    return np.asarray(x / x[free].std(), dtype=np.float64)
 
 
 def _middle(period: Period) -> float:

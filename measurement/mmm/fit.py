@@ -119,6 +119,7 @@ def _posterior(
         spec=spec,
         scales=ready.scales,
         counts=ready.counts,
+        usual=ready.usual,
         noise=ready.noise,
         diagnostics=diagnose(
             reported,

@@ -47,7 +47,7 @@ def linear_draws(post: Posterior, panel: Panel, *, seed: int = 0, design: Design
         design: The linear terms, where they are not to be built from the panel.
     """
     post.check(panel)
-    design = design or design_of(post.spec, panel, post.scales, post.noise, post.counts)
+    design = design or design_of(post.spec, panel, post.scales, post.noise, post.usual)
     if "linear" in post.draws:
         return LinearDraws(design, post.draws["linear"], post.draws["demand"])
     rng = np.random.default_rng(seed)

@@ -40,6 +40,7 @@ class Posterior:
         spec: The model.
         scales: Scales of the fit.
         counts: 1 for the cells of the series likelihood, 0 for those left out, shape (geos, periods).
+        usual: 0 for the cells whose spend a test set, which follows no demand, same shape.
         noise: What was fixed about the residual beforehand.
         diagnostics: Convergence, and what it cost.
         provenance: Data, settings, seed, versions and tests.
@@ -54,6 +55,7 @@ class Posterior:
     spec: Spec
     scales: Scales
     counts: Floats
+    usual: Floats
     noise: Noise
     diagnostics: Diagnostics
     provenance: Provenance
@@ -105,7 +107,7 @@ class Posterior:
         }
         arrays: dict[str, Any] = {f"draws/{name}": values for name, values in self.draws.items()}
         arrays |= {f"scales/{name}": value for name, value in asdict(self.scales).items() if name != "outcome"}
-        arrays |= {"counts": self.counts, "noise/relative": self.noise.relative}
+        arrays |= {"counts": self.counts, "usual": self.usual, "noise/relative": self.noise.relative}
         if self.shape is not None:
             arrays |= {f"shape/{name}": values for name, values in self.shape.arrays().items()}
         out = io.BytesIO()
@@ -143,6 +145,7 @@ class Posterior:
                 spec=Spec.read(meta["spec"]),
                 scales=Scales(outcome=float(meta["scalars"].pop("outcome")), **_below(arrays, "scales/")),
                 counts=arrays["counts"],
+                usual=arrays.get("usual", arrays["counts"]),  # fits before it was kept
                 noise=Noise(relative=arrays["noise/relative"], **meta["scalars"]),
                 diagnostics=Diagnostics.from_dict(meta["diagnostics"]),
                 provenance=Provenance.from_dict(meta["provenance"]),

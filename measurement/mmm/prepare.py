@@ -35,6 +35,7 @@ class Prepared:
         data: Its arrays.
         scales: The scales that were used.
         counts: 1 for the cells of the series likelihood, 0 for those left out, shape (geos, periods).
+        usual: 0 for the cells whose spend a test set, which follows no demand, same shape.
         noise: What was fixed about the residual beforehand.
         groups: How many groups of tests share a between-test spread, padding not counted.
         places: Where the columns of ``Design.matrix`` stand among the padded ones.
@@ -44,6 +45,7 @@ class Prepared:
     data: ModelData
     scales: Scales
     counts: Floats
+    usual: Floats
     noise: Noise
     groups: int
     places: Ints
@@ -74,8 +76,9 @@ def prepare(
     refuse([*check_spec(spec, panel), *check_holidays(spec.holidays, panel.geos)])
     scales = Scales.of(panel)
     counts = np.ones(panel.shape[:2])
+    usual = np.where(masked_cells((*lifts, *held_back), panel), 0.0, counts)
     if spec.mask_tests == "yes" or (spec.mask_tests == "auto" and len(panel.geos) > 1):
-        counts = np.where(masked_cells((*lifts, *held_back), panel), 0.0, counts)
+        counts = usual
     if counts.mean() < 0.5:
         refuse([Problem("the tests cover more than half of the panel: set mask_tests to 'no'", code="mask")])
     forms = forms_of(spec, panel.channels)
@@ -88,7 +91,7 @@ def prepare(
     typical = _typical_media(layout, spec, panel, scales, exposure, forms)
     noise = _noise_of(spec.likelihood, outcome, plain, typical)
     precision = precision_of(noise, counts)
-    design = design_of(spec, panel, scales, noise, counts)
+    design = design_of(spec, panel, scales, noise, usual)
     places, columns = places_of(design, pad=pad)
     periods = bucket_of_periods(max(panel.shape[1], room)) if pad else panel.shape[1]
     if spec.likelihood != "normal":
@@ -115,7 +118,7 @@ def prepare(
     )
     if pad:
         data = padded(data, places, columns, periods)
-    return Prepared(layout, data, scales, counts, noise, groups, places)
+    return Prepared(layout, data, scales, counts, usual, noise, groups, places)
 
 
 def tests_of(

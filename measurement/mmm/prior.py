@@ -52,6 +52,7 @@ def prior(panel: Panel, spec: Spec | None = None, *, draws: int = 500, seed: int
         spec=chosen,
         scales=ready.scales,
         counts=ready.counts,
+        usual=ready.usual,
         noise=ready.noise,
         diagnostics=Diagnostics(True, 1.0, float(draws), 0, draws, 0.0, 0.0, 0.0, ()),
         provenance=Provenance(

@@ -48,7 +48,7 @@ def to_pymc(
 
     chosen = spec or Spec.default(panel)
     ready = prepare(panel, chosen, lifts, held_back, pad=False)
-    design = design_of(chosen, panel, ready.scales, ready.noise, ready.counts)
+    design = design_of(chosen, panel, ready.scales, ready.noise, ready.usual)
     coords = coords_of(panel, chosen, design, [lift.experiment_id for lift in lifts], ready.groups)
     with pm.Model(coords=coords) as model:
         build(panel, chosen, ready, design, lifts)

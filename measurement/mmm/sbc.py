@@ -123,7 +123,7 @@ def calibrate(
     if spec.likelihood != "normal":
         raise DesignError("simulation-based calibration draws normal noise: set the model's likelihood to 'normal'")
     chosen, used = length or Length(), fitted or ready
-    design = design_of(spec, panel, ready.scales, ready.noise, ready.counts)
+    design = design_of(spec, panel, ready.scales, ready.noise, ready.usual)
     with jax.enable_x64(True):
         use_cache()
         arrays = jax.tree.map(jnp.asarray, used.data)
@@ -245,6 +245,7 @@ def _linear(
         spec=spec,
         scales=ready.scales,
         counts=ready.counts,
+        usual=ready.usual,
         noise=ready.noise,
         diagnostics=Diagnostics(True, 1.0, float(count), 0, count, 0.0, 0.0, 0.0, ()),
         provenance=Provenance(data="", seed=seed),

@@ -109,7 +109,7 @@ def collapsed_of(
     """
     kept = post.counts if counts is None else counts
     precision = (near or near_of(post, panel)).precision(kept)
-    terms = design or design_of(post.spec, panel, post.scales, post.noise, post.counts)
+    terms = design or design_of(post.spec, panel, post.scales, post.noise, post.usual)
     spectrum = decompose(terms, precision)
     rotated = (terms.matrix() @ spectrum.vectors).T.reshape(-1, *kept.shape)
     return Collapsed(precision, precision.times(rotated), spectrum.values, float(kept.sum()))

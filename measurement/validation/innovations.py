@@ -44,7 +44,7 @@ class Filter:
     def of(cls, post: Posterior, panel: Panel, near: Near | None = None) -> "Filter":
         """The filter of a fit, under the normal noise near its likelihood."""
         noise = near or near_of(post, panel)
-        design = design_of(post.spec, panel, post.scales, post.noise, post.counts).matrix()
+        design = design_of(post.spec, panel, post.scales, post.noise, post.usual).matrix()
         return cls(
             residual=residuals_of(post, panel).mean(0),
             design=design.reshape(*post.counts.shape, -1),

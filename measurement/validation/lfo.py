@@ -180,7 +180,7 @@ class _Past:
     @classmethod
     def of(cls, post: Posterior, panel: Panel, draws: int, counts: Floats, fitted: int) -> "_Past":
         few = post.thinned(draws)
-        design = design_of(post.spec, panel, post.scales, post.noise, post.counts)
+        design = design_of(post.spec, panel, post.scales, post.noise, post.usual)
         residual, sigma = residuals_of(few, panel), few.draws["sigma"]
 
         @cache

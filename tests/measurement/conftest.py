@@ -81,6 +81,7 @@ def make_posterior(panel: Panel, spec: Spec | None = None, draws: int = 40, seed
         spec=spec or Spec.default(panel),
         scales=Scales.of(panel),
         counts=np.ones((geos, panel.shape[1])),
+        usual=np.ones((geos, panel.shape[1])),
         noise=Noise(0.02, 0.8, 0.6, 0.2 * (geos > 1), 0.03, 0.02, np.linspace(0.8, 1.2, geos)),
         diagnostics=Diagnostics(True, 1.0, 1000.0, 0, draws, 10.0, 1.0, 0.5, ()),
         provenance=Provenance(panel.sha256, seed=seed),

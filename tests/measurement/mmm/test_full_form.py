@@ -88,7 +88,7 @@ def test_the_density_is_that_of_the_generative_model(case):
     ready = prepare(panel, spec, lifts, pad=False)
     layout = ready.layout
     value, series, found, effect, values, standard = point(ready, at(ready))
-    design, sigma = design_of(spec, panel, ready.scales, ready.noise, ready.counts), float(values["sigma"])
+    design, sigma = design_of(spec, panel, ready.scales, ready.noise, ready.usual), float(values["sigma"])
     root = sigma * demand_root(ready.noise, panel.shape[1])
     mean = design.offset + (design.matrix() @ found.coefficients).reshape(effect.shape) + effect + found.demand
     keep = ready.counts > 0
@@ -182,7 +182,7 @@ def test_with_many_degrees_of_freedom_it_integrates_to_the_collapsed_form(panel_
     # The normal model estimates the residual's fixed parts differently; here it takes those of the t.
     normal = prepare(panel, spec.model_copy(update={"likelihood": "normal"}), lifts, pad=False)
     precision = precision_of(ready.noise, ready.counts)
-    spectrum = decompose(design_of(spec, panel, ready.scales, ready.noise, ready.counts), precision)
+    spectrum = decompose(design_of(spec, panel, ready.scales, ready.noise, ready.usual), precision)
     terms = Collapsed(precision.demand, precision.log_root, spectrum.vectors, spectrum.values)
     same = data._replace(terms=terms, prior_mean=data.prior_mean[without], prior_sd=data.prior_sd[without])
     found, expected = [], []

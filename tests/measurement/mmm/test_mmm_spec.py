@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from measurement.errors import DataError
+from measurement.lift import Lift
 from measurement.mmm.calendar import check_holidays, holiday_columns
 from measurement.mmm.counterfactual import contribution, iroas
 from measurement.mmm.design_matrix import design_of
@@ -182,24 +183,45 @@ def test_what_a_test_spent_leaves_the_confounding_columns_alone(panel_of, poster
     panel, _ = panel_of(4, 60, 1)
     spec = Spec.default(panel, channels={"channel 0": {"demand_driven": "strong"}})
     scales, noise = Scales.of(panel), posterior_of(panel, spec).noise
-    counts = np.ones(panel.shape[:2])
-    counts[1:3, 20:28] = 0.0
+    usual = np.ones(panel.shape[:2])
+    usual[1:3, 20:28] = 0.0
     columns = []
     for level in (1.0, 0.0, 5.0):
-        spend = np.where(counts[..., None] > 0, panel.spend, level * panel.spend)
+        spend = np.where(usual[..., None] > 0, panel.spend, level * panel.spend)
         changed = replace(panel, spend=spend, exposure=spend)
-        design = design_of(spec, changed, scales, noise, counts)
+        design = design_of(spec, changed, scales, noise, usual)
         shared = design.national[:, design.national_labels.index(("confounding", "channel 0"))]
         own = design.cells[design.cells_labels.index(("confounding", "channel 0"))]
         columns.append((shared, own))
-        assert not own[counts == 0].any()
+        assert not own[usual == 0].any()
         assert shared.std() == pytest.approx(noise.swing)
     for shared, own in columns[1:]:
         np.testing.assert_allclose(shared, columns[0][0])
         np.testing.assert_allclose(own, columns[0][1])
-    dark = replace(panel, spend=changed.spend * counts[..., None], exposure=changed.spend * counts[..., None])
+    dark = replace(panel, spend=changed.spend * usual[..., None], exposure=changed.spend * usual[..., None])
     naive = design_of(spec, dark, scales, noise)
-    assert np.abs(naive.cells[-1][counts == 0]).min() > 0
+    assert np.abs(naive.cells[-1][usual == 0]).min() > 0
+
+
+def test_a_national_test_counts_in_the_series_and_still_leaves_the_confounding_column_alone(panel_of):
+    panel, _ = panel_of(1, 60, 1)
+    spec = Spec.default(panel, channels={"channel 0": {"demand_driven": "strong"}})
+    days = [panel.dates[week].item() for week in (20, 25, 27)]
+    shapes = []
+    for level in (0.0, 3.0):
+        spend = panel.spend.copy()
+        spend[:, 20:26] *= level
+        tested = replace(panel, spend=spend, exposure=spend)
+        lift = Lift("dark", ("channel 0",), panel.geos, *days, -1.0, 5.0, 0.1, panel.spend[:, 20:26])
+        ready = prepare(tested, spec, [lift])
+        assert ready.counts.all()
+        assert not ready.usual[0, 20:28].any()
+        assert ready.usual.sum() == 52
+        design = design_of(spec, tested, ready.scales, ready.noise, ready.usual)
+        shape = design.national[:, design.national_labels.index(("confounding", "channel 0"))]
+        assert not shape[20:28].any()
+        shapes.append(shape / ready.noise.swing)
+    np.testing.assert_allclose(shapes[0], shapes[1])
 
 
 def test_piecewise_trend_is_continuous_and_bends(panel_of):
