@@ -35,7 +35,7 @@ CHANNELS = ("brand_search", "generic_search", "affiliates", "social")
 TESTS = (("brand_search", 26), ("generic_search", 40), ("brand_search", 56))
 ABOUT = f"""Simulated companies whose spend follows demand (`python benchmarks/study_calibration.py`): {GEOS} geos,
 {WEEKS} weeks, channels with {SHARE:.0%} of revenue each: brand search (strong, two tests), generic search (some, one
-test), affiliates (strong, untested) and social (no, untested). Truths (iROAS, decay, half-saturation, slope, spread
+test), affiliates (some, untested) and social (no, untested). Truths (iROAS, decay, half-saturation, slope, spread
 between geos) are drawn from populations as wide as the model's default priors. Tests go dark in {TREATED} geos for
 eight weeks, with a standard error of {PRECISION:.0%} of the channel's iROAS. """
 FITS = """*confounding term*: `yes` as the model is, `no` the first worlds with no channel marked as following demand.

@@ -2,7 +2,7 @@
 
 ``python benchmarks/study_sbc.py [national geo tests mixed] [--runs 1000] [--seed 7]`` writes ``results/sbc.csv`` and
 ``.md``, a line per model and per planted mistake, and ``results/sbc_quantities``, a line per quantity of the models as
-they are. The mixed model gets 3 runs where others get 10, and each planted mistake 100 at most. Lines of models that
+they are. The mixed model gets 3 runs where others get 10, and each planted mistake 200 at most. Lines of models that
 are not asked for stay as they are.
 """
 
@@ -201,7 +201,7 @@ def study(sizes: list[str], runs: int, seed: int, jobs: int) -> None:
         rows = [line(size, "", ranks)]
         for mistake, (where, _) in BUGS.items():
             if where == size:
-                rows.append(line(size, mistake, ranks_of(size, mistake, min(100, runs), seed + 1, jobs)))
+                rows.append(line(size, mistake, ranks_of(size, mistake, min(200, runs), seed + 1, jobs)))
         written("sbc_quantities", ABOUT_EACH, size, list(quantities(size, ranks)), runs, seed)
         print(written("sbc", ABOUT, size, rows, runs, seed), flush=True)
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import study_mmm
 import tables
 
 from attribution import Attribution, attribute, read_paths
 from calibration import calibrate, gather, reconcile
 from experiments.records import parse
 from measurement.mmm import Posterior, Sampling, Spec
+from measurement.mmm.spec import ChannelSpec
 from measurement.simulate import World, geo, simulate
 
 KEPT = Path(__file__).parents[1] / "build" / "studies" / "unified"
@@ -37,8 +39,16 @@ class Known:
 
 
 def world_of(seed: int) -> World:
-    """Eight geos, two years, six channels (two of them demand-driven strongly), three tests, 16 weeks of journeys."""
-    return simulate(replace(geo(8, 104, CHANNELS, seed, n_tests=3, journey_weeks=16), revenue=250_000.0))
+    """Eight geos, two years, six channels (two of them demand-driven strongly), three tests, 16 weeks of journeys.
+
+    Truths are as uncertain as the model's default priors, so that 90 % intervals should hold 90 % of them.
+    """
+    made, rng = geo(8, 104, CHANNELS, seed, n_tests=3, journey_weeks=16), np.random.default_rng((seed, 1))
+    channels = tuple(
+        study_mmm.channel_like_its_prior(replace(channel, peak=0.0, l_max=8), rng, ChannelSpec())
+        for channel in made.channels
+    )
+    return simulate(replace(made, channels=channels, revenue=250_000.0))
 
 
 def credit_of(world: World) -> Attribution:
@@ -122,7 +132,8 @@ def main() -> None:
     about = (
         "Error of log iROAS against the truth of simulated companies, with real fits, by source "
         "(`benchmarks/study_unified_worlds.py`). 8 geos, 104 weeks, 6 channels, 3 noisy tests of demand-driven "
-        "channels, 16 weeks of journeys; `mmm_calibrated` is the model with the tests inside."
+        "channels, 16 weeks of journeys; truths are drawn from populations as wide as the model's default priors. "
+        "`mmm_calibrated` is the model with the tests inside."
     )
     print(tables.write("unified_worlds", about, list(lines(found)), runs=options.runs, seed=options.seed))
 

@@ -86,7 +86,7 @@ def test_collapsed_density_is_the_marginal_normal(case):
     values = unpack(ready.layout, mean + sd * z0)
     with jax.enable_x64(True):
         effect, coefficient, _ = jax.jit(partial(media, ready.layout))(ready.data, values)
-    design = design_of(spec, panel, ready.scales, ready.noise, ready.counts)
+    design = design_of(spec, panel, ready.scales, ready.noise, ready.usual)
     rows = design.matrix()
     counts = ready.counts.ravel() > 0
     covariance = rows @ rows.T + float(values["sigma"]) ** 2 * residual_covariance(ready.noise, ready.counts)
@@ -259,7 +259,7 @@ def test_linear_terms_have_their_closed_form_mean_and_covariance(panel_of):
     panel, _ = panel_of(2, 30, 1, seed=5)
     spec = Spec.default(panel, fourier_order=1)
     ready = prepare(panel, spec, pad=False)
-    design = design_of(spec, panel, ready.scales, ready.noise, ready.counts)
+    design = design_of(spec, panel, ready.scales, ready.noise, ready.usual)
     rows, sigma = design.matrix(), 0.03
     covariance = sigma**2 * residual_covariance(ready.noise, ready.counts)
     residual = np.random.default_rng(0).normal(0, 0.1, len(rows))

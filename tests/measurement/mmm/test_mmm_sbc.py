@@ -77,7 +77,7 @@ def test_the_generator_and_the_engine_are_one_model_written_twice(panel_of):
     channels = dict(zip(panel.channels, FORMS, strict=True))
     spec, lifts = Spec.default(panel, channels=channels), lifts_of(panel)
     ready = prepare(panel, spec, lifts, pad=False)
-    design = design_of(spec, panel, ready.scales, ready.noise, ready.counts)
+    design = design_of(spec, panel, ready.scales, ready.noise, ready.usual)
     drawn = forwards(panel, spec, lifts, ready, design, np.random.default_rng(4))
     with jax.enable_x64(True):
         measured = drawn.lifts / ready.data.tests.std_error

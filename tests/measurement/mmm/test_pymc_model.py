@@ -176,7 +176,7 @@ def test_log_density_is_that_of_the_fast_engine(build: Callable[..., Any], panel
     """With linear terms and demand integrated out of the PyMC model, by its own value and gradient at zero."""
     panel, spec, lifts = build(panel_of)
     ready = prepare(panel, spec, lifts, pad=False)
-    design = design_of(spec, panel, ready.scales, ready.noise, ready.counts)
+    design = design_of(spec, panel, ready.scales, ready.noise, ready.usual)
     model = to_pymc(panel, spec, lifts)
     linear = [model[name] for name in LINEAR if name in model.named_vars]
     run = model.compile_fn([model.logp(), model.dlogp(vars=linear)], inputs=model.value_vars, mode=PLAIN, point_fn=True)
@@ -222,7 +222,7 @@ def test_log_density_of_the_full_form_is_that_of_the_fast_engine(geos: int, like
     model = to_pymc(panel, spec, lifts)
     run = model.compile_fn(model.logp(), inputs=model.value_vars, mode=PLAIN, point_fn=True)
     layout, data = ready.layout, ready.data
-    design = design_of(spec, panel, ready.scales, ready.noise, ready.counts)
+    design = design_of(spec, panel, ready.scales, ready.noise, ready.usual)
     unit = ready.scales.size[:, None] * ready.scales.outcome
     with jax.enable_x64(True):
 

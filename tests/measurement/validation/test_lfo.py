@@ -22,7 +22,7 @@ def covariance(post, panel, sigma):
         full[g, :, g] = noise.relative[g] ** 2 * noise.local_persistence**lag
         for h in range(geos):
             full[g, :, h] += noise.ratio * noise.persistence**lag
-    rows = design_of(post.spec, panel, post.scales, noise, post.counts).matrix()
+    rows = design_of(post.spec, panel, post.scales, noise, post.usual).matrix()
     return rows @ rows.T + sigma**2 * full.reshape(geos * periods, -1)
 
 

