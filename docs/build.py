@@ -29,6 +29,7 @@ from docs import python_reference, search
 SOURCE = Path(__file__).parent
 GROUPS: dict[str, tuple[str, ...]] = {
     "Start": ("index.md", "first-study.md", "the-app.md"),
+    "Tutorials": ("tutorial-measure.md", "tutorial-plan.md", "tutorial-compare.md", "tutorial-decide.md"),
     "How-to": (
         "plan-a-test.md",
         "choose-the-next-test.md",

@@ -1,14 +1,19 @@
-"""The picture of the README, from a real run: ``python -m docs.picture DEMO``, where DEMO is the demo's folder."""
+"""The pictures of the README and the tutorials, from a real run: ``python -m docs.picture DEMO [NAME ...]``.
+
+DEMO is the folder of a demo that has run; without names all pictures are drawn.
+"""
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import vl_convert
 
 from theodolite import Study
 
-PICTURE = Path(__file__).parent / "images" / "demo.png"
+IMAGES = Path(__file__).parent / "images"
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK, MUTED, LINE = "#1d2630", "#5b6571", "#e3e2de"
 THEME = {
@@ -30,15 +35,48 @@ THEME = {
 }
 
 
-def draw(folder: Path) -> bytes:
-    """Every source per channel and the truth, of a demo that has run in ``folder``, as PNG."""
-    found = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+def every_source(study: Study) -> Any:
+    """Every source per channel, and the truth."""
+    found = json.loads((study.folder / "truth.json").read_text(encoding="utf-8"))
     truth = {name: channel["iroas"] for name, channel in found["channels"].items()}
-    chart = Study.open(folder).view().chart(truth).properties(width=760)
+    return study.view().chart(truth).properties(width=760)
+
+
+def test_of_social(study: Study) -> Any:
+    """The treated markets of a test and what they would have sold."""
+    from experiments import charts
+
+    return charts.fit(study.analyse("social-heavy-up-2024")).properties(width=700)
+
+
+def next_test(study: Study) -> Any:
+    """What the tests of the planner's tutorial are worth."""
+    from theodolite.next_tests import Asked
+
+    return study.next_test.rank(Asked(channels=("generic_search", "social"), durations=(6,))).chart()
+
+
+def budget(study: Study) -> Any:
+    """The next quarter's money, split otherwise."""
+    return study.budget().chart()
+
+
+PICTURES: dict[str, Callable[[Study], Any]] = {
+    "demo": every_source,
+    "test-of-social": test_of_social,
+    "next-test": next_test,
+    "budget": budget,
+}
+
+
+def draw(chart: Any) -> bytes:
+    """A chart as PNG, in the house's theme."""
     return bytes(vl_convert.vegalite_to_png(chart.to_dict(), scale=1.5, config=THEME))
 
 
 if __name__ == "__main__":
-    PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_bytes(draw(Path(sys.argv[1])))
-    print(f"Wrote {PICTURE}")
+    IMAGES.mkdir(exist_ok=True)
+    company = Study.open(sys.argv[1])
+    for name in sys.argv[2:] or PICTURES:
+        (IMAGES / f"{name}.png").write_bytes(draw(PICTURES[name](company)))
+        print(f"Wrote {IMAGES / name}.png")

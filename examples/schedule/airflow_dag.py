@@ -1,13 +1,13 @@
-"""An Airflow DAG for the monthly run (Airflow 2.9 or later): one task whose state says how it ended.
+"""An Airflow DAG for the monthly run (Airflow 3): one task whose state says how it ended.
 
 `theodolite cycle` exits with 0 when nothing is wrong, with 1 when someone should look (a plan alerts, a test
 contradicts the model, a fit did not converge) and with 2 for bad input. Here 1 marks the task as skipped, and 2 fails
-it.
+it. With Airflow 2.9 the two names are `airflow.decorators.dag` and `airflow.operators.bash.BashOperator`.
 """
 
 import pendulum
-from airflow.decorators import dag
-from airflow.operators.bash import BashOperator
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import dag
 
 WORKSPACE = "/srv/measurement/acme"
 

@@ -11,7 +11,7 @@ from theodolite.cycle import run
 
 
 @flow(name="theodolite-month")
-def month(workspace: str):  # noqa: ANN201 (a Prefect state)
+def month(workspace: str):
     """Run the month's work on a workspace."""
     logger = get_run_logger()
     found = run(Study.open(workspace, actor="prefect"), say=logger.info)

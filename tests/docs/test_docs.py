@@ -109,7 +109,7 @@ def test_every_setting_is_documented(section: str, name: str) -> None:
 
 @pytest.mark.parametrize(("page", "info", "code"), list(blocks("toml")))
 def test_every_configuration_shown_is_accepted(page: str, info: str, code: str, tmp_path: Path) -> None:
-    if info == "plan":
+    if info.startswith("plan"):
         (tmp_path / "plan.toml").write_text(code, encoding="utf-8")
         assert plan.read(tmp_path / "plan.toml")
     else:
@@ -140,7 +140,7 @@ def scripts() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for page, info, code in blocks("python"):
         compile(code, page, "exec")
-        if info != "no-run":
+        if info != "no-run" and not page.startswith("tutorial-"):  # those run on a company of theirs
             found.setdefault(page, []).append(code)
     return found
 
