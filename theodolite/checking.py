@@ -19,23 +19,32 @@ type Tests = Callable[[], tuple[list[Experiment], list[Problem]]]
 
 
 def check_study(folder: Path, config: Config, tests: Tests) -> list[Problem]:
-    """Check everything that a study's theodolite.toml points at."""
+    """Check everything that a study's theodolite.toml points at, and its tests."""
+    found, panel = check_tables(folder, config)
+    return [*found, *check_tests(tests, panel, config.aliases)]
+
+
+def check_tables(folder: Path, config: Config) -> "tuple[list[Problem], Panel | None]":
+    """Check the tables of a study; also returns its panel, where they make one."""
     found: list[Problem] = []
     panel = _panel(folder, config, found)
     named = config.data
     if named.platform is not None:
         _try(found, lambda: sources.platform(folder, config))
-    records, problems = tests()
-    found += problems
     if panel is not None:
-        found += _placed(records, panel, config.aliases)
         found += _model(panel, config)
     if named.touchpoints is not None:
         known = panel.channels if panel is not None else ()
         identities = None if named.identities is None else sources.located(folder, named.identities)
         log = sources.located(folder, named.touchpoints)
         found += _journeys(log, config.aliases, known, identities, folder)
-    return found
+    return found, panel
+
+
+def check_tests(tests: Tests, panel: "Panel | None", aliases: Mapping[str, str]) -> list[Problem]:
+    """Check the tests of a study against its panel, where there is one."""
+    records, problems = tests()
+    return problems if panel is None else [*problems, *_placed(records, panel, aliases)]
 
 
 def check_files(files: Mapping[str, str], *, kpi: str | None = None) -> list[Problem]:

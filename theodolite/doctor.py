@@ -47,7 +47,7 @@ def examine(workspace: Path | None = None, head: str | None = None) -> list[Find
         workspace: The workspace's folder; ``None`` for the installation alone.
         head: The hash that a report printed; the store must still hold that event.
     """
-    return installation() + ([] if workspace is None else store(workspace, head))
+    return installation() + ([] if workspace is None else [*store(workspace, head), *served(workspace)])
 
 
 def installation() -> list[Finding]:
@@ -157,6 +157,21 @@ def store(workspace: Path, head: str | None = None) -> list[Finding]:
     if not chain:
         findings += [registry(found), *([] if head is None else [printed(found, head)])]
     return findings
+
+
+def served(workspace: Path) -> list[Finding]:
+    """Whether a server of the workspace answers, where one has left word of itself."""
+    from measurement.store import Store
+    from theodolite.talking import RUNTIME, running
+
+    file = Store.home_of(workspace) / RUNTIME
+    if not file.exists():
+        return []
+    found = running(workspace)
+    if found is None:
+        detail = f"{shown(file, 400)} was left behind by one that was killed; the next `theodolite serve` replaces it"
+        return [Finding("server", True, detail)]
+    return [Finding("server", True, f"answers at {found.url}, process {found.pid}")]
 
 
 def registry(found: "Store") -> Finding:

@@ -10,7 +10,8 @@ def predicted_and_came(frame: pd.DataFrame, kpi: str) -> Layers:
     """What was predicted at each origin, with 50 and 90 % intervals, and what came; a dashed rule at every origin.
 
     Args:
-        frame: ``origin, date, came, low, q25, median, q75, high`` in units of the KPI, all geos together.
+        frame: ``origin, date, came, low, q25, median, q75, high`` in units of the KPI, all geos together; without
+            ``q25`` and ``q75`` there is no 50 % interval.
         kpi: Name of the KPI.
     """
     drawn = frame.assign(held=(frame["low"] <= frame["came"]) & (frame["came"] <= frame["high"]))
@@ -32,10 +33,11 @@ def predicted_and_came(frame: pd.DataFrame, kpi: str) -> Layers:
         legend=alt.Legend(orient="top", labelExpr="datum.value ? 'inside the 90 % interval' : 'outside'"),
     )
     origins = alt.Chart(drawn.drop_duplicates("origin")).mark_rule(color=MUTED, strokeDash=[3, 3], opacity=0.6)
+    half = [base.mark_area(color=ACCENT, opacity=0.22).encode(y="q25:Q", y2="q75:Q")] if "q25" in drawn else []
     return alt.layer(
         origins.encode(x="origin:T"),
         base.mark_area(color=ACCENT, opacity=0.16).encode(y=y, y2="high:Q"),
-        base.mark_area(color=ACCENT, opacity=0.22).encode(y="q25:Q", y2="q75:Q"),
+        *half,
         base.mark_line(color=ACCENT, strokeWidth=1.6).encode(y="median:Q"),
         alt.Chart(drawn)
         .mark_point(filled=True, size=34, opacity=1)

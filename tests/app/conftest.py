@@ -1,14 +1,19 @@
 """A fitted workspace, served: by the test client, and by a real server for a real browser."""
 
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
 from measurement.simulate import national, simulate
 from theodolite.app.application import create
+from theodolite.app.serving import bound
 from theodolite.app.settings import Settings
 from theodolite.study import Study
 from theodolite.workspace import Settings as Named
@@ -16,6 +21,39 @@ from theodolite.workspace import initialise
 
 TOKEN = "a-token-that-only-this-test-knows"  # noqa: S105
 BASE = "http://127.0.0.1:8765"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server."""
+
+    settings: Settings
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self.settings.url
+
+    @property
+    def folder(self) -> Path:
+        """Its workspace."""
+        return self.settings.folder
+
+
+def serving(folder: Path) -> Iterator[Served]:
+    """Serve a workspace on a free port of this machine."""
+    listening = bound("127.0.0.1", 0)
+    settings = Settings(folder, port=listening.getsockname()[1], token=TOKEN)
+    server = uvicorn.Server(uvicorn.Config(create(settings), log_level="error", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.05)
+    yield Served(settings)
+    server.should_exit = True
+    thread.join(20)
+    listening.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The REST API: what it answers over a fitted study, how it refuses, and that its description is true."""
 
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -64,6 +65,40 @@ def test_lists_come_in_pages_that_together_are_the_whole(folder: Path, client_of
     assert found == whole
     assert [event["sequence"] for event in whole] == list(range(1, len(whole) + 1))
     problem(client.get(f"{V}/events", params={"limit": 0}), 422)
+
+
+def test_health_is_open_and_silent_and_metrics_are_for_those_who_may_read(empty: Path, client_of: Serve) -> None:
+    nobody = client_of(empty, None)
+    assert nobody.get("/health").json() == {"status": "ok"}
+    problem(nobody.get("/metrics"), 401)
+    study = Study.open(empty)
+    reader = client_of(empty, study.keys.add("prometheus", "viewer")[1])
+    told = reader.get("/metrics")
+    assert told.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = told.text.splitlines()
+    named = {line.split()[2]: line.split()[3] for line in lines if line.startswith("# TYPE ")}
+    assert named == {"theodolite_info": "gauge", "theodolite_events_total": "counter", "theodolite_jobs": "gauge"}
+    assert {line.split()[2] for line in lines if line.startswith("# HELP ")} == set(named)
+    sample = re.compile(r'([a-z_]+)(\{[a-z_]+="[^"\\]*"\})? (\d+)')
+    found = [sample.fullmatch(line) for line in lines if not line.startswith("#")]
+    assert all(found), told.text
+    assert {match[1] for match in found if match} == set(named)
+    assert f"theodolite_events_total {len(study.store.events())}" in lines
+    assert told.text.endswith("\n")
+
+
+def test_plans_are_registered_over_the_api_all_or_none(empty: Path, client_of: Serve) -> None:
+    client = client_of(empty)
+    plan = {name: RECORD[name] for name in ("experiment_id", "channel", "method", "start_date", "end_date")}
+    wrong = problem(
+        client.post(f"{V}/registrations", json={"records": [plan, plan | {"experiment_id": "b", "mde": -1}]}), 422
+    )
+    assert wrong["problems"][0]["column"] == "mde"
+    assert Study.open(empty).registry.list() == ()
+    both = {"records": [plan, plan | {"experiment_id": "b", "hypothesis": "it sells"}]}
+    assert client.post(f"{V}/registrations", json=both).json() == {"imported": ["tv-elsewhere", "b"], "total": 2}
+    assert client.post(f"{V}/registrations", json=both).json() == {"imported": [], "total": 2}
+    assert {test.state for test in Study.open(empty).registry.list()} == {"draft"}
 
 
 def test_refusals_are_problems_in_words(empty: Path, client_of: Serve) -> None:

@@ -2,21 +2,14 @@
 
 import re
 import shutil
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from measurement.simulate import national, simulate
 from tests.app.browser import CHROMIUM, Browser
-from tests.app.conftest import TOKEN
-from theodolite.app.application import create
-from theodolite.app.serving import bound
-from theodolite.app.settings import Settings
+from tests.app.conftest import TOKEN, Served, serving
 from theodolite.app.shell import MENU
 from theodolite.study import Study
 from theodolite.workspace import Settings as Named
@@ -24,29 +17,6 @@ from theodolite.workspace import initialise
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 HOSTILE = ["<img src=x onerror=document.title='gone'>", "=1+1", "</script><b>x", "قناة 📺 a&b"]
-
-
-@dataclass(frozen=True)
-class Served:
-    """A running server."""
-
-    url: str
-    folder: Path
-
-
-def serving(folder: Path) -> Iterator[Served]:
-    listening = bound("127.0.0.1", 0)
-    settings = Settings(folder, port=listening.getsockname()[1], token=TOKEN)
-    server = uvicorn.Server(uvicorn.Config(create(settings), log_level="error", access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.05)
-    yield Served(settings.url, folder)
-    server.should_exit = True
-    thread.join(20)
-    listening.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,24 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
-from theodolite.app.serving import bound, runtime_file
+from measurement.errors import DataError, StoreError
+from tests.app.conftest import serving
+from theodolite.app.jobs import Jobs
+from theodolite.app.serving import bound, runtime_file, serve
 from theodolite.app.settings import Settings
 from theodolite.app.shell import MENU
+from theodolite.cli.commands import app
+from theodolite.doctor import served
 from theodolite.study import Study
+from theodolite.talking import running
 
 Serve = Callable[..., TestClient]
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -98,8 +107,6 @@ def test_the_runtime_file_is_for_its_owner_only_and_goes_with_the_server(empty: 
 
 
 def test_a_port_that_is_taken_is_said_or_passed_over() -> None:
-    from measurement.errors import DataError
-
     first = bound("127.0.0.1", 0)
     first.listen()
     port = first.getsockname()[1]
@@ -109,3 +116,43 @@ def test_a_port_that_is_taken_is_said_or_passed_over() -> None:
     assert second.getsockname()[1] != port
     first.close()
     second.close()
+
+
+def test_the_command_line_talks_to_the_running_server(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Jobs, "_start_next", lambda _: None)  # what is asked for waits
+    runner = CliRunner()
+
+    def told(*words: str) -> Any:
+        return runner.invoke(app, ["jobs", *words, "--workspace", str(empty)])
+
+    nobody = told("list")
+    assert isinstance(nobody.exception, StoreError)
+    assert "theodolite serve" in str(nobody.exception)
+    for server in serving(empty):
+        with runtime_file(server.settings):
+            assert json.loads(told("list", "--json").stdout) == {"jobs": []}
+            job = json.loads(told("begin", "fit", "--set", "draws=300", "--json").stdout)
+            assert (job["state"], job["settings"]["draws"], job["actor"]) == ("waiting", 300, "local")
+            wrong = told("begin", "fitt")
+            assert isinstance(wrong.exception, DataError)
+            assert "did you mean 'fit'" in str(wrong.exception)
+            assert told("begin", "fit", "--set", "draws").exit_code == 2
+            assert job["id"] in told("list").stdout
+            assert json.loads(told("cancel", job["id"], "--json").stdout)["state"] == "cancelled"
+            ended = told("show", job["id"], "--follow")
+            assert ended.exit_code == 1, "a job that was cancelled is no success"
+            assert isinstance(told("show", "../keys").exception, DataError)
+            (found,) = served(empty)
+            assert server.settings.url in found.detail
+            said: list[str] = []
+            serve(replace(server.settings, token="another"), browser=False, say=said.append)  # noqa: S106
+            assert "already" in said[0]
+            assert server.settings.token in said[1]
+            home = empty / ".theodolite" / "server.json"
+            known = json.loads(home.read_text())
+            home.write_text(json.dumps(known | {"url": known["url"].replace("127.0.0.1", "measure.example.org")}))
+            assert running(empty) is None, "its secret is told to nobody elsewhere"
+            home.write_text(json.dumps(known))
+    home.write_text(json.dumps({"url": server.settings.url, "token": "x", "pid": 1}))
+    assert running(empty) is None
+    assert "left behind" in served(empty)[0].detail

@@ -6,11 +6,13 @@ made from: the stamp of the data files, and the last event of the kinds that it 
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from measurement.errors import StoreError, TheodoliteError
+from measurement.errors import DataError, StoreError, TheodoliteError
 from measurement.store import Event, Store, utc_now
 from measurement.typing import Json
 from theodolite import decisions, next_tests, plan_states, results
@@ -111,7 +113,8 @@ class Reading:
     @property
     def numbers(self) -> Stamp:
         """What changes whenever a number of a page may."""
-        made = (results.FIT, results.ATTRIBUTION, results.AUDIT, results.VALIDATION, results.VIEW, next_tests.RANKED)
+        judged = (results.VALIDATION, results.BACKTEST)
+        made = (results.FIT, results.ATTRIBUTION, results.AUDIT, *judged, results.VIEW, next_tests.RANKED)
         return self.since(*made, *TESTS)
 
     def kept[T](self, name: object, version: Stamp, make: Callable[[], T]) -> T:
@@ -223,13 +226,30 @@ class Reading:
         """What the last validation of the last fit found."""
         return self._kept.get("validation", self.since(results.FIT, results.VALIDATION), self.study.validation)
 
+    def backtest(self) -> Json | None:
+        """What the last backtest of the last fit's model and data found."""
+        version = self.since(results.FIT, results.BACKTEST)
+        return self._kept.get("backtest", version, lambda: results.load_backtest(self.study.store, self.fitted().best))
+
     def next_tests_kept(self) -> "NextTests | None":
         """Its last ranking of tests to run next."""
         return self._kept.get("next tests", self.since(results.FIT, next_tests.RANKED), self.study.next_tests_kept)
 
     def check(self) -> "list[Problem]":
-        """What is wrong or hard about its data."""
-        return self._kept.get("check", self.since(*TESTS), self.study.check)
+        """What is wrong or hard about its data; the tables are looked at once, however many tests come."""
+        from theodolite.checking import check_tables, check_tests
+
+        tables = self._kept.get("tables", self.data, lambda: check_tables(self.study.folder, self.config))
+        aliases = self.config.aliases
+        return self._kept.get(
+            "check", self.since(*TESTS), lambda: [*tables[0], *check_tests(self._tests, tables[1], aliases)]
+        )
+
+    def _tests(self) -> "tuple[list[Experiment], list[Problem]]":
+        try:
+            return self.experiments(), []
+        except DataError as error:
+            return [], list(error.problems)
 
     def material(self, *, with_journeys: bool = False) -> Material:
         """Everything that the report's sections tell.
@@ -276,9 +296,16 @@ class Desk:
     def warm(self) -> None:
         """Load what pages need, so that the first reader does not wait for it; what is missing or wrong is left."""
         try:
-            self.reading().material()
+            reading = self.reading()
+            tests = [str(test["experiment_id"]) for test in reading.tests() if test["versions"]]
         except TheodoliteError:
             return
+        for load in (reading.check, reading.material, partial(reading.material, with_journeys=True)):
+            with suppress(TheodoliteError):
+                load()
+        for name in tests:
+            with suppress(TheodoliteError):
+                reading.dossier(name)
 
 
 def _events(study: Study) -> tuple[Event, ...]:

@@ -108,7 +108,9 @@ async def begin(request: Request) -> Response:
     kind, back = form.pop("kind", ""), form.pop("back", "")
     if kind == "fit" and len(form) > 0:
         form.setdefault("reconcile", "no")  # an empty checkbox is not sent
-    jobs_of(request).begin(kind, form, who.actor)
+    job = jobs_of(request).begin(kind, form, who.actor)
+    if back == "/job":
+        return redirect(jobs_page.job_link(job))
     return redirect(back if back.partition("?")[0] in PAGES else "/jobs")  # a page of ours, and nowhere else
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from measurement.errors import DataError, shown
 from measurement.store import Store
 from theodolite.app.settings import Settings, refuse_open_doors
+from theodolite.talking import RUNTIME, running
 
-RUNTIME = "server.json"
 USUAL_PORT = 8765
 
 
@@ -24,7 +24,7 @@ def serve(
     browser: bool = True,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Serve a workspace until it is stopped.
+    """Serve a workspace until it is stopped; where it is served already, lead to that server and leave it alone.
 
     Args:
         settings: The address and who may ask.
@@ -40,6 +40,12 @@ def serve(
     from theodolite.app.application import create
     from theodolite.study import Study
 
+    if (already := running(settings.folder)) is not None:
+        say(f"Theodolite serves {settings.folder} already (process {already.pid}) at")
+        say(f"  {already.address}")
+        if browser:
+            webbrowser.open(already.address)
+        return
     refuse_open_doors(settings, len(Study.open(settings.folder).keys.listed()))
     listening = bound(settings.address, settings.port, any_port=any_port)
     settings = replace(settings, port=int(listening.getsockname()[1]))

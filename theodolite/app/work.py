@@ -90,15 +90,25 @@ def _fields(name: str, given: Any) -> dict[str, str]:
     return {str(key): text for key, text in given.items() if text.strip()}
 
 
+def _one_of(*allowed: str) -> Callable[[str, Any], str]:
+    def read(name: str, given: Any) -> str:
+        if given not in allowed:
+            near = did_you_mean(str(given), allowed)
+            words = f"found '{shown(given)}'{near}; allowed are {', '.join(allowed)}"
+            raise DataError([Problem(words, column=name)])
+        return str(given)
+
+    return read
+
+
+JOBS = 1
+"""Fits at a time: the pages want a core of their own."""
 SEED = Option(_whole(0, 2**31 - 1), 0)
 
 
 def _fit(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Json":
-    def progress(step: Any) -> None:
-        tell(step.phase, step.done / step.total if step.total else None)
-
     chosen = {name: settings[name] for name in ("seed", "chains", "warmup", "draws", "warm")}
-    fitted = study.fit(**chosen, progress=progress)
+    fitted = study.fit(**chosen, progress=_steps(tell))
     if settings["reconcile"]:
         _reconcile(study, settings, tell)
     state = "converged" if fitted.converged else "did NOT converge"
@@ -118,6 +128,49 @@ def _attribution(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Js
     if settings["reconcile"]:
         _reconcile(study, settings, tell)
     return {"words": f"Journeys were credited by {len(set(made.to_frame()['model']))} models."}
+
+
+def _validate(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Json":
+    made = study.validate(
+        origins=settings["origins"], refits=settings["refits"], seed=settings["seed"], progress=_steps(tell)
+    )
+    return {"words": f"Verdict: {made.verdict}."}
+
+
+def _backtest(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Json":
+    asked = {name: settings[name] for name in ("horizon", "folds", "every", "seed")}
+    made = study.backtest(**asked, jobs=JOBS, progress=_steps(tell))
+    return {"words": made.verdict()[0]}
+
+
+def _compare(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Json":
+    from theodolite import comparing
+    from theodolite.app.blocks import Part
+    from theodolite.app.shell import sections
+    from theodolite.report.compared import section
+
+    extent = settings["extent"]
+    made = study.compare(
+        quick=extent == "quick", full=extent == "full", seed=settings["seed"], jobs=JOBS, progress=_steps(tell)
+    )
+    html = sections([Part.of(section(made, comparing.toml_of(made, study.config)))])
+    return {"words": made.why()[0], "comparison": made.to_dict(), "html": html}
+
+
+def _audit(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Json":
+    tell("auditing the journeys", None)
+    made = study.audit_journeys(seed=settings["seed"])
+    grave = sum(finding.severity == "serious" for finding in made.findings)
+    return {"words": f"The audit looked at {len(made.findings)} things; serious: {grave}."}
+
+
+def _steps(tell: Tell) -> Callable[[Any], None]:
+    """What takes the steps of a fit, and tells them."""
+
+    def progress(step: Any) -> None:
+        tell(step.phase, step.done / step.total if step.total else None)
+
+    return progress
 
 
 def _design(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Json":
@@ -186,6 +239,27 @@ KINDS: dict[str, Kind] = {
     ),
     "reconcile": Kind("Bring the sources together", _reconcile, {"seed": SEED}),
     "attribution": Kind("Credit journeys", _attribution, {"seed": SEED, "reconcile": Option(_yes, False)}),
+    "audit": Kind("Audit the journeys", _audit, {"seed": SEED}),
+    "validate": Kind(
+        "Judge the fit",
+        _validate,
+        {"origins": Option(_whole(1, 1_000), 26), "refits": Option(_whole(0, 1_000), 0), "seed": SEED},
+    ),
+    "backtest": Kind(
+        "Predict the past",
+        _backtest,
+        {
+            "horizon": Option(_whole(1, 1_000), None),
+            "folds": Option(_whole(1, 100), None),
+            "every": Option(_whole(1, 1_000), None),
+            "seed": SEED,
+        },
+    ),
+    "compare": Kind(
+        "Compare models",
+        _compare,
+        {"extent": Option(_one_of("quick", "usual", "full"), "usual"), "seed": SEED},
+    ),
     "analyse": Kind(
         "Analyse a test",
         _analyse,

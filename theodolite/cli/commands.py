@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from theodolite.cli import attribution, decisions, experiments, mmm, plan, plan_states, rhythm, serve, store
+from theodolite.cli import attribution, decisions, experiments, jobs, mmm, plan, plan_states, rhythm, serve, store
 from theodolite.cli.options import HERE, AsJson, Quiet, Seed, Workspace, open_study
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(attribution.app, name="attribution")
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(plan_states.app, name="plans")
 app.add_typer(store.app, name="store")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(serve.keys, name="keys")
 
 

@@ -51,7 +51,7 @@ def record(request: Request, asked: RecordsIn, once: Once = None) -> Json:
     return sent_of(request).once(request, who, once, asked.model_dump(), keep)
 
 
-@router.post("/plans", response_model=RecordsOut)
+@router.post("/registrations", response_model=RecordsOut)
 def register(request: Request, asked: RecordsIn, once: Once = None) -> Json:
     """Register plans of tests as drafts: all of them, or none. Fields as ``theodolite experiments register`` reads."""
     who = need(request, "editor")

@@ -3,6 +3,11 @@
 from theodolite.app.blocks import Empty, Part, View
 from theodolite.app.pages.ask import Ask, channel_link, linked, not_yet, notice, state_of, work
 from theodolite.report import compare, journeys
+from theodolite.report.page import Fold
+
+SIDE_BY_SIDE = "What each model would have you believe. Where they differ much, the credit hangs on a convention."
+CORRECTED = "Credit times what a credited unit really brought, by tests alone; the model has no say here."
+CHANGED = "The journeys have changed since they were credited: credit them again to see what they are like."
 
 
 def view(ask: Ask) -> View:
@@ -23,16 +28,20 @@ def view(ask: Ask) -> View:
         return View("Attribution", parts=(Part("start", blocks=(not_yet(ask, state),)),))
     m = reading.material(with_journeys=True)
     to = {channel.channel: channel_link(channel.channel) for channel in m.view.channels}
-    against = Part.of(compare.attribution_section(m))
-    blocks = tuple(linked(block, to) for block in against.blocks)
+    against, calibrated = compare.attribution_section(m), journeys.calibrated_table(m.journeys)
+    blocks = tuple(b for b in against.blocks if not isinstance(b, Fold) and b not in calibrated)
+    folded = tuple(inner for b in against.blocks if isinstance(b, Fold) for inner in b.blocks)
+    parts = [
+        Part(against.id, against.title, against.lead, tuple(linked(block, to) for block in blocks)),
+        Part("models", "The models side by side", SIDE_BY_SIDE, tuple(linked(block, to) for block in folded)),
+    ]
+    if calibrated:
+        parts.append(Part("calibrated", "Credit corrected by tests", CORRECTED, calibrated))
+    parts += [Part.of(each) for each in (*journeys.sections(m.journeys), *journeys.checks(m.journeys))]
     return View(
         "Attribution",
         f"Journeys of {m.credit_window}" if m.credit_window else "",
-        (
-            Part(against.id, against.title, against.lead, blocks),
-            *(Part.of(section) for section in journeys.sections(m.journeys)),
-            *(Part.of(section) for section in journeys.checks(m.journeys)),
-        ),
-        notice(m),
-        work(ask, ("Credit journeys again", "attribution"), strong=False),
+        tuple(parts),
+        notice(m) or ("" if m.journeys else CHANGED),
+        work(ask, ("Credit journeys again", "attribution"), ("Audit the journeys", "audit"), strong=False),
     )

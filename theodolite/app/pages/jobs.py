@@ -36,7 +36,9 @@ def view(ask: Ask, jobs: list[Job]) -> View:
         )
         for job in jobs
     )
-    return View("Jobs", "Since the server was started", (Part("list", blocks=(TableBlock(columns, rows),)),))
+    live = tuple(card(job, ask.edits, reload=True) for job in reversed(jobs) if job.live)
+    parts = (Part("live", blocks=live), Part("list", blocks=(TableBlock(columns, rows),)))
+    return View("Jobs", "Since the server was started", parts[0 if live else 1 :])
 
 
 def one(ask: Ask, job: Job) -> View:
