@@ -27,7 +27,8 @@ def came_of_it(frame: pd.DataFrame) -> Layers:
     edges = alt.Scale(domain=[-FURTHEST - 0.2, FURTHEST + 0.2], nice=False)
     words = "datum.value == -1 ? 'low end' : datum.value == 1 ? 'high end' : datum.value == 0 ? 'middle' : ''"
     axis = alt.Axis(values=[-1, 0, 1], labelExpr=words, grid=False)
-    x = alt.X("at:Q", title="What came, on the scale of what was expected (90 % interval)", scale=edges, axis=axis)
+    title = ["What came, on the scale", "of what was expected (90 % interval)"]
+    x = alt.X("at:Q", title=title, scale=edges, axis=axis)
     tips = [alt.Tooltip(f"{name}:N", title=name.capitalize()) for name in ("decision", "metric", "verdict")]
     tips += [alt.Tooltip(f"{name}:Q", title=name.capitalize(), format=",.4~g") for name in FIELDS]
     band = alt.Chart(drawn.assign(one=1.0, other=-1.0)).mark_bar(height=12, color=ACCENT, opacity=0.18)

@@ -160,13 +160,16 @@ def against_plan(frame: pd.DataFrame, money: pd.DataFrame, kpi: str, currency: s
         base.mark_area(color=ACCENT, opacity=0.2).encode(y=y, y2="high:Q"),
         lines.mark_line(strokeWidth=2),
         lines.mark_point(filled=True, size=30, opacity=1).encode(tooltip=tips),
-        alt.Chart(odd).mark_point(size=160, strokeWidth=2, color=came_colour).encode(x=days, y="actual:Q"),
+        alt.Chart(odd)
+        .mark_point(size=160, strokeWidth=2, color=came_colour, fillOpacity=0)
+        .encode(x=days, y="actual:Q"),
     ).properties(title=_literal("What the plan promised (90 % interval) and what came; a ring: outside the interval"))
     both = pd.concat(
         [money.assign(what=what, spend=money[column]) for what, column in ((kinds[0], "planned"), (kinds[1], "actual"))]
     )
     rows = alt.Y("channel:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=220))
-    x = alt.X("spend:Q", title=f"Spend in the periods that have come ({currency})", axis=alt.Axis(format="~s"))
+    axis = alt.Axis(format="~s", tickCount=6, labelOverlap=True)
+    x = alt.X("spend:Q", title=f"Spend in the periods that have come ({currency})", axis=axis)
     tips = _tips({"channel": "Channel", "what": "What"}, {"spend": f"Spend ({currency})"})
     bottom = alt.layer(
         alt.Chart(money).mark_rule(color=MUTED).encode(y=rows, x=alt.X("planned:Q"), x2="actual:Q"),

@@ -23,6 +23,7 @@ from theodolite.app.headers import cookie, read
 from theodolite.app.jobs import Jobs
 from theodolite.app.requests import form_of
 from theodolite.app.settings import Settings
+from theodolite.app.warming import warm as warm_up
 from theodolite.app.who import Doors
 from theodolite.report.bundle import vega_bundle
 from theodolite.report.render import asset
@@ -49,12 +50,13 @@ def create(settings: Settings, *, warm: bool = True) -> FastAPI:
     """
     desk = Desk(settings.folder)
     doors = Doors(settings.token, desk.key)
-    jobs = Jobs(settings.folder, desk.warm)
+    ready = partial(warm_up, desk)
+    jobs = Jobs(settings.folder, ready)
 
     @asynccontextmanager
     async def alive(_: FastAPI) -> AsyncIterator[None]:
         if warm:
-            threading.Thread(target=desk.warm, daemon=True).start()
+            threading.Thread(target=ready, daemon=True).start()
         yield
         jobs.close()
 

@@ -122,6 +122,7 @@ def _follow_up(ask: Ask, found: "Sequence[Conflict]") -> list[Block]:
 
 
 def _decide(c: "ChannelView", conflict: "Conflict", place: int, *, alone: bool) -> Drawer:
+    (("", "choose"), *((keep, words) for keep, (words, _) in CHOICES.items()))
     fields = (
         Entry("id", "", "hidden", conflict.experiment_id),
         Entry("channel", "", "hidden", c.channel),

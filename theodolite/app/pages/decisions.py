@@ -104,13 +104,13 @@ def _row(each: Recorded) -> tuple[Cell, ...]:
     ends = "" if came is None or came.low is None or came.high is None else span(came.low, came.high, number)
     late = each.due(today())
     return (
-        Cell(told.what, detail=each.id, link=decision_link(each.id)),
+        Cell(told.what, detail=f"{each.id}, {each.at[:10]}", link=decision_link(each.id)),
         Cell(number(expected.median), span(expected.low, expected.high, number), value=expected.median),
         Cell(told.metric),
         Cell(NOTHING, tone="muted") if came is None else Cell(number(came.actual), ends, value=came.actual),
         Cell(verdict, tone=tone),
         Cell(str(told.review), detail="due" if late else "", tone="caution" if late else "plain"),
-        Cell(each.actor, detail=each.at[:10]),
+        Cell(each.actor),
     )
 
 

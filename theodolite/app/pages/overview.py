@@ -107,7 +107,8 @@ def _reminder(ask: Ask, item: Item) -> Reminder:
     label, place = _place(item)
     subject: Text = (Name(item.subject),) if item.subject else ""
     if item.kind == "decision":
-        subject = (Name(next(d.decision.what for d in ask.reading.decisions() if d.id == item.subject)),)
+        told = next(each.decision.what for each in ask.reading.decisions() if each.id == item.subject)
+        subject = joined("The decision “", (Name(told),), "”")
     elif item.kind == "plan":
         subject = joined("The plan ", subject)
     words: Text = joined(subject, f" {item.words}") if item.subject else item.words

@@ -53,20 +53,37 @@ def _came(found: "Deviation", period: str) -> tuple[Part, ...]:
             Fact("The model missed", *_explained(found.missed)),
         )
     )
-    chart = ChartBlock(
-        found.chart().to_dict(validate=False),
-        title=f"What was promised of {found.kpi} and what came, and the money behind it",
-        caption="The band is the promised 90 % interval; of ten single periods one lies outside by chance alone.",
-        height=480,
-        file="against.csv",
-    )
+    band, money_chart = charts(found)
     notes = ["Spend differed: what other spend than planned brought or cost, by the fit behind the plan. The model "]
     notes[0] += "missed: the rest, which is demand, competitors, an effect that has changed, or luck."
     if found.revised:
         notes.append("The data before the plan were revised since; the plan stays on those it was made with.")
-    came = Part("came", "Promised and came", judged(found), (facts, chart, Prose(tuple(notes), "muted")))
-    spent = Part("spent", "Which money was spent otherwise", blocks=(linked(_spent(found), _channels(found)),))
+    came = Part("came", "Promised and came", judged(found), (facts, band, Prose(tuple(notes), "muted")))
+    spent = Part(
+        "spent", "Which money was spent otherwise", blocks=(linked(_spent(found), _channels(found)), money_chart)
+    )
     return came, spent, Part("periods", f"{period.capitalize()} by {period}", blocks=(_periods(found, period),))
+
+
+def charts(found: "Deviation") -> tuple[ChartBlock, ChartBlock]:
+    """The promised band with what came, and each channel's money: the halves of its chart, as wide as they can be."""
+    whole = found.chart().to_dict(validate=False)
+    shared = {name: value for name, value in whole.items() if name not in ("vconcat", "title")}
+    halves = [{k: v for k, v in half.items() if k != "title"} | {"width": "container"} for half in whole["vconcat"]]
+    top, bottom = (shared | half for half in halves)
+    band = ChartBlock(
+        top,
+        title=f"What was promised of {found.kpi}, and what came",
+        caption="The band is the promised 90 % interval; a ring lies outside of it. Of ten single periods one does by "
+        "chance alone.",
+        height=290,
+        file="against.csv",
+    )
+    caption = "In the periods that have come."
+    title = "What was planned to be spent, and what was spent"
+    return band, ChartBlock(
+        bottom, title=title, caption=caption, height=80 + 26 * len(found.channels), file="money.csv"
+    )
 
 
 def judged(found: "Deviation") -> str:
@@ -194,7 +211,7 @@ def _row(ask: Ask, plan: "PlanOfRecord") -> tuple[Cell, ...]:
         Cell(state, tone=TONES.get(state, "plain")),
         Cell(number(total["median"]), span(total["low"], total["high"], number), value=total["median"]),
     )
-    by = Cell(plan.actor, detail=plan.at[:10])
+    by = Cell(plan.actor)
     if found is None:
         nothing = Cell(NOTHING, tone="muted")
         later = str(plan.told["from"]) > str(ask.reading.panel.dates[-1])[:10]

@@ -24,6 +24,14 @@ STATES = {
     "withdrawn": "Withdrawn; it stays on record.",
 }
 
+STEPS = {
+    "record": "drafted",
+    "submit": "handed in",
+    "approve": "approved",
+    "commit": "committed to",
+    "withdraw": "withdrawn",
+}
+
 
 def view(ask: Ask) -> View:
     """The page of one plan.
@@ -124,7 +132,7 @@ def _history(state: "PlanState") -> Part:
     rows = tuple(
         (
             Cell(str(step["at"])[:16].replace("T", " ")),
-            Cell(str(step["action"]), detail="self-approved" if step["self_approved"] else ""),
+            Cell(STEPS[str(step["action"])], detail="self-approved" if step["self_approved"] else ""),
             Cell(str(step["by"])),
             Cell(str(step["reason"] or "")),
         )

@@ -109,7 +109,9 @@ def of_sources(ask: Ask) -> Part:
     if waiting:
         names = ", ".join(p.experiment_id for p in waiting)
         blocks.append(Prose((f"Frozen, and waiting for a read-out: {names}.",), "muted"))
-    lead = "What each source said of a test before its read-out, against what the test measured." if scored else ""
+    lead = "What each source said of a test before its read-out, against what the test measured."
+    if not scored:
+        lead = "What every source says of a test is frozen here before its read-out, which then scores them all."
     return Part("sources", title, lead, (*blocks, *freeze))
 
 
