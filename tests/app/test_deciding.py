@@ -145,7 +145,7 @@ def test_what_sources_say_is_frozen_and_scored_by_the_read_out(folder: Path, cli
     (made,) = study.track_record.predictions()
     assert made.clean
     assert client.get(f"{V}/scoreboard").json()["waiting"] == ["radio & tv"]
-    assert "Frozen, and waiting for a read-out: radio &amp; tv" in client.get("/decisions").text
+    assert "waiting for a read-out: <bdi>radio &amp; tv</bdi>" in client.get("/decisions").text
     assert "did you mean" in problem(
         client.post(f"{V}/scoreboard/predictions", json={"experiment_id": "radio & tx"}), 422
     )
@@ -279,3 +279,12 @@ def test_nothing_is_not_a_number_in_what_the_api_gives(folder: Path, client_of: 
     for path in ("decisions", "plans", "scoreboard", "conflicts"):
         text = client.get(f"{V}/{path}").text
         assert json.loads(text, parse_constant=lambda found: math.nan) == json.loads(text), path
+
+
+def test_whatever_stands_in_an_address_is_answered_in_words(folder: Path, client_of: Serve) -> None:
+    Study.open(folder).reconcile()
+    client = client_of(folder)
+    for path in ("/?since=0", "/plan?periods=2&path=x&boundx=1&share=3", "/decisions?path=x&channels=%22"):
+        assert client.get(path).status_code == 200, path
+    for path in ("/?since=00009", "/?since=1", "/?since=x", "/plan-of-record", "/decision?id=%00"):
+        assert client.get(path).status_code == 422, path

@@ -169,7 +169,7 @@ def _compared(ask: Ask, times: list[str]) -> int:
     text = ask.query.get("since", "")
     if not text:
         return since(times)
-    if not (text.isascii() and text.isdigit() and int(text[:4]) < len(times) - 1):
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and int(text) < len(times) - 1):
         raise DataError(f"since: found '{shown(text)}', expected a view from 0 to {len(times) - 2}")
     return int(text)
 

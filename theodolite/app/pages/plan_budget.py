@@ -29,11 +29,14 @@ def advised(ask: Ask, periods: int) -> "Budget":
         DataError: With everything that is wrong about them.
         DesignError: Where no plan keeps to them.
     """
-    reading, asked = (
-        ask.reading,
-        tuple(sorted((k, v) for k, v in ask.query.items() if k in OWN or k.startswith("bound"))),
-    )
+    reading = ask.reading
+    asked = tuple(sorted((name, text) for name, text in ask.query.items() if _limits(name)))
     return reading.kept(("budget", periods, asked), reading.numbers, lambda: _made(ask, periods))
+
+
+def _limits(name: str) -> bool:
+    """Whether a field of the address says what the best split is asked for."""
+    return name in OWN or (name.startswith("bound") and name[5:].isdecimal())
 
 
 def _made(ask: Ask, periods: int) -> "Budget":
@@ -94,7 +97,7 @@ def _sliders(made: "Budget", ask: Ask, periods: int) -> str:
         for i, name in enumerate(ask.reading.panel.channels)
         if name in moves
     }
-    own = {name: value for name, value in ask.query.items() if not name.startswith("share")}
+    own = {name: value for name, value in ask.query.items() if _limits(name)}
     return link("/plan", **own | {"periods": str(periods)} | shares) + "#scenario"
 
 

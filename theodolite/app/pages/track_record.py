@@ -10,6 +10,7 @@ from theodolite.app.pages.ask import Ask, test_link
 from theodolite.app.plan_steps import RECORDS
 from theodolite.decisions import Recorded, scores
 from theodolite.keys import may
+from theodolite.report.cells import joined, names
 from theodolite.report.page import Cell, ChartBlock, Column, Fact, Facts, Prose, TableBlock, Tone
 from theodolite.report.words import GAP, NOTHING, count, percent, ratio, span
 
@@ -107,8 +108,8 @@ def of_sources(ask: Ask) -> Part:
     if scored:
         blocks += [_by_source(scored), _read_outs(scored), _against(scored)]
     if waiting:
-        names = ", ".join(p.experiment_id for p in waiting)
-        blocks.append(Prose((f"Frozen, and waiting for a read-out: {names}.",), "muted"))
+        frozen = names([prediction.experiment_id for prediction in waiting])
+        blocks.append(Prose((joined("Frozen, and waiting for a read-out: ", frozen, "."),), "muted"))
     lead = "What each source said of a test before its read-out, against what the test measured."
     if not scored:
         lead = "What every source says of a test is frozen here before its read-out, which then scores them all."
