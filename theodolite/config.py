@@ -3,8 +3,9 @@
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -21,6 +22,9 @@ from measurement.mmm.spec import (
     Varies,
 )
 from measurement.store import Server
+
+if TYPE_CHECKING:
+    from experiments.registry.blackouts import Blackout
 
 FILE_NAME = "theodolite.toml"
 
@@ -188,6 +192,27 @@ class StoreSection(_Section):
         return None if self.postgres is None or self.schema_name is None else Server(self.postgres, self.schema_name)
 
 
+class BlackoutSection(_Section):
+    """Days on which no test may run."""
+
+    start: date
+    end: date
+    reason: str = Field(min_length=1, max_length=500)
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _days(cls, given: Any) -> Any:
+        if type(given) is not date:
+            raise ValueError(f"a day is written 2026-11-23, without quotes and time of day, found {shown(given)!r}")
+        return given
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end < self.start:
+            raise ValueError(f"a blackout ends on {self.end}, before its start on {self.start}")
+        return self
+
+
 class Config(_Section):
     """The whole file."""
 
@@ -198,11 +223,20 @@ class Config(_Section):
     treatments: dict[str, TreatmentSection] = {}
     compare: dict[str, CompareSection] = {}
     store: StoreSection = StoreSection()
+    blackouts: list[BlackoutSection] = []
 
     @property
     def controls(self) -> list[str]:
         """Columns of the outcome table that the model takes in, the treatments among them."""
         return [*self.study.controls, *(name for name in self.treatments if name not in self.study.controls)]
+
+    @property
+    def closed(self) -> "tuple[Blackout, ...]":
+        """Days on which no test may run, earliest first."""
+        from experiments.registry.blackouts import Blackout
+
+        found = [Blackout(each.start, each.end, each.reason) for each in self.blackouts]
+        return tuple(sorted(found, key=lambda each: each.start))
 
     def with_model(self, name: str) -> Self:
         """The same study with one of the models of ``[compare.NAME]`` as its own."""
@@ -290,6 +324,7 @@ def _known(where: tuple[str, ...]) -> list[str]:
         "treatments": TreatmentSection,
         "compare": CompareSection,
         "store": StoreSection,
+        "blackouts": BlackoutSection,
     }
     if len(where) == 1:
         return list(sections)
@@ -303,7 +338,11 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
     found: dict[tuple[str, ...], int] = {}
     section: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
+        if table := re.match(r"\s*\[\[\s*([\w-]+)\s*\]\]", line):
+            number_of_it = sum(where[:1] == (table.group(1),) and len(where) == 2 for where in found)
+            section = (table.group(1), str(number_of_it))
+            found[section] = number
+        elif header := re.match(r"\s*\[([^\[\]]+)\]", line):
             section = tuple(
                 part.strip().strip("\"'") for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^.]+", header.group(1))
             )

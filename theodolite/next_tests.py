@@ -180,8 +180,19 @@ class NextTest:
 
 
 def _occupying(registry: "Registry") -> "list[Experiment]":
-    """Records of the tests that hold their markets, for the days that they hold them."""
-    found = []
+    """Records of the tests that hold their markets, for the days that they hold them; a blackout holds all markets."""
+    from experiments.records import Experiment
+
+    found = [
+        Experiment(
+            experiment_id=f"blackout: {blackout.reason}"[:200],
+            channel=("all",),
+            method="geo_holdout",
+            start_date=blackout.start,
+            end_date=blackout.end,
+        )
+        for blackout in registry.blackouts
+    ]
     for test in registry.list():
         if test.occupied is not None:
             first, last = test.occupied

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from measurement.errors import DataError, Problem, did_you_mean, shown
+from theodolite.occupied import around
 
 if TYPE_CHECKING:
     from experiments.planning.goal import Goal
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from experiments.planning.user_level import UserGoal
     from experiments.records import Experiment
     from measurement import Panel
+    from theodolite.registry import Registry
     from theodolite.report.choice import Choice, Choices, Planned
     from theodolite.report.experiment import About, Dossier
 
@@ -187,6 +189,7 @@ def dossier(
     *,
     kpis: tuple[str, ...] = (),
     about: "About | None" = None,
+    registry: "Registry | None" = None,
     progress: Progress | None = None,
 ) -> "Dossier":
     """Tests that answer a goal, with what a page and a table tell of them.
@@ -198,15 +201,19 @@ def dossier(
         pick: The choice that is taken; the best one where ``None``.
         kpis: KPIs; the first is the goal's, of the others it is said what the chosen markets can find.
         about: The study it belongs to.
+        registry: The study's tests and blackouts, of which the test keeps clear; nothing where ``None``.
         progress: Called with steps done, steps in all and what was done.
 
     Raises:
-        DataError: Where goal, data, day or name are wrong, or there are fewer choices than the rank.
+        DataError: Where goal, data, day or name are wrong, its days meet a blackout, or there are fewer choices than
+            the rank.
         DesignError: Where no test meets the constraints.
     """
     from theodolite.report.choice import of
     from theodolite.report.experiment import About
 
+    if registry is not None:
+        goal = around(goal, panel, pick.start if pick else None, registry)
     choices = of(planned(panel, goal, how or How(), progress), goal, panel.period)
     taken = _taken(choices, pick or Pick())
     made = _dossier(choices, taken, pick or Pick(), about or About(currency=panel.currency), (goal, panel.sha256))

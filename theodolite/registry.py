@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from experiments.records import GRADES, Experiment, Grade, place
 from experiments.registry import details, plan, results, rows, verbs
 from experiments.registry.assessment import Assessment
+from experiments.registry.blackouts import Blackout, blacked_out
 from experiments.registry.clashes import conflicts
 from experiments.registry.details import Actuals
 from experiments.registry.drawer import Drawer, file_drawer
@@ -43,6 +44,7 @@ class Registry:
         aliases: Other names of its channels.
         file: The tests of the file that theodolite.toml names, which were measured elsewhere.
         actor: Who acts; every verb may name someone else as ``by``.
+        blackouts: Days on which no test may run.
     """
 
     written: Callable[[], bool]
@@ -51,6 +53,7 @@ class Registry:
     aliases: Mapping[str, str]
     file: Callable[[], Sequence[Experiment]]
     actor: str = "local"
+    blackouts: tuple[Blackout, ...] = ()
 
     # -- what there is ------------------------------------------------------------------------------------------------
 
@@ -111,7 +114,7 @@ class Registry:
         """Everything about one test: plan, results, grade with its reasons, conflicts, where it was used, history."""
         ledger = self.ledger
         test = ledger[experiment_id]
-        return rows.everything(ledger, test, self.today, self._used_in(test))
+        return rows.everything(ledger, test, self.today, self._used_in(test), self.blackouts)
 
     def describe(self, test: Experiment) -> Json:
         """The same beside the record, and how its standard error is widened on the way into the model, or why not."""
@@ -143,9 +146,10 @@ class Registry:
         return tuple(rows.evidence(self.ledger))
 
     def conflicts(self, experiment_id: str) -> tuple[Problem, ...]:
-        """The tests beside which this one must not run."""
+        """The tests beside which this one must not run, and the blackouts that it would run into."""
         ledger = self.ledger
-        return tuple(conflicts(ledger[experiment_id], ledger.others(experiment_id)))
+        test = ledger[experiment_id]
+        return (*conflicts(test, ledger.others(experiment_id)), *blacked_out(test, self.blackouts))
 
     def file_drawer(self) -> tuple[Drawer, ...]:
         """Per channel, what became of every test that was registered."""
@@ -155,7 +159,7 @@ class Registry:
         """All tests over time, by channel, coloured by state; an Altair chart."""
         from experiments.charts import calendar
 
-        return calendar(self.rows(tests), self.today).properties(width=CHART_WIDTH)
+        return calendar(self.rows(tests), self.today, self.blackouts).properties(width=CHART_WIDTH)
 
     def export(self, file: Path | str, *, force: bool = False) -> Path:
         """Write the registry: one row per test (csv, parquet), or everything with its history (json).
@@ -203,7 +207,7 @@ class Registry:
                 if p.experiment.experiment_id in known
             ]
         )
-        verbs.add(self.store(), found, by or self.actor, _clean(reason))
+        verbs.add(self.store(), found, by or self.actor, details.reason_of(reason))
         ledger = self.ledger
         return tuple(ledger[each.experiment.experiment_id] for each in found)
 
@@ -254,7 +258,7 @@ class Registry:
         """Write a plan anew that is not approved yet; it becomes a draft again."""
         (changed,) = self._plans(source)
         name = changed.experiment.experiment_id
-        return self._record("revise", name, details.Registration(plan=changed, reason=_clean(reason)), by)
+        return self._record("revise", name, details.Registration(plan=changed, reason=details.reason_of(reason)), by)
 
     def submit(self, experiment_id: str, *, by: str | None = None, reason: str = "") -> Registered:
         """Hand a draft in for review."""
@@ -272,7 +276,7 @@ class Registry:
             self_approve: Whether its author may, which the record then says.
         """
         return self._record(
-            "approve", experiment_id, verbs.approval(self_approved=self_approve, reason=_clean(reason)), by
+            "approve", experiment_id, verbs.approval(self_approved=self_approve, reason=details.reason_of(reason)), by
         )
 
     def start(
@@ -282,7 +286,7 @@ class Registry:
         return self._record(
             "start",
             experiment_id,
-            lambda test: details.Start(on=on or test.experiment.start_date, reason=_clean(reason)),
+            lambda test: details.Start(on=on or test.experiment.start_date, reason=details.reason_of(reason)),
             by,
         )
 
@@ -303,7 +307,9 @@ class Registry:
             reason: Why, where it ended otherwise than planned.
         """
         told = actuals if isinstance(actuals, Actuals) else actuals_of(actuals)
-        return self._record("complete", experiment_id, details.Completion(actuals=told, reason=_clean(reason)), by)
+        return self._record(
+            "complete", experiment_id, details.Completion(actuals=told, reason=details.reason_of(reason)), by
+        )
 
     def keep(
         self,
@@ -316,7 +322,9 @@ class Registry:
     ) -> Version:
         """Keep the result of a completed test as the newest version; see `Study.dossier` for how it is made."""
         actor = by or self.actor
-        return results.keep(self.store(), result, actor, estimator=estimator, seed=seed, reason=_clean(reason))
+        return results.keep(
+            self.store(), result, actor, estimator=estimator, seed=seed, reason=details.reason_of(reason)
+        )
 
     def analyse(
         self,
@@ -394,7 +402,7 @@ class Registry:
             "accept",
             experiment_id,
             lambda test: details.Acceptance(
-                version=len(test.versions) if version is None else version, reason=_clean(reason)
+                version=len(test.versions) if version is None else version, reason=details.reason_of(reason)
             ),
             by,
         )
@@ -409,7 +417,9 @@ class Registry:
 
     def supersede(self, experiment_id: str, new: str, reason: str, *, by: str | None = None) -> Registered:
         """Let another test take a test's place; it is no evidence any more."""
-        return self._record("supersede", experiment_id, details.Supersession(by=new, reason=_clean(reason)), by)
+        return self._record(
+            "supersede", experiment_id, details.Supersession(by=new, reason=details.reason_of(reason)), by
+        )
 
     def deviate(self, experiment_id: str, reason: str, *, by: str | None = None) -> Registered:
         """Record a departure from the approved plan."""
@@ -422,7 +432,7 @@ class Registry:
 
         def given(test: Registered) -> details.Detail:
             number = len(test.versions) if version is None else version
-            return details.Regrade(grade=_grade(grade), version=number, reason=_clean(reason))
+            return details.Regrade(grade=_grade(grade), version=number, reason=details.reason_of(reason))
 
         return self._record("regrade", experiment_id, given, by)
 
@@ -430,7 +440,7 @@ class Registry:
 
     def _record(self, action: Action, experiment_id: str, detail: Any, by: str | None) -> Registered:
         self.get(experiment_id)  # a mistyped id makes no store
-        verbs.record(self.store(), verbs.Asked(action, experiment_id, by or self.actor, detail))
+        verbs.record(self.store(), verbs.Asked(action, experiment_id, by or self.actor, detail), self.blackouts)
         return self.get(experiment_id)
 
     def _plans(self, source: "Path | str | Plan | Mapping[str, Any]") -> tuple[Plan, ...]:
@@ -472,7 +482,7 @@ def actuals_of(raw: Mapping[str, Any]) -> Actuals:
         text = json.dumps(dict(raw), default=iso)
         return Actuals.model_validate_json(text)
     except ValidationError as error:
-        raise DataError(details.problems(error, "actuals")) from None
+        raise DataError(details.problems(error, "actuals", Actuals.model_fields)) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f"actuals: {shown(error, 200)}") from None
 
@@ -484,12 +494,5 @@ def _grade(text: str) -> Grade:
     return found
 
 
-def _clean(reason: str) -> str:
-    try:
-        return details.clean(reason)
-    except ValueError as error:
-        raise DataError(f"--reason: {error}") from None
-
-
 def _detail(reason: str) -> details.Detail:
-    return details.Detail(reason=_clean(reason))
+    return details.Detail(reason=details.reason_of(reason))

@@ -126,7 +126,13 @@ class Study:
 
         own = partial(sources.experiments, self.folder, self.config)
         return Registry(
-            lambda: self.has_store, lambda: self.store, lambda: self.panel, self.config.aliases, own, self.actor
+            lambda: self.has_store,
+            lambda: self.store,
+            lambda: self.panel,
+            self.config.aliases,
+            own,
+            self.actor,
+            self.config.closed,
         )
 
     @property

@@ -7,7 +7,9 @@ import altair as alt
 import pandas as pd
 
 from experiments.charts.style import NAMES
+from experiments.registry.blackouts import Blackout
 from measurement.charts import FIT, MUTED, Layers
+from measurement.errors import shown
 from measurement.typing import Json
 
 COLOURS = {
@@ -23,16 +25,19 @@ COLOURS = {
     "superseded": "#a06bb0",
 }
 LONGEST_LIST = 2
+LATE = 0.75
 
 
-def calendar(rows: Sequence[Json], today: date) -> Layers:
+def calendar(rows: Sequence[Json], today: date, blackouts: Sequence[Blackout] = ()) -> Layers:
     """Draw the tests, one bar each; the cool-down is the paler end of a bar, the dashed line is today.
 
     Args:
         rows: Tests as `experiments.registry.rows.row` writes them.
         today: The day of the dashed line.
+        blackouts: Days on which no test may run, as grey bands.
     """
     frame = _frame(rows)
+    blackouts = [each for each in blackouts if pd.Timestamp(each.end) >= frame["date"].min()]
     order = frame["label"].tolist()
     used = [state for state in COLOURS if state in set(frame["state"])]
     colour = alt.Color(
@@ -60,14 +65,37 @@ def calendar(rows: Sequence[Json], today: date) -> Layers:
     ]
     bars = base.mark_bar(height=15).encode(x=months, x2="ended:T", y=label, color=colour, tooltip=tips)
     pale = base.mark_bar(height=15, opacity=0.35).encode(x="ended:T", x2="until:T", y=label, color=colour)
-    words = base.mark_text(align="left", dx=5, color=MUTED, fontSize=11).encode(x="until:T", y=label, text="where:N")
+    after = base.transform_filter(~alt.datum.late).mark_text(align="left", dx=5, color=MUTED, fontSize=11)
+    before = base.transform_filter(alt.datum.late).mark_text(align="right", dx=-5, color=MUTED, fontSize=11)
+    words = after.encode(x="until:T", y=label, text="where:N"), before.encode(x="date:T", y=label, text="where:N")
     line = alt.Chart(pd.DataFrame({"date": [pd.Timestamp(today)], "name": ["today"]}))
     now = line.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x="date:T")
     name = line.mark_text(color=MUTED, fontSize=11, dy=-8, baseline="bottom").encode(
         x="date:T", y=alt.value(0), text="name:N"
     )
-    chart: Layers = alt.layer(bars, pale, words, now, name).properties(autosize=FIT)
+    chart: Layers = alt.layer(*_closed(blackouts), bars, pale, *words, now, name).properties(autosize=FIT)
+    if blackouts:
+        reasons = "; ".join(dict.fromkeys(shown(each.reason, 40) for each in blackouts))
+        note = f"Grey bands: no test may run ({reasons})"
+        title = alt.TitleParams(
+            note, anchor="start", orient="bottom", offset=8, fontSize=11, fontWeight="normal", color=MUTED
+        )
+        chart = chart.properties(title=title)
     return chart
+
+
+def _closed(blackouts: Sequence[Blackout]) -> list[alt.Chart]:
+    """Bands from top to bottom; nothing where there are none."""
+    if not blackouts:
+        return []
+    day = pd.Timedelta(days=1)
+    made = [
+        {"date": pd.Timestamp(each.start), "after": pd.Timestamp(each.end) + day, "reason": each.reason}
+        for each in blackouts
+    ]
+    base = alt.Chart(pd.DataFrame(made))
+    tips = [alt.Tooltip("reason:N", title="No test may run"), alt.Tooltip("date:T", title="From", format="%d %b %Y")]
+    return [base.mark_rect(color=MUTED, opacity=0.25).encode(x="date:T", x2="after:T", tooltip=tips)]
 
 
 def _frame(rows: Sequence[Json]) -> pd.DataFrame:
@@ -90,7 +118,9 @@ def _frame(rows: Sequence[Json]) -> pd.DataFrame:
         for row in rows
     ]
     columns = ["test", "channel", "label", "state", "where", "date", "last", "cooled", "ended", "until", "grade"]
-    return pd.DataFrame(made, columns=columns).sort_values(["channel", "date", "test"], kind="stable")
+    frame = pd.DataFrame(made, columns=columns).sort_values(["channel", "date", "test"], kind="stable")
+    first, last = frame["date"].min(), frame["until"].max()
+    return frame.assign(late=frame["until"] > first + LATE * (last - first))  # no room behind it for its markets
 
 
 def _markets(geos: Sequence[str]) -> str:

@@ -82,8 +82,8 @@ class Design:
             channel=self.goal.channel,
             method=self.method,
             start_date=first.tolist(),
-            end_date=_last(first, self.duration, self.period),
-            cooldown_end_date=_last(first, self.duration + self.cooldown, self.period) if self.cooldown else None,
+            end_date=last_of(first, self.duration, self.period),
+            cooldown_end_date=last_of(first, self.duration + self.cooldown, self.period) if self.cooldown else None,
             treatment_geos=self.treatment_geos,
             control_geos=self.control_geos,
             spend_delta=self.cost.spend_delta or None,
@@ -191,7 +191,7 @@ def recommended(best: Design, periods: str) -> str:
     return f"{words}; it {best.cost.sentence}." if best.cost.spend_delta is not None else f"{words}."
 
 
-def _last(first: np.datetime64, count: int, period: Period) -> date:
+def last_of(first: np.datetime64, count: int, period: Period) -> date:
     """Last day of so many periods from ``first``."""
     if period == "month":
         month = first.astype("datetime64[M]") + np.timedelta64(count - 1, "M")

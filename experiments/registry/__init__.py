@@ -9,6 +9,7 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from experiments.registry.assessment import Assessment, assess
+    from experiments.registry.blackouts import Blackout
     from experiments.registry.clashes import conflicts
     from experiments.registry.details import Actuals
     from experiments.registry.drawer import Drawer, file_drawer
@@ -22,6 +23,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "assessment": ["Assessment", "assess"],
+        "blackouts": ["Blackout"],
         "clashes": ["conflicts"],
         "details": ["Actuals"],
         "drawer": ["Drawer", "file_drawer"],
@@ -41,6 +43,7 @@ __all__ = [
     "Actuals",
     "Asked",
     "Assessment",
+    "Blackout",
     "Drawer",
     "Ledger",
     "Plan",

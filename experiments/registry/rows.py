@@ -5,6 +5,7 @@ from datetime import date
 
 from experiments.records import Experiment
 from experiments.registry.assessment import Assessment, assess, departed
+from experiments.registry.blackouts import Blackout, blacked_out
 from experiments.registry.clashes import conflicts
 from experiments.registry.drawer import sign
 from experiments.registry.ledger import Ledger, Registered, Version
@@ -69,7 +70,13 @@ def row(ledger: Ledger, test: Registered, today: date) -> Json:
     }
 
 
-def everything(ledger: Ledger, test: Registered, today: date, used_in: Mapping[int, Sequence[Json]]) -> Json:
+def everything(
+    ledger: Ledger,
+    test: Registered,
+    today: date,
+    used_in: Mapping[int, Sequence[Json]],
+    blackouts: Sequence[Blackout] = (),
+) -> Json:
     """A test with its plan, every version of its result, its conflicts and its whole history.
 
     Args:
@@ -77,8 +84,10 @@ def everything(ledger: Ledger, test: Registered, today: date, used_in: Mapping[i
         test: The test.
         today: The day from which age is counted.
         used_in: For each version the fits and views that were made from it.
+        blackouts: Days on which no test may run.
     """
     clashing = [] if test.state in ("cancelled", "superseded") else conflicts(test, ledger.others(test.experiment_id))
+    clashing += blacked_out(test, blackouts)
     return {
         **row(ledger, test, today),
         "record": test.experiment.to_dict(),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from experiments.records import Experiment
 from experiments.registry.assessment import assess
+from experiments.registry.blackouts import Blackout, blacked_out
 from experiments.registry.clashes import conflicts
 from experiments.registry.details import (
     Acceptance,
@@ -17,6 +18,7 @@ from experiments.registry.details import (
     Detail,
     Registration,
     Regrade,
+    Start,
     Supersession,
     payload,
 )
@@ -87,8 +89,13 @@ class Asked:
     detail: Detail | Callable[[Registered], Detail] = field(default_factory=Detail)
 
 
-def record(store: Store, asked: Asked) -> Event:
+def record(store: Store, asked: Asked, blackouts: Sequence[Blackout] = ()) -> Event:
     """Record what happened to a test.
+
+    Args:
+        store: The workspace's store.
+        asked: What happened, to which, by whom.
+        blackouts: Days on which no test may run; one that would is neither approved nor begun.
 
     Raises:
         DataError: When there is no such test, or this may not happen to it now: every reason is named.
@@ -101,6 +108,8 @@ def record(store: Store, asked: Asked) -> Event:
         detail = asked.detail if isinstance(asked.detail, Detail) else asked.detail(test)
         LIFECYCLE.after(asked.action, test.state, test.experiment_id)
         refuse(_objections(ledger, test, asked, detail, store.clock().date().isoformat()))
+        if asked.action in ("approve", "start"):
+            refuse(blacked_out(test, blackouts, detail.on if isinstance(detail, Start) else None))
         return [_entry(asked.action, asked.experiment_id, detail, asked.actor)]
 
     return store.append_decided(decide)[0]

@@ -191,6 +191,8 @@ def test_an_analysis_again_is_a_new_version_and_the_same_one_is_not(run: Any, ac
         (("register", "--id", "x"), "--channel, --method, --start, --end"),
         (("regrade", "tv-2024", "F", "--reason", "x"), "'F' is no grade"),
         (("supersede", "tv-2024", "--with", "tv-9", "--reason", "x"), "there is no test 'tv-9'"),
+        (("deviate", "tv-2024", "--reason", "x" * 20_000), "the text has 20000 characters; at most 10000"),
+        (("deviate", "tv-2024", "--reason", "bell \x07"), "U+0007"),
     ],
 )
 def test_what_is_refused_changes_nothing(
@@ -225,6 +227,34 @@ def test_actuals_that_are_refused(run: Any, running: Path, told: tuple[str, ...]
     assert words in ended.err
 
 
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ('{"incidents": [], "spend_dleta": -5}', "no such field (did you mean 'spend_delta'?)"),
+        ('{"incidents": [], "spend_delta": "-5"}', "found the text '-5'"),
+        ('{"incidents": ["\\ud800"], "spend_delta": -5}', "half of a character"),
+        ('{"incidents": [], "spend_delta": ' + "[" * 400 + "]" * 400 + "}", "nested too deeply"),
+        ('{"incidents": [], "spend_delta": ' + "[" * 5_000 + "]" * 5_000 + "}", "nested too deeply"),
+        ('{"incidents": [], "incidents": ["x"], "spend_delta": -5}', "stands there twice"),
+        ('{"incidents": [], "spend_delta": -' + "9" * 5_000 + "}", "digits"),
+        ('{"incidents": false, "spend_delta": true}', "spend_delta"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_files_of_actuals_that_are_refused(run: Any, running: Path, tmp_path: Path, told: str, words: str) -> None:
+    (tmp_path / "actuals.json").write_text(told)
+    ended = run("experiments", "complete", "tv-2024", "--actuals", tmp_path / "actuals.json", "-w", running)
+    assert (ended.code, ended.out) == (2, "")
+    assert words in ended.err
+    assert len(ended.err) < 4_000
+
+
+def test_a_plan_is_not_frozen_with_an_estimator_that_is_none(run: Any, folder: Path, plan: Path) -> None:
+    ended = run("experiments", "register", plan, "--estimator", "sidd", "-w", folder)
+    assert (ended.code, "did you mean 'sdid'" in ended.err) == (2, True)
+    assert run("experiments", "register", plan, "--estimator", "sdid", "-w", folder).code == 0
+
+
 def test_a_plan_from_options_and_from_toml_is_the_same(run: Any, folder: Path, tmp_path: Path) -> None:
     toml = tmp_path / "plan.toml"
     toml.write_text(
@@ -253,6 +283,53 @@ def test_conflicts_are_told_at_once_and_forbid_the_approval(
     run("experiments", "submit", "second", "-w", folder)
     ended = run("experiments", "approve", "second", "--self-approve", "-w", folder)
     assert (ended.code, "town 02" in ended.err) == (2, True)
+
+
+CLOSED = """
+[[blackouts]]
+start = 2024-06-24
+end = 2024-07-07
+reason = "the championship"
+"""
+
+
+def test_a_blackout_is_told_at_once_and_forbids_the_approval(run: Any, running: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(running, tmp_path / "copy"))
+    with (folder / "theodolite.toml").open("a") as toml:
+        toml.write(CLOSED)
+    ended = run("experiments", "approve", "tv-later", "--by", "Grace", "-w", folder)
+    assert (ended.code, "2024-06-24 to 2024-07-07 (the championship)" in ended.err) == (2, True)
+    assert "it could begin on 2024-07-08" in ended.err
+    assert "Conflict" in run("experiments", "show", "tv-later", "-w", folder).out
+    said = json.loads(run("experiments", "list", "--json", "-w", folder).out)
+    assert said["blackouts"] == [{"start": "2024-06-24", "end": "2024-07-07", "reason": "the championship"}]
+
+
+def test_a_plan_keeps_clear_of_blackouts_and_of_other_tests(run: Any, running: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(running, tmp_path / "copy"))
+    ask = ("experiments", "design", "--channel", "tv", "--duration", "3", "--geos", "2", "--quiet", "-w", folder)
+    said = run(*ask, "--start", "2024-01-22").out
+    assert f"Left out, since they are in another test then: {', '.join(GEOS[2:4])}" in said
+    record = tmp_path / "plan.json"
+    assert run(*ask, "--start", "2024-01-22", "--id", "clear", "--save", record).code == 0
+    assert not {*json.loads(record.read_text())["treatment_geos"]} & {*GEOS[2:4], *GEOS[6:]}
+    assert "Conflict" not in run("experiments", "register", record, "-w", folder).out
+    with (folder / "theodolite.toml").open("a") as toml:
+        toml.write(CLOSED)
+    ended = run(*ask, "--start", "2024-06-10")
+    assert (ended.code, "--duration: 3 weeks: no test may run" in ended.err) == (2, True)
+    assert "could begin on 2024-07-08" in ended.err
+
+
+def test_a_test_that_holds_every_market_leaves_room_for_none(run: Any, folder: Path) -> None:
+    study = Study.open(folder)
+    all_others = {name: value for name, value in PLAN.items() if name not in ("control_geos", "assignment")}
+    study.registry.register(all_others, by="Ada")
+    study.registry.submit("tv-2024")
+    study.registry.approve("tv-2024", by="Grace")
+    ask = ("experiments", "design", "--channel", "tv", "--duration", "3", "--geos", "2", "--quiet", "-w", folder)
+    ended = run(*ask, "--start", "2024-01-22")
+    assert (ended.code, "holds every market until 2024-02-11: begin on 2024-02-12" in ended.err) == (2, True)
 
 
 def test_the_registry_as_files(run: Any, accepted: Path, plan: Path, tmp_path: Path) -> None:

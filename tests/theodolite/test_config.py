@@ -177,3 +177,19 @@ def test_the_template_offers_reach_and_frequency_together() -> None:
         '# exposure = "impressions"',
         '# exposure = "reach"',
     ]
+
+
+def test_blackouts_are_days_in_order_and_a_wrong_one_is_named_with_its_line() -> None:
+    tables = '[[blackouts]]\nstart = 2026-12-20\nend = 2026-12-31\nreason = "Christmas"\n'
+    tables += '[[blackouts]]\nstart = 2026-11-23\nend = 2026-11-30\nreason = "Black Friday"\n'
+    assert [(str(each.start), each.reason) for each in parse(GOOD + tables).closed] == [
+        ("2026-11-23", "Black Friday"),
+        ("2026-12-20", "Christmas"),
+    ]
+    wrong = tables.replace("end = 2026-11-30", "end = 2026-11-01").replace("2026-12-31", '"2026-12-31"')
+    late, quoted = sorted(problem_of(GOOD + wrong), key=lambda each: -(each.line or 0))
+    lines = (GOOD + wrong).splitlines()
+    assert "before its start on 2026-11-23" in late.message
+    assert lines[(late.line or 0) - 1] == "[[blackouts]]"
+    assert "without quotes" in quoted.message
+    assert lines[(quoted.line or 0) - 1] == 'end = "2026-12-31"'

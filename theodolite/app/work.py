@@ -187,6 +187,7 @@ def _design(study: "Study", settings: Mapping[str, Any], tell: Tell) -> "Json":
         planning.How(settings["method"]),
         pick,
         about=study.about,
+        registry=study.registry,
         progress=lambda done, steps, what: tell(what, done / steps if steps else None),
     )
     records = [record.to_dict() for record in found.records]

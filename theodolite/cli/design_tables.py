@@ -26,6 +26,8 @@ def planned(dossier: "Dossier", saved: bool) -> None:
         output.say(f"Not possible: {note}.")
     output.say(f"Choice {found.options.index(chosen) + 1}: {dossier.name}", "bold")
     _who(chosen)
+    if chosen.design is not None and chosen.design.goal.busy:
+        output.say(f"  Left out, since they are in another test then: {', '.join(chosen.design.goal.busy)}")
     test = dossier.test
     cooldown = f", cool-down to {test.cooldown_end_date}" if test.cooldown_end_date else ""
     output.say(f"  Calendar: {test.start_date} to {test.end_date}{cooldown}")

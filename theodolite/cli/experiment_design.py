@@ -13,6 +13,7 @@ from theodolite.cli.experiment_analyse import Kpis, Page, named
 from theodolite.cli.options import HERE, AsJson, Quiet, Seed, Workspace, open_study
 
 if TYPE_CHECKING:
+    from theodolite.registry import Registry
     from theodolite.report.experiment import About, Dossier
 
 Many = list[str] | None
@@ -249,10 +250,12 @@ def _dossier(files: Files, given: dict[str, Any], kpis: tuple[str, ...], wanted:
     except ValueError as wrong:
         raise DataError(f"--block: {wrong}") from None
     about: About | None = None
+    registry: Registry | None = None
     aliases: Mapping[str, str] = {}
     if files.outcome is None:
         study = open_study(files.workspace)
         panel, aliases, outcome, about = study.panel, study.config.aliases, study.outcome_file, study.about
+        registry = study.registry
     else:
         outcome = files.outcome
         panel = read_panel(outcome, files.media, kpis, currency=files.currency, kpi_value=files.kpi_value)
@@ -261,7 +264,8 @@ def _dossier(files: Files, given: dict[str, Any], kpis: tuple[str, ...], wanted:
     goal = planning.goal_of({key: value for key, value in given.items() if value not in (None, ())}, aliases)
     pick = planning.Pick(wanted.pick, wanted.start, wanted.name)
     with output.progress(wanted.quiet or wanted.json) as show:
-        return planning.dossier(panel, goal, how, pick, kpis=kpis, about=about, progress=steps(show, "searching"))
+        show_steps = steps(show, "searching")
+        return planning.dossier(panel, goal, how, pick, kpis=kpis, about=about, registry=registry, progress=show_steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,9 +307,13 @@ def list_(
         charting.save(lambda: registry.calendar(tests), chart)
     if json:
         drawers = [drawer.to_dict() for drawer in registry.file_drawer()]
-        output.as_json({"experiments": list(registry.records(tests)), "file_drawer": drawers})
+        closed = [each.to_dict() for each in registry.blackouts]
+        output.as_json({"experiments": list(registry.records(tests)), "file_drawer": drawers, "blackouts": closed})
         return
     registry_tables.listed(registry.rows(tests), registry.file_drawer())
+    for blackout in registry.blackouts:
+        if blackout.end >= registry.today:
+            output.say(f"No test may run from {blackout}.")
     output.written({"calendar": chart})
 
 
