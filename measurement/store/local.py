@@ -10,7 +10,7 @@ from measurement.store.artifacts import Artifacts
 from measurement.store.chain import Head, Row, broken_links
 from measurement.store.files import locked, named
 from measurement.store.keeper import Turn
-from measurement.store.session import landed, opened, reading
+from measurement.store.session import landed, opened, reading, rehearse
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,13 @@ class LocalKeeper:
         return rows
 
     def broken(self) -> list[Problem]:
-        """Every place where the chain does not hold; a wrong end raises."""
+        """Every place where the chain does not hold; a wrong end, or a database that takes no more, raises."""
         with reading(self.home, self.wait) as session:
             problems = broken_links(statements.rows(session.connection))
             if not problems:
                 session.end()
+        if not problems:
+            rehearse(self.home, self.wait)
         return problems
 
     def put(self, data: bytes) -> str:

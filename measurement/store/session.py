@@ -4,15 +4,18 @@ A write is noted in the head file, committed, then confirmed there. So the chain
 died) at the head to come; `Session.settle` finishes or forgets that write. Every other end is damage.
 """
 
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from measurement.errors import Problem, StoreError
+from measurement.errors import Problem, StoreError, shown
 from measurement.store import database, statements
-from measurement.store.chain import Head, Row, broken_links, wrong_end
-from measurement.store.files import HeadFile, locked, named
+from measurement.store.chain import Entry, Head, Row, broken_links, link, wrong_end
+from measurement.store.files import HeadFile, file_errors, locked, named
+from measurement.store.keeper import end_of
 
 
 def database_path(home: Path) -> Path:
@@ -120,6 +123,31 @@ def writing(home: Path, wait: float) -> Iterator[Session]:
     """Open for writing, alone."""
     with locked(home / "lock", exclusive=True, wait=wait), opened(home, read_only=False, wait=wait) as session:
         yield session
+
+
+def rehearse(home: Path, wait: float) -> None:
+    """Write to a copy of the database, so that what no answer needs and the next write does (its index) is read too.
+
+    Raises:
+        StoreError: When the store could be read and not be written, or there is no room for a copy.
+    """
+    with tempfile.TemporaryDirectory(prefix="theodolite-") as folder:
+        copy = Path(folder) / database_path(home).name
+        with (
+            locked(home / "lock", exclusive=False, wait=wait),
+            file_errors(f"copy the store {named(home)} to rehearse a write"),
+        ):
+            for suffix in ("", ".wal"):
+                source = database_path(home).with_name(copy.name + suffix)
+                if source.exists():
+                    shutil.copyfile(source, copy.with_name(source.name))
+        try:
+            with database.connected(copy, read_only=False, wait=wait) as connection:
+                last, _ = statements.tail(connection)
+                database.add(connection, link([Entry("store.rehearsed", "store", {}, "doctor")], end_of(last), "now"))
+        except StoreError as error:
+            words = f"the store {named(home)} can be read, but a write to a copy of it failed: {error.__cause__}"
+            raise StoreError(shown(words, 600)) from error
 
 
 def landed(home: Path, coming: Head, wait: float) -> bool:
