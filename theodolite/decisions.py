@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from experiments.registry.details import clean
+from experiments.records.rules import identity
+from experiments.registry.details import clean, reason_of
 from experiments.registry.details import problems as said
 from measurement.errors import DataError, Problem, StoreError, did_you_mean, refuse, shown
 from measurement.lifecycle import Lifecycle
@@ -35,7 +36,6 @@ LIFECYCLE = Lifecycle(
 KINDS = {"decision.recorded": "add", "decision.scored": "score", "decision.withdrawn": "withdraw"}
 EVENTS = {action: kind for kind, action in KINDS.items()}
 LONGEST = 10_000
-LONGEST_ID = 80
 Z95 = 1.959963984540054
 
 
@@ -75,6 +75,8 @@ class Decision(_Strict):
     @field_validator("what", "metric")
     @classmethod
     def _readable(cls, text: str) -> str:
+        if not text.strip():
+            raise ValueError("is blank; say it in words")
         return clean(text)
 
 
@@ -316,11 +318,9 @@ class Decisions:
             DataError: With everything that is wrong about it, or where the id is taken.
         """
         told = self.check(decision)
-        if id is not None and not (id.strip() == id and id.isprintable() and 0 < len(id) <= LONGEST_ID):
-            allowed = f"1 to {LONGEST_ID} printable characters, no blanks around them"
-            raise DataError(
-                [Problem(f"found '{shown(id)}' as a decision's id; it has {allowed}", column="id", code="id")]
-            )
+        _, wrong = (None, None) if id is None else identity(id)
+        if wrong is not None:
+            raise DataError([Problem(f"a decision's id: {wrong}", column="id", code="id")])
 
         def decide(events: list[Event]) -> list[Entry]:
             known = fold(events)
@@ -344,7 +344,7 @@ class Decisions:
         """Take a decision back before it is scored; it stays in the log."""
         if not reason.strip():
             raise DataError("'withdraw' needs a reason")
-        return self._move("withdraw", decision_id, {"reason": reason}, by)
+        return self._move("withdraw", decision_id, {"reason": reason_of(reason)}, by)
 
     def _move(self, action: str, decision_id: str, payload: Json, by: str | None) -> Recorded:
         self.get(decision_id)
@@ -361,7 +361,7 @@ def _checked[M: BaseModel](model: type[M], raw: Mapping[str, Any]) -> M:
     try:
         return model.model_validate_json(json.dumps(dict(raw), default=iso))
     except ValidationError as error:
-        raise DataError(said(error, model.__name__.lower())) from None
+        raise DataError(said(error, model.__name__.lower(), model.model_fields)) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{model.__name__.lower()}: {shown(error, 200)}") from None
 

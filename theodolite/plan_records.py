@@ -186,8 +186,9 @@ def _read(event: Event) -> PlanOfRecord:
 
 
 def _refuse_name(name: str, known: Sequence[PlanOfRecord]) -> None:
-    if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
-        allowed = f"1 to {LONGEST_NAME} printable characters, no blanks around them"
+    path = name.startswith(".") or "/" in name or "\\" in name
+    if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > LONGEST_NAME or path:
+        allowed = f"1 to {LONGEST_NAME} printable characters, no slash, no dot in front and no blanks around them"
         raise DataError(f"found '{shown(name)}' as a plan's name; it has {allowed}")
     for plan in known:
         if plan.name == name:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
+from experiments.registry.details import reason_of
 from measurement.errors import DataError, Problem, StoreError, did_you_mean, refuse, shown
 from measurement.lifecycle import Lifecycle
 from measurement.store import Entry, Event, Store
@@ -113,7 +114,7 @@ def move(
         LIFECYCLE.after(action, known[name].state, name)
         refuse(list(_objections(known, known[name], action, actor, reason, self_approve)))
         own = {"self_approved": True} if action == "approve" and self_approve else {}
-        return [Entry(EVENTS[action], name, {"reason": reason, **own}, actor)]
+        return [Entry(EVENTS[action], name, {"reason": reason_of(reason), **own}, actor)]
 
     store.append_decided(decide)
     return states(store.events())[name]

@@ -17,6 +17,9 @@ METHODS: tuple[Method, ...] = get_args(Method)
 ESTIMANDS: tuple[Estimand, ...] = get_args(Estimand)
 GRADES: tuple[Grade, ...] = get_args(Grade)
 
+ON_USERS: tuple[Method, ...] = ("conversion_lift", "ghost_ads", "psa")
+"""Methods that draw users within markets, and not markets."""
+
 CI_LEVEL = 0.90
 """Level of a reported interval that does not name it."""
 

@@ -52,6 +52,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "adstock": ("steady_state", "cold_start"),
 }
 _LONGEST = {"experiment_id": 200, "notes": 10_000}
+JOINERS = "\u200c\u200d"
+"""Characters without a width of their own that some scripts are written with."""
 _TAKES_AWAY, _ADDS = ("go_dark",), ("heavy_up",)
 _SE_AGREES = 0.3
 """How far a standard error may lie from its interval: with few degrees of freedom one is wider than the Normal's."""
@@ -100,7 +102,8 @@ def _text(longest: int, multiline: bool) -> Callable[[Any], Checked]:
     return check
 
 
-def _identity(value: Any) -> Checked:
+def identity(value: Any) -> Checked:
+    """An id: a line of text that is no path and looks like no other."""
     value, wrong = _text(_LONGEST["experiment_id"], False)(value)
     if wrong:
         return None, wrong
@@ -108,6 +111,10 @@ def _identity(value: Any) -> Checked:
         return None, "is empty; every test needs a name"
     if value != value.strip() or value.startswith(".") or re.search(r"[/\\]", value):
         return None, f"found '{shown(value)}'; no slash, no dot in front and no space around it are allowed"
+    hidden = next((c for c in value if unicodedata.category(c) == "Cf" and c not in JOINERS), None)
+    if hidden is not None:
+        code = f"U+{ord(hidden):04X}"
+        return None, f"found '{shown(value)}' with the invisible character {code}; two ids must not look alike"
     return value, None
 
 
@@ -249,7 +256,7 @@ _CHECKS: Mapping[str, Callable[[Any], Checked]] = {
     **dict.fromkeys(NUMBERS, _number),
     **dict.fromkeys(FLAGS, _flag),
     **dict.fromkeys(LISTS, _names),
-    "experiment_id": _identity,
+    "experiment_id": identity,
     "channel": _channel,
     "pairs": _pairs,
     "assignment": _assignment,

@@ -9,12 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from experiments.records import Experiment
+from experiments.records import ON_USERS, Experiment
 from experiments.records.schedules import SCHEDULED
 from experiments.registry.ledger import Registered
 from measurement.errors import Problem, shown
-
-ON_USERS = ("conversion_lift", "ghost_ads", "psa")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """What each event of a test says beside who and when: one frozen model per action, read back as strictly as written."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -10,7 +11,7 @@ from experiments.grade import Check
 from experiments.records import Experiment, Grade
 from experiments.registry.plan import Plan
 from experiments.registry.states import Action
-from measurement.errors import Problem, StoreError, shown
+from measurement.errors import DataError, Problem, StoreError, did_you_mean, shown
 from measurement.provenance import canonical_json
 from measurement.store import Event
 from measurement.typing import Json
@@ -203,26 +204,60 @@ def clean(text: str) -> str:
     """A text as it may be recorded.
 
     Raises:
-        ValueError: Where it holds a control character or half a character.
+        ValueError: Where it holds a control character or half a character, or is too long.
     """
+    if len(text) > LONGEST:
+        raise ValueError(f"the text has {len(text)} characters; at most {LONGEST} are allowed")
     bad = next((c for c in text if unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\r\t"), None)
     if bad is not None:
         raise ValueError(f"the text holds the control character or half character U+{ord(bad):04X}")
     return text
 
 
-def problems(error: ValidationError, what: str) -> list[Problem]:
+def reason_of(text: str) -> str:
+    """A reason that a user gave.
+
+    Raises:
+        DataError: Where it cannot be recorded.
+    """
+    try:
+        return clean(text)
+    except ValueError as error:
+        raise DataError(f"--reason: {error}") from None
+
+
+def problems(error: ValidationError, what: str, known: Iterable[str] = ()) -> list[Problem]:
     """What a user gave wrongly, in words.
 
     Args:
         error: Of one of the models here.
         what: Where the values come from, for the message.
+        known: Names of the fields that there are.
     """
-    found = []
-    for item in error.errors():
-        words = str(item["ctx"]["error"]) if item["type"] == "value_error" else item["msg"]
-        if item["type"] != "value_error" and item["type"] not in ("missing", "extra_forbidden"):
-            words += f", found '{shown(item['input'], 40)}'"
-        field = ".".join(str(part) for part in item["loc"]) or None
-        found.append(Problem(f"{what}: {words[:1].lower() + words[1:]}", column=field, code="detail"))
-    return found
+    return [
+        Problem(
+            f"{what}: {_words(item['type'], item, tuple(known))}",
+            column=".".join(str(part) for part in item["loc"]) or None,
+            code="detail",
+        )
+        for item in error.errors()
+    ]
+
+
+def _words(kind: str, item: Mapping[str, Any], known: tuple[str, ...]) -> str:
+    """One thing that is wrong."""
+    given = item["input"]
+    match kind:
+        case "value_error":
+            said = str(item["ctx"]["error"])
+        case "missing":
+            said = "is missing"
+        case "extra_forbidden":
+            said = f"there is no such field{did_you_mean(str(item['loc'][-1]), known)}"
+        case "json_invalid" if "recursion" in item["msg"]:
+            said = "it is nested too deeply"
+        case "json_invalid":  # it was written by `json.dumps`: nothing else is wrong with it
+            said = "a text in it holds half of a character (a lone surrogate); text must be valid Unicode"
+        case _:
+            said = f"{item['msg']}, found {'the text ' if isinstance(given, str) else ''}'{shown(given, 40)}'"
+    return said[:1].lower() + said[1:]

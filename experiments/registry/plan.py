@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from experiments.records import Experiment
+from experiments.records import ON_USERS, Experiment
 from experiments.records.reading import parse_more, read_more
 from experiments.records.rules import Kind
-from measurement.errors import Problem, refuse, shown
+from experiments.records.schedules import SCHEDULED
+from measurement.errors import Problem, did_you_mean, refuse, shown
 from measurement.typing import Json
 
 FIELDS: Mapping[str, Kind] = {
@@ -112,7 +113,27 @@ def _problems(experiment: Experiment, fields: Mapping[str, Any]) -> list[Problem
     if experiment.has_result:
         words = "is there: a plan says nothing of what was measured (a finished test is imported, `experiments import`)"
         wrong.append(("estimate", words))
+    known = estimators(experiment)
+    if fields.get("estimator", "default") not in known:
+        name = fields["estimator"]
+        words = f"found '{shown(name)}'{did_you_mean(name, known)}; for a {experiment.method} test there are "
+        wrong.append(("estimator", words + ", ".join(known)))
     return [
         Problem(f"experiment '{shown(experiment.experiment_id)}': {words}", column=name, code="plan")
         for name, words in wrong
     ]
+
+
+def estimators(experiment: Experiment) -> tuple[str, ...]:
+    """Names of the estimators by which a test can be read out."""
+    if experiment.method in SCHEDULED:
+        from experiments.switchback.estimators import FITTERS
+
+        return ("default", "all", *FITTERS)
+    if experiment.method in ON_USERS:
+        from experiments.user_level.estimators import NEEDS
+
+        return ("default", "all", *NEEDS)
+    from experiments.geo.estimators import ESTIMATORS, ON_REQUEST
+
+    return ("default", "all", *ESTIMATORS, *ON_REQUEST)

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.records import Experiment
+from experiments.records import ON_USERS, Experiment
 from experiments.user_level.moments import Cells
 from experiments.user_level.users import Users
 from measurement.errors import DesignError, Problem, did_you_mean, refuse, shown
 
-METHODS = ("conversion_lift", "ghost_ads", "psa")
 FEWEST_USERS = 20
 
 
@@ -53,10 +52,10 @@ def resolve(users: Users, design: Experiment, kpi: str | None) -> Case:
             control where the method needs it.
         DesignError: A method that is no test on users; too few users; a KPI that is the same for all.
     """
-    if design.method not in METHODS:
+    if design.method not in ON_USERS:
         raise DesignError(
             f"test '{shown(design.experiment_id)}' has the method '{design.method}', which is no test on users: those "
-            f"are {', '.join(METHODS)}"
+            f"are {', '.join(ON_USERS)}"
         )
     name = chosen_kpi(users, kpi or design.kpi)
     refuse([*_outside(users, design), *_unknown_exposure(users, design)])

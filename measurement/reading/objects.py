@@ -80,7 +80,10 @@ def from_json(file: TableFile, data: bytes, what: str = "test") -> list[Fields]:
     ]
     if strange:
         raise DataError(strange)
-    return [[(name, _plain(value)) for name, value in record.pairs] for record in records]
+    try:
+        return [[(name, _plain(value)) for name, value in record.pairs] for record in records]
+    except RecursionError:  # the parser goes deeper than Python does
+        raise DataError([file.problem(f"is nested too deeply; a {what} is a flat object", "broken-json")]) from None
 
 
 def from_toml(file: TableFile, data: bytes, what: str = "test") -> list[Fields]:

@@ -85,8 +85,10 @@ def test_wilson_is_wilson(hits: int, runs: int) -> None:
         ({"expected": 5}, "expected"),
         ({"review": "1.8.2026"}, "review"),
         ({"what": ""}, "what"),
+        ({"what": " "}, "is blank"),
         ({"what": "bell \x07"}, "U+0007"),
-        ({"colour": "red"}, "colour"),
+        ({"what": "\ud800"}, "half of a character"),
+        ({"metrc": "sales"}, "did you mean 'metric'"),
         ({"evidence": ["tv-nroth"]}, "did you mean 'tv-north'"),
         ({"channels": ["radoi"]}, "did you mean 'radio'"),
         ({"plan": "q2"}, "there is no 'q2'"),
@@ -105,6 +107,11 @@ def test_nothing_recorded_is_changed(log: Decisions) -> None:
     log.add(TOLD, id="q2")
     with pytest.raises(DataError, match="nothing recorded is ever changed"):
         log.add(TOLD, id="q2")
+    for name in ("../q3", ".q3", "a/b", " q3", "q\u200b3", ""):
+        with pytest.raises(DataError, match="a decision's id"):
+            log.add(TOLD, id=name)
+    with pytest.raises(DataError, match="at most 10000"):
+        log.withdraw("q2", "x" * 20_000)
     with pytest.raises(DataError, match="an interval has both ends"):
         log.score("q2", {"actual": 1.0, "low": 0.0})
     with pytest.raises(DataError, match="needs a reason"):

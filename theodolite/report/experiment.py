@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments import Experiment, Result, charts
+from experiments.records import ON_USERS
 from measurement.panel import Panel
 from measurement.provenance import Provenance
 from theodolite.report import experiment_design as planned
@@ -225,7 +226,7 @@ def _changed(found: Dossier) -> str:
 def _assigned(test: Experiment) -> str:
     drawn = test.assignment
     seed = "" if drawn is None or drawn.seed is None else f" (seed {drawn.seed})"
-    if test.method in say.ON_USERS:
+    if test.method in ON_USERS:
         planned = "" if test.allocation is None else f", {percent(test.allocation)} of them into treatment"
         return f"user by user{planned}{seed}"
     if test.method in say.SCHEDULED:

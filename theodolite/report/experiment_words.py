@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from experiments import Result
-from experiments.records import Experiment
+from experiments.records import ON_USERS, Experiment
 from experiments.result import Quantity
 from theodolite.report.cells import names
 from theodolite.report.page import Span, Strong, Text
@@ -40,7 +40,6 @@ GRADES = {
     "E": "a failure that makes it unusable",
 }
 SCHEDULED = ("switchback", "on_off")
-ON_USERS = ("conversion_lift", "ghost_ads", "psa")
 SURE = 0.001
 """A p-value below this is printed as such."""
 
@@ -137,7 +136,7 @@ def answer(result: Result) -> Text:
     change, lift = result.outcome_change, result.relative_lift
     what: list[Span] = [Strong(verdict(result)), " ", *what_moved(result.experiment)]
     what += [" moved ", f"{result.kpi} by ", Strong(f"{signed(change.estimate)} ({signed_share(lift.estimate)})")]
-    places = {
+    places: dict[str, str] = {
         **dict.fromkeys(ON_USERS, "among the treated users"),
         **dict.fromkeys(SCHEDULED, "over all periods that were on"),
     }
