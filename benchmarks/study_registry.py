@@ -1,33 +1,43 @@
-"""The registry under kills and two processes, in its long form.
+"""The registry under kills, a server that dies and two processes at once, in its long form.
 
 A test's life (register, submit, approve, start, complete, analyse, accept) and the fit after it are written by the
-program itself, in a process that is killed (``kill -9``) at a random moment, a thousand times; and two processes
+program itself, in a process that is killed (``kill -9``) at a random moment, a thousand times, on DuckDB and on
+PostgreSQL; short fits by NUTS are killed in between; a PostgreSQL server is killed under its writer; and two processes
 register tests and approve the same plans at once, with 500 writes each. The driver is that of ``tests/hostile``.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import tables
 
 from experiments import registry
-from measurement.store import Store
+from measurement.store import Server, Store
+from tests import postgres_server
 
 NAME = "registry"
-ABOUT = """The registry under kills and two processes at once (`python benchmarks/study_registry.py`).
-*acknowledged* are the events whose verb had returned; *lost* those of them that were not there afterwards, *rewritten*
-how often an older event had changed, *half* the tests whose state did not follow from their last event, *problems* what
-`theodolite doctor` would name. Of two processes that approve the same plans at once, *lost* counts registrations that
-are missing and *rewritten* plans that were approved twice."""
-BATCH = 100
+ABOUT = """The registry under kills, a server that dies and two processes at once (`python
+benchmarks/study_registry.py`). A *life* is all that can happen to a test, from its registration to the fit whose
+posterior and artifacts are written after it; *fits by NUTS* are whole short fits of a small study, each after a test
+that was registered and approved. *acknowledged* are the events whose verb had returned; *lost* those of them that were
+not there afterwards, *rewritten* how often an older event had changed, *half* the tests whose state did not follow from
+their last event and the fits that could not be read, *problems* what `theodolite doctor` would name. Of two processes
+that approve the same plans at once, *runs* are both processes' writes, *lost* counts registrations that are missing and
+*rewritten* plans that were approved twice."""
+BATCH = 50
 ROOT = Path(__file__).parents[1]
 DRIVER = ROOT / "tests" / "hostile" / "registry_crash_driver.py"
+
+type Kill = Callable[[int, int], Any]  # number of kills, seed -> what the driver saw
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
@@ -45,31 +55,50 @@ def finish(process: subprocess.Popen[str]) -> Any:
     return json.loads(output)
 
 
-def batch(runs: int, seed: int) -> Any:
-    """Lives that are cut off."""
+@contextmanager
+def server() -> Iterator[tuple[Path, str]]:
+    """A PostgreSQL of the study's own: its folder, and how to reach it."""
+    home = Path(tempfile.mkdtemp(prefix="pg-"))
+    with postgres_server.running(home) as conninfo:
+        yield home, conninfo
+
+
+def in_folder(runs: int, seed: int) -> Any:
+    """Lives that are cut off, on DuckDB."""
     with tempfile.TemporaryDirectory() as folder:
         return finish(start("kills", folder, runs, seed))
 
 
-def killed(batches: list[Any]) -> dict[str, object]:
-    """What all batches saw together."""
-    counts = {name: sum(seen[name] for seen in batches) for name in ("acknowledged", "lost", "rewritten", "half")}
-    runs, problems = sum(seen["kills"] for seen in batches), sum(len(seen["problems"]) for seen in batches)
-    return {"what": "kill -9 during a life", "runs": runs, **counts, "problems": problems}
+def on_postgres(runs: int, seed: int) -> Any:
+    """The same on PostgreSQL."""
+    with tempfile.TemporaryDirectory() as folder, server() as (_, conninfo):
+        return finish(start("kills", folder, runs, seed, conninfo))
 
 
-def together(runs: int) -> dict[str, object]:
+def of_server(runs: int, seed: int) -> Any:
+    """Lives whose server is cut off."""
+    with tempfile.TemporaryDirectory() as folder, server() as (home, conninfo):
+        return finish(start("kills", folder, runs, seed, conninfo, home))
+
+
+def of_fits(runs: int, seed: int) -> Any:
+    """Fits that are cut off."""
+    with tempfile.TemporaryDirectory() as folder:
+        finish(start("company", folder))
+        return finish(start("fits", folder, runs, seed))
+
+
+def together(runs: int, conninfo: str = "") -> dict[str, object]:
     """Two processes, half of the runs each."""
     each = runs // 2
     with tempfile.TemporaryDirectory() as folder:
-        finish(start("shared", folder, each))
-        approved = [finish(writer)["approved"] for writer in [start("writer", folder, name, each) for name in "ab"]]
-        store = Store.open(folder)
-        tests, said = registry.load(store).tests, [*approved[0], *approved[1]]
+        finish(start("shared", folder, each, conninfo))
+        writers = [start("writer", folder, name, each, conninfo) for name in "ab"]
+        said = [name for writer in writers for name in finish(writer)["approved"]]
+        store = Store.open(folder, server=Server(conninfo, "shared") if conninfo else None)
+        tests = registry.load(store).tests
         own = {f"{name}-{number}" for name in "ab" for number in range(each // 2)}
         return {
-            "what": "two processes at once",
-            "runs": 2 * each,
             "acknowledged": len(own) + 2 * len(said),
             "lost": len(own - set(tests)),
             "rewritten": len(said) - len(set(said)),
@@ -78,14 +107,54 @@ def together(runs: int) -> dict[str, object]:
         }
 
 
+def together_on_postgres(runs: int) -> dict[str, object]:
+    """The same on PostgreSQL."""
+    with server() as (_, conninfo):
+        return together(runs, conninfo)
+
+
+KILLS: Mapping[tuple[str, str], tuple[Kill, float]] = {
+    ("kill -9 during a life", "DuckDB"): (in_folder, 1.0),
+    ("kill -9 during a life", "PostgreSQL"): (on_postgres, 0.3),
+    ("kill -9 during fits by NUTS", "DuckDB"): (of_fits, 0.1),
+    ("server killed during a life", "PostgreSQL"): (of_server, 0.05),
+}
+"""What is killed, and the share of the runs."""
+
+
+def killed(what: tuple[str, str], runs: int, seed: int, keep: Path) -> dict[str, object]:
+    """What all batches of one kind saw together; batches that ``keep`` holds already are not made again."""
+    kill, share = KILLS[what]
+    seen = []
+    for batch in range(round(runs * share) // BATCH):
+        file = keep / f"{kill.__name__}-{seed + batch}.json"
+        if not file.exists():
+            text = json.dumps(kill(BATCH, seed + batch))
+            file.write_text(text, encoding="utf-8")
+            print(f"{what[0]}, {what[1]}: {BATCH * (batch + 1)}", flush=True)
+        seen.append(json.loads(file.read_text(encoding="utf-8")))
+    counts = {name: sum(each[name] for each in seen) for name in ("acknowledged", "lost", "rewritten", "half")}
+    problems = sum(len(each["problems"]) for each in seen)
+    return {"what": what[0], "store": what[1], "runs": sum(each["kills"] for each in seen), **counts} | {
+        "problems": problems
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1_000, help="kills, and writes of both processes together")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="folder of single batches, so that a study can go on where it was")
     options = parser.parse_args()
-    batches = [batch(BATCH, options.seed + number) for number in range(options.runs // BATCH)]
-    rows = [killed(batches), together(options.runs)]
+    keep = options.keep or Path(tempfile.mkdtemp())
+    keep.mkdir(parents=True, exist_ok=True)
+    rows = [killed(what, options.runs, options.seed, keep) for what in KILLS]
+    for store, run in (("DuckDB", together), ("PostgreSQL", together_on_postgres)):
+        at_once = {"what": "two processes at once", "store": store, "runs": 2 * (options.runs // 2)}
+        rows.append(at_once | run(options.runs))
     print(tables.write(NAME, ABOUT, rows, runs=options.runs, seed=options.seed))
+    if options.keep is None:
+        shutil.rmtree(keep)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ def running(folder: Path | None = None) -> Iterator[str]:
 
 
 def restart(home: Path) -> None:
-    """Kill a running server as a crash would, and start it again."""
-    _control(home, "stop")
+    """Kill a server as a crash would, where it still runs, and start it again."""
+    if _code(home, "pg_ctl", "-D", "data", "status") == 0:
+        _control(home, "stop")
     _control(home, "start")
 
 
@@ -45,10 +46,17 @@ def _control(home: Path, verb: str) -> None:
 
 
 def _run(home: Path, program: str, *arguments: str) -> None:
+    code = _code(home, program, *arguments)
+    assert code == 0, (home / "said").read_text()
+
+
+def _code(home: Path, program: str, *arguments: str) -> int:
+    """How a program of the server ended; what it said is in the file ``said``."""
     place = programs()
     assert place is not None
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     # No pipe: the server would keep it open, and reading it would never end.
     with (home / "said").open("wb") as said:
-        done = subprocess.run([*as_user, str(place / program), *arguments], stdout=said, stderr=said, cwd=home)
-    assert done.returncode == 0, (home / "said").read_text()
+        return subprocess.run(
+            [*as_user, str(place / program), *arguments], stdout=said, stderr=said, cwd=home
+        ).returncode

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from experiments import registry
 from measurement.store import Store
+from tests import postgres_server
 
 DRIVER = Path(__file__).with_name("registry_crash_driver.py")
 ROOT = Path(__file__).parents[2]
@@ -39,6 +41,17 @@ def test_tests_killed_at_random_moments_of_their_lives_lose_nothing(tmp_path: Pa
     assert seen["acknowledged"] > 20, "they must get on between kills"
     assert (seen["lost"], seen["rewritten"], seen["half"], seen["problems"]) == (0, 0, 0, [])
     assert seen["unacknowledged"] <= 2 * 12, "one step, and the fit that follows it, can be under way"
+
+
+def test_lives_on_a_server_that_is_killed_lose_nothing(postgres: str, tmp_path: Path) -> None:
+    del postgres  # its absence skips this test
+    home = Path(tempfile.mkdtemp(prefix="pg-"))
+    with postgres_server.running(home) as conninfo:
+        seen = finish(start("kills", tmp_path, 3, 1, conninfo, home))
+        writers = finish(start("kills", tmp_path, 4, 2, conninfo))
+    for found in (seen, writers):
+        assert found["acknowledged"] > 3
+        assert (found["lost"], found["rewritten"], found["half"], found["problems"]) == (0, 0, 0, [])
 
 
 def test_two_processes_register_and_approve_at_once(tmp_path: Path) -> None:

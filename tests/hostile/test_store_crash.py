@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from measurement.errors import StoreError
-from measurement.store import Entry, Event, Store
+from measurement.store import Entry, Server, Store
+from tests.hostile import store_damage
 
 DRIVER = Path(__file__).with_name("store_crash_driver.py")
 ROOT = Path(__file__).parents[2]
@@ -141,63 +142,24 @@ def intact(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-class Whole:
-    """What a store holds: the events, the head and every artifact."""
-
-    def __init__(self, store: Store) -> None:
-        self.events = store.events()
-        self.head = store.head()
-        self.artifacts = {name: store.get(name) for name in store.artifacts()}
-
-
-def served(store: Store, whole: Whole) -> tuple[list[Event] | None, dict[str, bytes]]:
-    """Read all that a damaged store gives away; a refusal is the only error that it may raise."""
-    try:
-        events: list[Event] | None = Store.open(store.home).events()
-    except StoreError:
-        events = None
-    artifacts = {}
-    for name in whole.artifacts:
-        try:
-            artifacts[name] = store.get(name)
-        except StoreError:
-            continue
-    return events, artifacts
+def test_a_flipped_bit_or_a_cut_is_found_or_harmless_and_never_served(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    seen = store_damage.files(store_damage.lived(tmp_path / "whole"), tmp_path, 30, 20_260)
+    ends = {end: sum(seen[what, how, end] for what, how, _ in seen) for end in ("found", "harmless", "served")}
+    assert sum(seen.values()) == 30
+    assert ends["served"] == 0
+    assert ends["found"] > 30 / 3
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(1_000, marks=pytest.mark.slow)])
-def test_a_flipped_bit_or_a_cut_is_found_or_harmless_and_never_served(
-    intact: Store, tmp_path: Path, count: int
-) -> None:
-    whole, found = Whole(intact), 0
-    rng = random.Random(20_260)  # noqa: S311
-    names = ["store.duckdb", "head.json", *(f"artifacts/{name[:2]}/{name}" for name in whole.artifacts)]
-    for trial in range(count):
-        store = Store(tmp_path / str(trial) / ".theodolite")
-        shutil.copytree(intact.home, store.home)
-        victim = store.home / (names[0] if trial % 2 else rng.choice(names[1:]))
-        data = bytearray(victim.read_bytes())
-        spot = rng.randrange(len(data))
-        if trial % 5 == 4:
-            del data[spot:]
-        else:
-            data[spot] ^= 1 << rng.randrange(8)
-        victim.write_bytes(data)
-
-        problems = store.verify()
-        events, artifacts = served(store, whole)
-        assert events in (None, whole.events)
-        assert all(artifacts[name] == whole.artifacts[name] for name in artifacts)
-        unharmed = events is not None and artifacts == whole.artifacts
-        assert unharmed == (not problems), f"{victim.name} at {spot}: {problems}"
-        found += not unharmed
-        shutil.rmtree(store.home)
-    assert found > count / 3
+def test_a_changed_row_of_a_server_is_found_and_never_served(tmp_path: Path, postgres: str) -> None:
+    store = store_damage.lived(tmp_path, Server(postgres, "damaged"))
+    seen = store_damage.rows(store, 20, 3)
+    assert sum(seen.values()) == sum(seen[each] for each in seen if each[2] == "found") == 20
 
 
 def test_damage_anywhere_in_the_used_part_of_the_database_is_found(intact: Store, tmp_path: Path) -> None:
     """One event's text, as it lies in the file, is changed to another text of the same length."""
-    whole = Whole(intact)
+    whole = store_damage.Whole.of(intact)
     data = (intact.home / "store.duckdb").read_bytes()
     needle = b"subject-1"
     assert needle in data
@@ -205,7 +167,7 @@ def test_damage_anywhere_in_the_used_part_of_the_database_is_found(intact: Store
     shutil.copytree(intact.home, store.home)
     (store.home / "store.duckdb").write_bytes(data.replace(needle, b"subject-2"))
     assert store.verify()
-    events, artifacts = served(store, whole)
+    events, artifacts = store_damage.served(store, whole)
     assert events is None
     assert artifacts == whole.artifacts
 

@@ -1,0 +1,154 @@
+"""Damage to a store, a full disk and one that may only be read, in their long form.
+
+A thousand bits of a store's files are flipped or files cut short, and a thousand rows of a PostgreSQL store changed
+behind its back: what is damaged must be found by ``theodolite doctor`` and never be served. File systems of random
+sizes are filled by tests that live in them, on DuckDB and under PostgreSQL's own files. Needs Linux and the right to
+mount.
+"""
+
+import argparse
+import random
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import tables
+
+from measurement.errors import StoreError
+from measurement.store import Server, Store
+from tests import postgres_server
+from tests.hostile import store_damage
+from tests.hostile.registry_crash_driver import life
+
+DAMAGE = """What is changed behind a store's back (`python benchmarks/study_damage.py`). *found*: `theodolite doctor`
+names it, and no other answer is given than was written; *harmless*: it lies where nothing is kept, every answer is as
+it was, and doctor's rehearsal of a write went well; *served*: another answer, or one that is lost without a word."""
+FULL = """File systems that are filled, and then may only be read, while tests live in the store (`python
+benchmarks/study_damage.py`). *acknowledged* are the events whose verb had returned, *lost* those that were not there
+afterwards, *wordless* the failures that were no clear sentence, *problems* what `theodolite doctor` would name, *stuck*
+the stores that did not work again once there was room."""
+
+type Row = dict[str, object]
+
+
+def damaged(runs: int, seed: int) -> list[Row]:
+    """Files of a workspace, rows of a PostgreSQL."""
+    with tempfile.TemporaryDirectory() as folder, postgres_server.running() as conninfo:
+        places = {"DuckDB": None, "PostgreSQL": Server(conninfo, "acme")}
+        seen = {}
+        for name, server in places.items():
+            home = Path(folder) / name
+            home.mkdir()
+            store = store_damage.lived(home, server)
+            seen[name] = (
+                store_damage.rows(store, runs // 4, seed)
+                if server
+                else store_damage.files(store, Path(folder) / "copies", runs, seed)
+            )
+    return [
+        {"what": what, "how": how, "store": store, "runs": sum(ends.values()), **ends}
+        for store, found in seen.items()
+        for what, how in sorted({(what, how) for what, how, _ in found})
+        for ends in [{end: found[what, how, end] for end in ("found", "harmless", "served")}]
+    ]
+
+
+@contextmanager
+def file_system(folder: Path, kilobytes: int) -> Iterator[None]:
+    """A file system of a size, in memory."""
+    folder.mkdir(parents=True)
+    mount(folder, f"size={kilobytes}k", "-t", "tmpfs", "tmpfs")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def mount(folder: Path, how: str, *what: str) -> None:
+    """Mount it, or mount it otherwise."""
+    subprocess.run(["mount", "-o", how if what else f"remount,{how}", *what, folder], check=True)
+
+
+def failed(store: Store, said: list[str], trial: int) -> str:
+    """Let tests live until the store refuses; what it said."""
+    try:
+        for number in range(1_000):
+            for done in life(store, f"{trial}-{number}", number):
+                said.append(done)
+    except StoreError as error:
+        return str(error)
+    raise SystemExit("the file system was never full")
+
+
+def looked_at(store: Store, said: list[str], word: str, why: str, grown: bool = True) -> Row:
+    """One trial: what is there, whether it was said in words, whether the store works again."""
+    found = {event.hash for event in store.events()}
+    row: Row = {"acknowledged": len(said), "lost": len({*said} - found), "wordless": int(word not in why)}
+    row["problems"] = len(store.verify())
+    row["stuck"] = 0
+    if grown:
+        before = len(store.events())
+        row["stuck"] = int(len(list(life(store, f"after-{before}", 0))) + before != len(store.events()))
+    return row
+
+
+def full_workspace(folder: Path, trial: int, rng: random.Random) -> tuple[Row, Row]:
+    """A workspace on a full disk, then on one that may only be read."""
+    with file_system(folder, rng.randint(2_500, 8_000)):
+        store, said = Store.create(folder / "acme"), list[str]()
+        why = failed(store, said, trial)
+        mount(folder, "size=64m")
+        full = looked_at(Store.open(store.home), said, "full", why)
+        said = [event.hash for event in store.events()]
+        mount(folder, "ro")
+        why = failed(store, said, trial + 1_000)
+        return full, looked_at(Store.open(store.home), said, "read-only", why, grown=False)
+
+
+def full_server(folder: Path, trial: int, rng: random.Random) -> tuple[Row, Row]:
+    """A PostgreSQL whose disk is full, then one that takes no writes."""
+    home = Path(tempfile.mkdtemp(prefix="pg-")) / "disk"
+    home.parent.chmod(0o755)
+    with file_system(home, rng.randint(64_000, 76_000)), postgres_server.running(home) as conninfo:
+        server, said = Server(conninfo, "acme"), list[str]()
+        store = Store.create(folder / str(trial), server=server)
+        why = failed(store, said, trial)
+        mount(home, "size=512m")
+        postgres_server.restart(home)
+        store = Store.open(store.home, server=server)
+        full = looked_at(store, said, "the server", why)
+        said = [event.hash for event in store.events()]
+        forbidding = Server(f"{conninfo} options='-c default_transaction_read_only=on'", "acme")
+        why = failed(Store.open(store.home, server=forbidding), said, trial + 1_000)
+        return full, looked_at(store, said, "may not do that", why)
+
+
+def filled(runs: int, seed: int) -> list[Row]:
+    """File systems of random sizes."""
+    rng = random.Random(seed)  # noqa: S311
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for store, trials, run in (("DuckDB", runs // 50, full_workspace), ("PostgreSQL", runs // 200, full_server)):
+            seen = [run(Path(folder) / f"{store}-{trial}", trial, rng) for trial in range(trials)]
+            for what, each in zip(("disk full", "read-only"), zip(*seen, strict=True), strict=True):
+                counts = {name: sum(row[name] for row in each) for name in each[0]}  # type: ignore[misc]
+                rows.append({"what": what, "store": store, "runs": trials, **counts})
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=1_000, help="changes of files; fewer of rows and disks")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=("damage", "full"), help="one of the two tables")
+    asked = parser.parse_args()
+    if asked.only in (None, "full"):
+        print(tables.write("store_full", FULL, filled(asked.runs, asked.seed), runs=asked.runs, seed=asked.seed))
+    if asked.only in (None, "damage"):
+        print(tables.write("store_damage", DAMAGE, damaged(asked.runs, asked.seed), runs=asked.runs, seed=asked.seed))
+
+
+if __name__ == "__main__":
+    main()
