@@ -17,6 +17,7 @@ from theodolite.app.pages import design as page
 from theodolite.app.pages.ask import link, test_link
 from theodolite.app.requests import desk_of, form_of, jobs_of, need
 from theodolite.app.showing import ask_of, shown
+from theodolite.occupied import around
 from theodolite.report.words import listed
 
 PLAN = ("method", "start", "name", "pick")
@@ -35,6 +36,7 @@ def goal_problems(form: Mapping[str, str], reading: Reading) -> str:
     goal = planning.goal_of({k: v for k, v in form.items() if k not in PLAN and v.strip()}, reading.config.aliases)
     planning.How(form.get("method") or "geo")
     goal.check(reading.panel)
+    goal = around(goal, reading.panel, form.get("start", "").strip() or None, reading.study.registry)
     lengths = listed([str(length) for length in goal.durations])
     fewest, most = goal.geos
     markets = f"{fewest} to {most} treated of {len(reading.panel.geos)} markets"
