@@ -1,9 +1,9 @@
 """The registry under kills, a server that dies and two processes at once, in its long form.
 
 A test's life (register, submit, approve, start, complete, analyse, accept) and the fit after it are written by the
-program itself, in a process that is killed (``kill -9``) at a random moment, a thousand times, on DuckDB and on
-PostgreSQL; short fits by NUTS are killed in between; a PostgreSQL server is killed under its writer; and two processes
-register tests and approve the same plans at once, with 500 writes each. The driver is that of ``tests/hostile``.
+program itself, in a process that is killed (``kill -9``) at a random moment, on DuckDB and on PostgreSQL, among them
+short fits by NUTS and a PostgreSQL server under its writer: a thousand kills in all. And two processes write 500 events
+each at once, or register tests and approve the same plans. The driver is that of ``tests/hostile``.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ posterior and artifacts are written after it; *fits by NUTS* are whole short fit
 that was registered and approved. *acknowledged* are the events whose verb had returned; *lost* those of them that were
 not there afterwards, *rewritten* how often an older event had changed, *half* the tests whose state did not follow from
 their last event and the fits that could not be read, *problems* what `theodolite doctor` would name. Of two processes
-that approve the same plans at once, *runs* are both processes' writes, *lost* counts registrations that are missing and
-*rewritten* plans that were approved twice."""
+*runs* are the writes of both; where they approve the same plans, *lost* counts registrations that are missing and
+*rewritten* plans that were approved twice. An error that one of them showed would have ended the study."""
 BATCH = 50
 ROOT = Path(__file__).parents[1]
 DRIVER = ROOT / "tests" / "hostile" / "registry_crash_driver.py"
@@ -88,9 +89,22 @@ def of_fits(runs: int, seed: int) -> Any:
         return finish(start("fits", folder, runs, seed))
 
 
-def together(runs: int, conninfo: str = "") -> dict[str, object]:
-    """Two processes, half of the runs each."""
-    each = runs // 2
+def writing(runs: int, conninfo: str = "") -> dict[str, int]:
+    """Two processes that write events, half of the runs each."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store.create(folder, server=Server(conninfo, "shared") if conninfo else None)
+        writers = [start("append", folder, name, runs // 2, conninfo) for name in "ab"]
+        said = [each for writer in writers for each in finish(writer)["hashes"]]
+        events = store.events()
+        lost, gaps = {*said} - {event.hash for event in events}, [event.sequence for event in events]
+        half = int(gaps != list(range(1, len(gaps) + 1)))
+        counts = {"runs": runs, "acknowledged": len(said), "lost": len(lost), "rewritten": len(events) - len(said)}
+        return counts | {"half": half, "problems": len(store.verify())}
+
+
+def approving(runs: int, conninfo: str = "") -> dict[str, int]:
+    """Two processes that register tests and approve the same plans; a tenth of the runs each."""
+    each = runs // 10
     with tempfile.TemporaryDirectory() as folder:
         finish(start("shared", folder, each, conninfo))
         writers = [start("writer", folder, name, each, conninfo) for name in "ab"]
@@ -99,6 +113,7 @@ def together(runs: int, conninfo: str = "") -> dict[str, object]:
         tests = registry.load(store).tests
         own = {f"{name}-{number}" for name in "ab" for number in range(each // 2)}
         return {
+            "runs": 2 * each,
             "acknowledged": len(own) + 2 * len(said),
             "lost": len(own - set(tests)),
             "rewritten": len(said) - len(set(said)),
@@ -107,19 +122,33 @@ def together(runs: int, conninfo: str = "") -> dict[str, object]:
         }
 
 
-def together_on_postgres(runs: int) -> dict[str, object]:
-    """The same on PostgreSQL."""
+def at_once(runs: int, where: str, act: Callable[[int, str], dict[str, int]]) -> dict[str, int]:
+    """Two processes at once, in a folder or on PostgreSQL."""
+    if where == "DuckDB":
+        return act(runs, "")
     with server() as (_, conninfo):
-        return together(runs, conninfo)
+        return act(runs, conninfo)
 
 
+TOGETHER: Mapping[str, Callable[[int, str], dict[str, int]]] = {
+    "two processes write at once": writing,
+    "two processes register and approve at once": approving,
+}
 KILLS: Mapping[tuple[str, str], tuple[Kill, float]] = {
-    ("kill -9 during a life", "DuckDB"): (in_folder, 1.0),
+    ("kill -9 during a life", "DuckDB"): (in_folder, 0.6),
     ("kill -9 during a life", "PostgreSQL"): (on_postgres, 0.3),
-    ("kill -9 during fits by NUTS", "DuckDB"): (of_fits, 0.1),
+    ("kill -9 during fits by NUTS", "DuckDB"): (of_fits, 0.05),
     ("server killed during a life", "PostgreSQL"): (of_server, 0.05),
 }
 """What is killed, and the share of the runs."""
+
+
+def kept(file: Path, make: Callable[[], Any]) -> Any:
+    """What a file holds, made where it is not there yet."""
+    if not file.exists():
+        text = json.dumps(make())
+        file.write_text(text, encoding="utf-8")
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def killed(what: tuple[str, str], runs: int, seed: int, keep: Path) -> dict[str, object]:
@@ -128,11 +157,8 @@ def killed(what: tuple[str, str], runs: int, seed: int, keep: Path) -> dict[str,
     seen = []
     for batch in range(round(runs * share) // BATCH):
         file = keep / f"{kill.__name__}-{seed + batch}.json"
-        if not file.exists():
-            text = json.dumps(kill(BATCH, seed + batch))
-            file.write_text(text, encoding="utf-8")
-            print(f"{what[0]}, {what[1]}: {BATCH * (batch + 1)}", flush=True)
-        seen.append(json.loads(file.read_text(encoding="utf-8")))
+        seen.append(kept(file, partial(kill, BATCH, seed + batch)))
+        print(f"{what[0]}, {what[1]}: {BATCH * (batch + 1)}", flush=True)
     counts = {name: sum(each[name] for each in seen) for name in ("acknowledged", "lost", "rewritten", "half")}
     problems = sum(len(each["problems"]) for each in seen)
     return {"what": what[0], "store": what[1], "runs": sum(each["kills"] for each in seen), **counts} | {
@@ -149,9 +175,10 @@ def main() -> None:
     keep = options.keep or Path(tempfile.mkdtemp())
     keep.mkdir(parents=True, exist_ok=True)
     rows = [killed(what, options.runs, options.seed, keep) for what in KILLS]
-    for store, run in (("DuckDB", together), ("PostgreSQL", together_on_postgres)):
-        at_once = {"what": "two processes at once", "store": store, "runs": 2 * (options.runs // 2)}
-        rows.append(at_once | run(options.runs))
+    for what, act in TOGETHER.items():
+        for where in ("DuckDB", "PostgreSQL"):
+            found = kept(keep / f"{act.__name__}-{where}.json", partial(at_once, options.runs, where, act))
+            rows.append({"what": what, "store": where, **found})
     print(tables.write(NAME, ABOUT, rows, runs=options.runs, seed=options.seed))
     if options.keep is None:
         shutil.rmtree(keep)

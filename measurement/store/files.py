@@ -89,17 +89,35 @@ def locked(path: Path, *, exclusive: bool, wait: float) -> Iterator[None]:
     with file_errors(f"{'write to' if exclusive else 'read'} the store {named(path.parent)}"):
         handle = os.open(path, os.O_RDWR | os.O_CREAT if exclusive else os.O_RDONLY, 0o666)
     try:
-        with file_errors(f"lock the store {named(path.parent)}"):
-            _take(handle, path, exclusive=exclusive, wait=wait)
+        deadline = time.monotonic() + wait
+        with file_errors(f"lock the store {named(path.parent)}"), _in_line(path, exclusive, deadline, wait):
+            _take(handle, path, exclusive, deadline, wait)
         yield
     finally:
         os.close(handle)
 
 
-def _take(handle: int, path: Path, *, exclusive: bool, wait: float) -> None:
+@contextmanager
+def _in_line(path: Path, exclusive: bool, deadline: float, wait: float) -> Iterator[None]:
+    """Stand first in the line for a lock: who has just held it cannot take it again before one who waited meanwhile.
+
+    Without it, a program that writes all the time starves another one on a busy machine.
+    """
+    line = path.with_name(path.name + ".next")
+    if not exclusive and not line.exists():
+        yield
+        return
+    handle = os.open(line, os.O_RDWR | os.O_CREAT if exclusive else os.O_RDONLY, 0o666)
+    try:
+        _take(handle, path, True, deadline, wait)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, path: Path, exclusive: bool, deadline: float, wait: float) -> None:
     if sys.platform == "win32":  # DuckDB's own lock is left, see `Store`
         return
-    deadline = time.monotonic() + wait
     kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
     while True:
         try:

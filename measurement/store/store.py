@@ -8,7 +8,7 @@ a file of its own. Artifacts (fitted models, panels, reports) are kept under the
         head.json               sequence and hash of the last one (head.next.json while a write is under way)
         artifacts/ab/ab12...    bytes by content hash
         backups/                the database and its head before each migration
-        lock                    held while the store is read (shared) or written (alone)
+        lock                    held while the store is read (shared) or written (alone); lock.next: the line for it
 
 **A write** is acknowledged when the method returns, and in this order: take the lock; compare the chain's end with the
 head; put the coming head on the disk; commit; checkpoint; rename the coming head over the head. A process that dies in

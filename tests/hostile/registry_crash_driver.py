@@ -248,6 +248,12 @@ def writer(folder: str, name: str, count: str, conninfo: str = "") -> dict[str, 
     return {"approved": approved}
 
 
+def append(folder: str, name: str, count: str, conninfo: str = "") -> dict[str, Any]:
+    """Write events of its own, one by one; the hashes that were acknowledged."""
+    store = opened(folder, conninfo)
+    return {"hashes": [store.append("test.written", name, {"number": n}, name).hash for n in range(int(count))]}
+
+
 def opened(folder: str, conninfo: str) -> Store:
     """The store that two processes share, made where there is none."""
     return Store.create(folder, server=Server(conninfo, "shared") if conninfo else None)
@@ -261,5 +267,5 @@ def shared(folder: str, count: str, conninfo: str = "") -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    commands = {"kills": kills, "fits": fits, "company": company, "writer": writer, "shared": shared}
+    commands = {"kills": kills, "fits": fits, "company": company, "writer": writer, "shared": shared, "append": append}
     print(json.dumps(commands[sys.argv[1]](*sys.argv[2:])))

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,31 @@ def test_a_store_that_others_hold_is_waited_for_and_then_said_to_be_busy(store: 
     with locked(store.home / "lock", exclusive=True, wait=1):  # another Theodolite
         assert "busy" in run(TRY_ONCE, store).communicate()[0]
     assert len(store.events()) == 1
+
+
+HOLD_ON = """
+import sys, time
+from pathlib import Path
+from measurement.store.files import locked
+turns, end = 0, time.monotonic() + 3
+while time.monotonic() < end:
+    with locked(Path(sys.argv[1]), exclusive=True, wait=30):
+        turns += 1
+        time.sleep(0.02)
+print(turns)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the locks are POSIX")
+def test_those_who_wait_for_the_lock_take_turns(store: Store) -> None:
+    """Each holds it all the time but for an instant: without a line, whoever has it would have it again and again."""
+    command = [sys.executable, "-c", HOLD_ON, str(store.home / "lock")]
+    holders = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(2)]
+    turns = [int(holder.communicate()[0]) for holder in holders]
+    assert min(turns) > max(turns) / 3
+    began = time.monotonic()
+    with locked(store.home / "lock", exclusive=True, wait=1):
+        assert time.monotonic() - began < 1
 
 
 # -- artifacts --------------------------------------------------------------------------------------------------------
