@@ -96,6 +96,7 @@ def fields() -> list[tuple[str, str]]:
         "treatments.NAME": config.TreatmentSection,
         "model": config.ModelSection,
         "compare.NAME": config.CompareSection,
+        "[blackouts]": config.BlackoutSection,
     }
     return [(section, name) for section, model in sections.items() for name in model.model_fields]
 
