@@ -124,16 +124,9 @@ class Study:
         """The study's tests from the first draft to the evidence, and the verbs of their life."""
         from theodolite.registry import Registry
 
+        gives = (lambda: self.has_store), (lambda: self.store), (lambda: self.panel)
         own = partial(sources.experiments, self.folder, self.config)
-        return Registry(
-            lambda: self.has_store,
-            lambda: self.store,
-            lambda: self.panel,
-            self.config.aliases,
-            own,
-            self.actor,
-            self.config.closed,
-        )
+        return Registry(*gives, self.config.aliases, own, self.actor, self.config.closed)
 
     @property
     def decisions(self) -> "Decisions":

@@ -76,8 +76,17 @@ def check_writers(store: Store, approved: list[list[str]], count: int) -> None:
 
 
 def test_the_committed_kills_lost_nothing(study_table: Any) -> None:
-    (kills,) = study_table("registry")
-    assert kills["what"] == "kill -9 during a life"
-    assert int(kills["runs"]) >= 900
-    assert int(kills["acknowledged"]) > 3_000
-    assert [kills[name] for name in ("lost", "rewritten", "half", "problems")] == ["0"] * 4
+    rows = {(row["what"], row["store"]): row for row in study_table("registry")}
+    for (what, store), least in {
+        ("kill -9 during a life", "DuckDB"): 600,
+        ("kill -9 during a life", "PostgreSQL"): 300,
+        ("server killed during a life", "PostgreSQL"): 50,
+        ("two processes write at once", "DuckDB"): 1_000,
+        ("two processes write at once", "PostgreSQL"): 1_000,
+        ("two processes register and approve at once", "DuckDB"): 200,
+        ("two processes register and approve at once", "PostgreSQL"): 200,
+    }.items():
+        assert int(rows[what, store]["runs"]) >= least
+        assert int(rows[what, store]["acknowledged"]) >= least, "they got on between kills"
+    for row in rows.values():
+        assert [row[name] for name in ("lost", "rewritten", "half", "problems")] == ["0"] * 4

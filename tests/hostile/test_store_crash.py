@@ -157,6 +157,14 @@ def test_a_changed_row_of_a_server_is_found_and_never_served(tmp_path: Path, pos
     assert sum(seen.values()) == sum(seen[each] for each in seen if each[2] == "found") == 20
 
 
+def test_the_committed_damage_was_found_and_never_served(study_table: Any) -> None:
+    table = study_table("store_damage")
+    assert sum(int(row["runs"]) for row in table) >= 250
+    assert {row["store"] for row in table} == {"DuckDB", "PostgreSQL"}
+    assert {row["served"] for row in table} == {"0"}
+    assert {row["harmless"] for row in table if row["what"] != "the database"} == {"0"}
+
+
 def test_damage_anywhere_in_the_used_part_of_the_database_is_found(intact: Store, tmp_path: Path) -> None:
     """One event's text, as it lies in the file, is changed to another text of the same length."""
     whole = store_damage.Whole.of(intact)
