@@ -8,16 +8,19 @@ from attribution.path_spec import PathSpec
 
 def without_duplicates(events: Events, spec: PathSpec, tally: Tally) -> Events:
     """The events without those that equal another in every respect; all of them where ``spec`` keeps them."""
-    same = (np.diff(events.time) == 0) & (events.user[1:] == events.user[:-1]) & (events.kind[1:] == events.kind[:-1])
-    touch = events.kind[1:] != CONVERSION
-    value = events.value
-    equal = (value[1:] == value[:-1]) | (np.isnan(value[1:]) & np.isnan(value[:-1]))
-    same &= np.where(touch, events.channel[1:] == events.channel[:-1], equal & (events.user[1:] != NO_USER))
+    at = np.flatnonzero((events.time[1:] == events.time[:-1]) & (events.user[1:] == events.user[:-1])) + 1
+    user, kind, channel, value = (column[at] for column in (events.user, events.kind, events.channel, events.value))
+    touch, before = kind != CONVERSION, events.value[at - 1]
+    equal = (value == before) | (np.isnan(value) & np.isnan(before))
+    same = kind == events.kind[at - 1]
+    same &= np.where(touch, channel == events.channel[at - 1], equal & (user != NO_USER))
     tally.duplicate_touches = int((same & touch).sum())
     tally.duplicate_conversions = int(same.sum()) - tally.duplicate_touches
     if spec.duplicates == "keep" or not same.any():
         return events
-    return events.where(np.concatenate([[True], ~same]))
+    keep = np.ones(len(events), dtype=bool)
+    keep[at[same]] = False
+    return events.where(keep)
 
 
 def without_bots(events: Events, spec: PathSpec, tally: Tally) -> Events:
@@ -25,12 +28,14 @@ def without_bots(events: Events, spec: PathSpec, tally: Tally) -> Events:
     first = np.flatnonzero(np.concatenate([[True], events.user[1:] != events.user[:-1]]))[: len(events)]
     if not first.size:
         return events
-    touches = np.add.reduceat((events.kind != CONVERSION).astype(np.int64), first)
+    size = np.diff(np.append(first, len(events)))
     tally.users = len(first) - int(events.user[0] == NO_USER)
+    if size.max() <= spec.bot_touches:
+        return events
+    touches = np.add.reduceat((events.kind != CONVERSION).astype(np.int64), first)
     bots = touches > spec.bot_touches
     if not bots.any():
         return events
-    size = np.diff(np.append(first, len(events)))
     tally.bot_users, tally.bot_touches = int(bots.sum()), int(touches[bots].sum())
     tally.bot_conversions = int(size[bots].sum()) - tally.bot_touches
     return events.where(np.repeat(~bots, size)) if spec.bots == "drop" else events

@@ -40,7 +40,7 @@ class Distinct:
 
 
 def of(journeys: Journeys) -> Distinct:
-    """The distinct paths of some journeys."""
+    """The distinct paths of some journeys; their exposure is added up apart, over many portions of a log."""
     offsets = _offsets(journeys.lengths)
     n = journeys.converting
     owner, channel, places = _unique(journeys.channel, offsets)
@@ -64,7 +64,7 @@ def of(journeys: Journeys) -> Distinct:
 
 def _users(journeys: Journeys, owner: Ints) -> Users:
     n = journeys.converting
-    cell, group, touches = journeys.exposed
+    none = np.zeros(0)
     return Users(
         sale_path=owner[:n].astype(np.int32),
         sale_group=journeys.group[:n],
@@ -78,9 +78,9 @@ def _users(journeys: Journeys, owner: Ints) -> Users:
         watched=journeys.watched,
         alone=journeys.alone,
         entered=journeys.entered,
-        exposed=cell,
-        exposed_group=group,
-        exposed_touches=touches,
+        exposed=none.astype(np.int32),
+        exposed_group=none.astype(np.uint16),
+        exposed_touches=none,
     )
 
 
@@ -179,5 +179,12 @@ def _canonical(channel: NDArray[np.uint16], offsets: Ints, converting: int) -> I
     for base in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F):
         powers = np.cumprod(np.full(int(lengths.max()), base, dtype=np.uint64))
         keys.append(np.add.reduceat((channel.astype(np.uint64) + np.uint64(1)) * powers[place], starts))
+    # by whether they convert, by length, then by the hashes: the first of them in the same number as far as it goes
     lost = np.arange(len(starts)) >= converting
-    return np.lexsort((keys[1], keys[0], lengths, lost))
+    high = (lost.astype(np.uint64) << np.uint64(20)) | np.minimum(lengths, (1 << 20) - 1).astype(np.uint64)
+    first = (high << np.uint64(43)) | (keys[0] >> np.uint64(21))
+    order = np.argsort(first)
+    in_order = first[order]
+    if (in_order[1:] != in_order[:-1]).all():
+        return order
+    return np.lexsort((keys[1], keys[0], lengths, first))

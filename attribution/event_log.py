@@ -27,13 +27,13 @@ class Codes:
 
     Attributes:
         names: Channel names, sorted, aliases applied.
-        of: Code of every (channel, event) in the log; '' for the channel of a conversion.
+        of: Code of every (channel, event) in the log; also of ('', conversion), whatever channels conversions name.
         kinds: Kind of event of each code.
         channels: Channel position of each code.
     """
 
     names: tuple[str, ...]
-    of: Mapping[tuple[str, str], int]
+    of: Mapping[tuple[str | None, str], int]
     kinds: NDArray[np.uint8]
     channels: NDArray[np.uint16]
 
@@ -55,7 +55,8 @@ def codes_of(profile: Profile, spec: PathSpec) -> Codes:
     names = tuple(sorted(set(ours)))
     place = {name: i for i, name in enumerate(names)}
     positions = [place[name] for name in ours]
-    of = {("", "conversion"): 2 * len(names)}
+    named = {channel for channel, event in profile.groups if event == "conversion"}
+    of: dict[tuple[str | None, str], int] = {(channel, "conversion"): 2 * len(names) for channel in {"", *named}}
     for name, position in zip(raw, positions, strict=True):
         of |= {(name, "click"): 2 * position, (name, "impression"): 2 * position + 1}
     kinds = np.append(np.tile([CLICK, IMPRESSION], len(names)), CONVERSION).astype(np.uint8)
@@ -84,7 +85,7 @@ def clock_of(profile: Profile, spec: PathSpec, bits: int) -> Clock:
         covered = f"{day_of(body[0][0])} to {day_of(body[-1][0])}"
         message = f"no event lies between {window[0]} and {window[1]}: the log runs from {covered}"
         raise DataError([Problem(message, column="timestamp", code="empty-window")])
-    return Clock(origin, tick, (body[-1][3] - origin) // tick, first, last)
+    return Clock(origin, tick, (body[-1][3] - origin) // tick, first, last, (profile.days[-1][3] - origin) // tick)
 
 
 def window_of(profile: Profile, spec: PathSpec) -> tuple[date, date]:

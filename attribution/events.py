@@ -23,6 +23,7 @@ class Clock:
         log_end: The last tick of the log, stray clocks aside.
         first: First tick whose journeys count.
         last: Last tick whose journeys count.
+        span: The last tick of all, stray clocks included.
     """
 
     origin: int
@@ -30,6 +31,7 @@ class Clock:
     log_end: int
     first: int
     last: int
+    span: int
 
     def days(self, days: float) -> int:
         """A number of days in ticks."""
@@ -69,7 +71,8 @@ class Events:
 
     def where(self, keep: Bools) -> "Events":
         """The events for which ``keep`` holds."""
-        return Events(self.user[keep], self.time[keep], self.kind[keep], self.channel[keep], self.value[keep])
+        at = np.flatnonzero(keep)  # several times quicker than a mask for each column
+        return Events(self.user[at], self.time[at], self.kind[at], self.channel[at], self.value[at])
 
 
 @dataclass(slots=True)

@@ -20,8 +20,8 @@ from attribution import ages
 from attribution.cleaning import one_per_session, without_bots, without_duplicates
 from attribution.events import CONVERSION, NO_USER, Clock, Events, Tally
 from attribution.path_spec import SECONDS_PER_DAY, PathSpec
-from attribution.touches import by_choice, decay, exposed, in_reach
-from attribution.users import GROUPS, added_up
+from attribution.touches import by_choice, decay, exposed, in_reach, numbers
+from attribution.users import GROUPS, code_of
 from measurement.typing import Bools, Floats, Ints
 
 
@@ -43,7 +43,7 @@ class Journeys:
         watched: Seconds for which users were watched, by group (`attribution.users.Users`, as the next three).
         alone: Conversions before any touch, of somebody.
         entered: Those with which users came into the log.
-        exposed: Cells, groups and counts of exposure (`attribution.users.Users`).
+        exposed: Cell of exposure and group of each touch in one number (`attribution.users.code_of`).
         tally: What was counted.
     """
 
@@ -60,7 +60,7 @@ class Journeys:
     watched: Floats
     alone: Floats
     entered: Floats
-    exposed: tuple[NDArray[np.int32], NDArray[np.uint16], Floats]
+    exposed: Ints
     tally: Tally = field(default_factory=Tally)
 
 
@@ -85,7 +85,6 @@ def build(events: Events, clock: Clock, spec: PathSpec, direct: Bools) -> Journe
 def nothing(tally: Tally) -> Journeys:
     """No journeys."""
     none, places = np.zeros(0), np.zeros(0, np.uint16)
-    exposed = added_up(np.zeros(0, np.int32), places)
     return Journeys(
         places,
         np.zeros(0, np.int64),
@@ -100,7 +99,7 @@ def nothing(tally: Tally) -> Journeys:
         np.zeros(GROUPS),
         np.zeros(GROUPS),
         np.zeros(GROUPS),
-        exposed,
+        np.zeros(0, np.int64),
         tally,
     )
 
@@ -113,12 +112,13 @@ def _segments(events: Events, clock: Clock, spec: PathSpec, tally: Tally) -> tup
     """First event of every journey; the touches within their lookback at its end, and the journey of each."""
     conversion = events.kind == CONVERSION
     gap = np.diff(events.time)
-    same_user = events.user[1:] == events.user[:-1]
-    after = conversion[:-1] & same_user & ~conversion[1:]
-    tally.just_after = int((gap[after] <= clock.minutes(1)).sum())
     opens = np.ones(len(events), dtype=bool)
-    same_instant = conversion[1:] & conversion[:-1] & (gap == 0)
-    opens[1:] = ~same_user | (conversion[:-1] & ~same_instant) | (gap > clock.days(spec.lookback_days))
+    opens[1:] = (events.user[1:] != events.user[:-1]) | (gap > clock.days(spec.lookback_days))
+    sale = np.flatnonzero(conversion[:-1])
+    again, pause = conversion[sale + 1], gap[sale]
+    after = (events.user[sale] == events.user[sale + 1]) & ~again
+    tally.just_after = int((after & (pause <= clock.minutes(1))).sum())
+    opens[sale[~again | (pause != 0)] + 1] = True
     starts = np.flatnonzero(opens)
     at, number = in_reach(events, starts, clock, spec)
     if spec.click_days != spec.impression_days:
@@ -148,14 +148,16 @@ def _paths(
     tally.unfinished, tally.unfinished_touches = int(open_.sum()), int(size[open_].sum())
     if spec.unfinished == "leave_out":
         counted &= ~open_
-    number = np.repeat(np.arange(len(starts)), size)
+    number = numbers(starts, len(events))
     group = _groups(events.user[stop - 1], end)
+    sale = np.flatnonzero(events.kind == CONVERSION)
+    touches = size - np.bincount(number[sale], minlength=len(starts))
     seen = np.flatnonzero((events.kind != CONVERSION) & (counted | open_)[number])
-    own = seen[counted[number[seen]]]
-    tally.same_instant = int((converts[number[own]] & (events.time[own] == end[number[own]])).sum())
-    kept = counted[owner]
+    kept = np.flatnonzero(counted[owner])
     at, owner = at[kept], owner[kept]
-    tally.expired = len(own) - int((at >= starts[owner]).sum())
+    tally.expired = int(touches[counted].sum()) - int((at >= starts[owner]).sum())
+    last = np.flatnonzero(converts[owner])
+    tally.same_instant = int((events.time[at[last]] == end[owner[last]]).sum())
     # a touch that is used again can lead to a conversion after the one it led to
     until = np.where(converts & (spec.after_conversion == "reset"), end, clock.log_end)
     seen, journey = by_choice(events.channel, seen, number[seen], spec, direct, Tally())
@@ -164,7 +166,6 @@ def _paths(
     lengths = np.bincount(owner, minlength=len(starts))
     tally.journeys = int((lengths > 0).sum())
 
-    sale = np.flatnonzero(events.kind == CONVERSION)
     money = np.nan_to_num(events.value[sale])
     conversions, value = (np.bincount(number[sale], each, len(starts)) for each in (None, money))
     alone = counted & converts & (lengths == 0)
@@ -173,10 +174,11 @@ def _paths(
     user = events.user[starts]
     opens = np.concatenate([[True], user[1:] != user[:-1]]) & (user != NO_USER)
     somebody, entered = alone & (user != NO_USER), alone & opens
-    first = at[won[owner]]
-    age = np.repeat(end[won], lengths[won]) - events.time[first]
+    before, rest = (np.flatnonzero(each[owner]) for each in (won, lost))
+    first = at[before]
+    age = end[owner[before]] - events.time[first]
     return Journeys(
-        channel=np.concatenate([events.channel[first], events.channel[at[lost[owner]]]]),
+        channel=np.concatenate([events.channel[first], events.channel[at[rest]]]),
         lengths=np.concatenate([lengths[won], lengths[lost]]),
         converting=int(won.sum()),
         conversions=conversions[won],
@@ -189,7 +191,7 @@ def _paths(
         watched=np.bincount(group[opens], clock.watched(events.time[starts[opens]]), GROUPS),
         alone=np.bincount(group[somebody], conversions[somebody], GROUPS),
         entered=np.bincount(group[entered], conversions[entered], GROUPS),
-        exposed=added_up(cell, group[journey]),
+        exposed=code_of(cell, group[journey]),
         tally=tally,
     )
 

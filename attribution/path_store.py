@@ -26,11 +26,9 @@ from attribution import paths as whole
 from attribution.event_log import Codes, clock_of, codes_of, table_of, unusable_names
 from attribution.events import Clock, Tally
 from attribution.findings import Profile
-from attribution.journeys import build, nothing
 from attribution.path_spec import PathSpec
 from attribution.path_table import Paths
 from attribution.spill import alone, spill_folder
-from attribution.stream import whole_users
 from attribution.users import GROUPS, Users
 from measurement.errors import DataError, Problem, refuse, shown
 from measurement.provenance import versions
@@ -149,7 +147,7 @@ class PathStore:
         clock = _clock(state.profile, self.spec, codes)
         with source.connect() as connection:
             connection.register("chosen", state.tails)
-            tails, more = _built(connection, codes, clock, self.spec)
+            tails, more = whole.built(connection, _statements()["sorted"], codes, clock, self.spec)
         found = distinct.merge([state.finished, tails])
         watched, entered = _entries(state.users, clock)
         found = replace(found, users=replace(found.users, watched=watched, entered=entered))
@@ -213,7 +211,7 @@ def _extended(connection: "DuckDBPyConnection", log: str | Path, spec: PathSpec,
     connection.execute(statements["parted"])
     connection.execute("CREATE TEMP VIEW chosen AS SELECT * FROM parted WHERE NOT is_open")
     codes = codes_of(profile, spec)
-    finished, tally = _built(connection, codes, _clock(profile, spec, codes), spec)
+    finished, tally = whole.built(connection, statements["sorted"], codes, _clock(profile, spec, codes), spec)
     if before is not None:
         finished = distinct.merge([_renamed(before, codes.names), finished])
         tally += before.tally
@@ -227,22 +225,6 @@ def _clock(profile: Profile, spec: PathSpec, codes: Codes) -> Clock:
         words = "spans more years and channels than times to the microsecond have room for: read all logs at once"
         raise DataError([Problem(words, column="timestamp", code="too-long")])
     return clock
-
-
-def _built(
-    connection: "DuckDBPyConnection", codes: Codes, clock: Clock, spec: PathSpec
-) -> tuple[distinct.Distinct, Tally]:
-    """Distinct paths of the events in ``chosen``, whole chains."""
-    connection.register("codes", whole.code_table(codes))
-    for name, number in (("origin", clock.origin), ("bits", codes.bits)):
-        connection.execute(f"SET VARIABLE {name} = {number:d}::BIGINT")
-    batches = connection.sql(_statements()["sorted"]).to_arrow_reader(whole.CHUNK)
-    tally, parts = Tally(), []
-    for events in whole_users(batches, codes.kinds, codes.channels, codes.bits, whole.CHUNK):
-        made = build(events, clock, spec, codes.direct)
-        parts.append(distinct.of(made))
-        tally += made.tally
-    return distinct.merge(parts or [distinct.of(nothing(tally))]), tally
 
 
 def _added(one: Profile, other: Profile) -> Profile:

@@ -51,5 +51,9 @@ FROM cut LEFT JOIN last_chain USING (user, twin);
 SELECT user, twin, moment, channel, event, value FROM parted WHERE is_open ORDER BY ALL;
 
 -- name: sorted
-SELECT user, ((moment - getvariable('origin')) << getvariable('bits')) | code AS key, twin, value
+SELECT
+    user,
+    ((twin >> (32 - getvariable('spare')))::BIGINT << getvariable('room'))
+    | ((moment - getvariable('origin')) << getvariable('bits')) | code AS key,
+    coalesce(value, 'NaN'::DOUBLE) AS value
 FROM chosen JOIN codes USING (channel, event) ORDER BY user, key;

@@ -13,20 +13,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from attribution import aggregated, distinct, findings, ga4
 from attribution import identities as identity_map
 from attribution.event_log import Codes, clock_of, codes_of, table_of, unknown_geos, unusable_names
-from attribution.events import Clock, Events, Tally
+from attribution.events import Clock, Tally
 from attribution.findings import Profile
 from attribution.journeys import build, nothing
 from attribution.path_spec import PathSpec
 from attribution.path_table import Paths
 from attribution.spill import spill_folder
 from attribution.stream import whole_users
+from attribution.users import Exposure
 from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
 from measurement.reading import source
 from measurement.reading.engine import interruptible, no_room
@@ -47,8 +47,10 @@ TOUCHPOINTS = Contract(
         Column("geo", "text", required=False, blank=True),
     ),
 )
-CHUNK = 1 << 20
-"""Rows that are cut into journeys at once."""
+CHUNK = 1 << 18
+"""Rows that are cut into journeys at once: few enough for the processor's cache and for memory that is used again."""
+BATCH = 1 << 15
+"""Rows that come from DuckDB at once."""
 MEMORY = "1GB"
 """What DuckDB may hold before it spills to disk."""
 
@@ -190,12 +192,10 @@ def _from_log(
     loaded, profile = looked_through(connection, log, spec, mapped, extra)
     codes = codes_of(profile, spec)
     clock = clock_of(profile, spec, codes.bits)
-    tally, no_touch, parts = Tally(), np.zeros(2), []
-    for events in _events(connection, codes, clock, not any(profile.nobody)):
-        made = build(events, clock, spec, codes.direct)
-        parts.append(distinct.of(made))
-        tally, no_touch = tally + made.tally, no_touch + made.no_touch.sum(axis=1)
-    found = distinct.merge(parts or [distinct.of(nothing(tally))])
+    connection.execute(f"SET VARIABLE all_known = {'false' if any(profile.nobody) else 'true'}")
+    connection.execute("SET preserve_insertion_order = false")
+    found, tally = built(connection, _sql("sorted"), codes, clock, spec)
+    no_touch = found.users.no_touch.sum(axis=1)
     said = findings.of_log(profile, tally, float(no_touch[0]), spec, channels)
     return table_of(found, codes.names, no_touch, profile, spec, tally, [*_mild(loaded), *said])
 
@@ -303,18 +303,30 @@ def _at(loaded: Loaded, statement: str, words: str, code: str, column: str) -> l
     return loaded.at(rows, words, code, column)
 
 
-def code_table(codes: Codes) -> pa.Table:
+def _code_table(codes: Codes) -> pa.Table:
     """One row per channel and event, as the statement ``sorted`` joins it."""
     rows = [{"channel": channel, "event": event, "code": code} for (channel, event), code in codes.of.items()]
     schema = pa.schema([("channel", pa.string()), ("event", pa.string()), ("code", pa.int64())])
     return pa.Table.from_pylist(rows, schema)
 
 
-def _events(connection: "DuckDBPyConnection", codes: Codes, clock: Clock, all_known: bool) -> Iterator[Events]:
-    connection.register("codes", code_table(codes))
-    for name, number in (("origin", clock.origin), ("tick", clock.tick), ("bits", codes.bits)):
+def built(
+    connection: "DuckDBPyConnection", statement: str, codes: Codes, clock: Clock, spec: PathSpec
+) -> tuple[distinct.Distinct, Tally]:
+    """Distinct paths of the events that a statement ``sorted`` gives over the table ``codes``, and what was counted."""
+    connection.register("codes", _code_table(codes))
+    room = clock.span.bit_length() + codes.bits
+    layout = {"origin": clock.origin, "tick": clock.tick, "bits": codes.bits, "room": room, "spare": min(63 - room, 32)}
+    for name, number in layout.items():
         connection.execute(f"SET VARIABLE {name} = {number:d}::BIGINT")
-    connection.execute(f"SET VARIABLE all_known = {'true' if all_known else 'false'}")
-    connection.execute("SET preserve_insertion_order = false")
-    batches = connection.sql(_sql("sorted")).to_arrow_reader(CHUNK)
-    return whole_users(batches, codes.kinds, codes.channels, codes.bits, CHUNK)
+    batches = connection.sql(statement).to_arrow_reader(min(BATCH, CHUNK))
+    tally, parts, exposure = Tally(), [], Exposure()
+    for events in whole_users(batches, codes.kinds, codes.channels, codes.bits, room, CHUNK):
+        made = build(events, clock, spec, codes.direct)
+        parts.append(distinct.of(made))
+        exposure.add(made.exposed)
+        tally += made.tally
+    found = distinct.merge(parts or [distinct.of(nothing(tally))])
+    cell, group, touches = exposure.sums()
+    users = replace(found.users, exposed=cell, exposed_group=group, exposed_touches=touches)
+    return replace(found, users=users), tally

@@ -43,21 +43,22 @@ SELECT source_row FROM events WHERE event = 'conversion' AND value IS NULL ORDER
 
 -- name: sorted
 -- Whole users in order of time; in a tie the code puts touches before conversions, then goes by channel. Sorting on a
--- hash is several times quicker than on the id; `twin`, a second hash, tells two users apart who share the first.
+-- hash is several times quicker than on the id. A key holds, from its highest bit, bits of a second hash (they tell two
+-- users apart who share the first), the time, and the code; few columns and no NULL make the sort light.
 -- Conversions without a user are nobody's: 0. Where all users are known their conditions fold away.
--- `codes` holds one row per channel and event.
+-- `codes` holds one row per channel and event; the names are compared as they are, so each page's dictionary once.
 SELECT
     CASE WHEN nobody THEN 0::UBIGINT WHEN getvariable('all_known') THEN hash(user_id) ELSE greatest(hash(user_id), 1) END AS user,
-    (((moment - getvariable('origin')) // getvariable('tick')) << getvariable('bits')) | code AS key,
-    CASE WHEN nobody THEN 0::UINTEGER ELSE (hash(reverse(user_id)) >> 32)::UINTEGER END AS twin,
-    value
+    CASE WHEN nobody THEN 0 ELSE ((hash(reverse(user_id)) >> (64 - getvariable('spare'))) << getvariable('room'))::BIGINT END
+    | (CASE WHEN getvariable('tick') = 1 THEN since ELSE since // getvariable('tick') END << getvariable('bits')) | code AS key,
+    coalesce(value, 'NaN'::DOUBLE) AS value
 FROM (
     SELECT
-        user_id, moment, value, event, CASE WHEN event = 'conversion' THEN '' ELSE channel END AS channel,
+        user_id, moment - getvariable('origin') AS since, value, event, channel,
         NOT getvariable('all_known')
         AND (user_id IS NULL OR CASE WHEN user_id < '!' THEN trim(user_id) = '' ELSE false END) AS nobody
     FROM events
 ) AS seen
-JOIN codes USING (channel, event)
-WHERE NOT nobody OR event = 'conversion'
+JOIN codes ON seen.channel IS NOT DISTINCT FROM codes.channel AND seen.event = codes.event
+WHERE NOT nobody OR seen.event = 'conversion'
 ORDER BY user, key;

@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from attribution.events import CONVERSION, NO_USER, Events
-from measurement.typing import Bools, Floats, Ints
+from attribution.events import CONVERSION, Events
+from measurement.typing import Floats, Ints
 
-type Rows = tuple[NDArray[np.uint64], Ints, NDArray[np.uint32], Floats]
-"""User (a hash, 0 for nobody), key (time and code in one), second hash of the user, value."""
+type Rows = tuple[NDArray[np.uint64], Ints, Floats]
+"""User (a hash, 0 for nobody), key (bits of a second hash, time and code in one), value."""
 
 
 def whole_users(
@@ -18,21 +18,23 @@ def whole_users(
     kinds: NDArray[np.uint8],
     channels: NDArray[np.uint16],
     bits: int,
+    room: int,
     chunk: int,
 ) -> Iterator[Events]:
     """Decode rows sorted by user and key, about ``chunk`` at a time, never parting a user.
 
     Args:
-        batches: Columns ``user, key, twin, value``.
+        batches: Columns ``user, key, value``, none of them with blanks.
         kinds: Kind of event of each code.
         channels: Channel position of each code.
         bits: Bits of a key that hold its code; the time is above them.
+        room: Bits of a key that hold time and code; a second hash of the user is above them.
         chunk: Rows of a portion, unless one user has more.
     """
     for rows in _portions(batches, chunk):
-        user, key, _, value = _settled(rows, kinds, bits)
+        user, key, value = _settled(rows, kinds, bits, room)
         code = key & ((1 << bits) - 1)
-        yield Events(user, key >> bits, kinds[code], channels[code], value)
+        yield Events(user, (key & ((1 << room) - 1)) >> bits, kinds[code], channels[code], value)
 
 
 def _portions(batches: Iterable[pa.RecordBatch], chunk: int) -> Iterator[Rows]:
@@ -54,20 +56,20 @@ def _portions(batches: Iterable[pa.RecordBatch], chunk: int) -> Iterator[Rows]:
 
 
 def _columns(batch: pa.RecordBatch) -> Rows:
-    user, key, twin, value = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
-    return user, key, twin, value.astype(np.float64, copy=False)
+    user, key, value = (column.to_numpy() for column in batch.columns)
+    return user, key, value
 
 
 def _joined(parts: list[Rows]) -> Rows:
     if len(parts) == 1:
         return parts[0]
-    user, key, twin, value = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return user, key, twin, value
+    user, key, value = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return user, key, value
 
 
 def _slice(rows: Rows, first: int, stop: int) -> Rows:
-    user, key, twin, value = rows
-    return user[first:stop], key[first:stop], twin[first:stop], value[first:stop]
+    user, key, value = rows
+    return user[first:stop], key[first:stop], value[first:stop]
 
 
 def _bound(user: NDArray[np.uint64], chunk: int) -> int | None:
@@ -79,25 +81,19 @@ def _bound(user: NDArray[np.uint64], chunk: int) -> int | None:
     return int(beyond[0]) + chunk + 1 if beyond.size else None
 
 
-def _settled(rows: Rows, kinds: NDArray[np.uint8], bits: int) -> Rows:
+def _settled(rows: Rows, kinds: NDArray[np.uint8], bits: int, room: int) -> Rows:
     """Settle what the sort left open: users who share a hash, and conversions of one instant."""
-    user, key, twin, value = rows
+    user, key, value = rows
     same_user = user[1:] == user[:-1]
-    if (same_user & (twin[1:] != twin[:-1])).any():
-        order = np.lexsort((value, key, twin, user))
-        user, key, twin, value = user[order], key[order], twin[order], value[order]
-        opens = np.concatenate([[True], (user[1:] != user[:-1]) | (twin[1:] != twin[:-1])])
-        return np.where(user == NO_USER, user, np.cumsum(opens).astype(np.uint64)), key, twin, value
-    ties = same_user & (key[1:] == key[:-1])
-    ties &= kinds[key[1:] & ((1 << bits) - 1)] == CONVERSION
-    if (ties & (value[1:] != value[:-1])).any():
-        at = np.flatnonzero(_either_side(ties))
+    step = key[1:] ^ key[:-1]
+    apart = same_user & (step >> room != 0)
+    if apart.any():  # the sort parted them; each gets a number of its own
+        shared = np.isin(user, user[1:][apart])
+        user = np.where(shared, user + (key >> room).astype(np.uint64), user)
+    ties = np.flatnonzero(same_user & (step == 0))
+    ties = ties[kinds[key[ties] & ((1 << bits) - 1)] == CONVERSION]
+    if (value[ties] != value[ties + 1]).any():
+        at = np.unique(np.concatenate([ties, ties + 1]))
         value = value.copy()
         value[at] = value[at][np.lexsort((value[at], key[at], user[at]))]
-    return user, key, twin, value
-
-
-def _either_side(ties: Bools) -> Bools:
-    """The rows that a tie with the row before them joins."""
-    joined: Bools = np.concatenate([[False], ties]) | np.concatenate([ties, [False]])
-    return joined
+    return user, key, value

@@ -83,6 +83,8 @@ class Prepared:
         cells: Numbers that solving needs per draw, beyond the sums.
         draws: From the sums by group (features × groups) and how often each draw takes each group (groups × draws) to
             credit, where that is quicker than solving every draw.
+        open_: What the sums leave open and users drawn anew do not show: from a generator and a number of draws to one
+            more array of shape (features, draws), which ``solve`` gets last in draws.
         about: What else is known about the fit, as plain JSON values.
         findings: What the reader should be told.
     """
@@ -91,6 +93,7 @@ class Prepared:
     solve: Callable[[Sequence[Floats]], Solution]
     cells: int = 1
     draws: Callable[[Sequence[Matrix], Floats], Solution] | None = None
+    open_: Callable[[np.random.Generator, int], Floats] | None = None
     about: Json = field(default_factory=dict)
     findings: tuple[Problem, ...] = ()
 
@@ -114,11 +117,13 @@ class Resampling:
         weights: Conversions, their money and all journeys by path and group, each of shape (paths, groups).
         no_touch: Conversions that no touch preceded and their money by group, shape (2, groups).
         times: How often each group is in each draw, shape (groups, draws).
+        seed: What else is drawn follows from it.
     """
 
     weights: dict[Weight, sparse.csr_matrix]
     no_touch: Floats
     times: Floats
+    seed: int
 
     @classmethod
     def of(cls, paths: Paths, draws: int, seed: int) -> "Resampling":
@@ -127,9 +132,9 @@ class Resampling:
         times = random.multinomial(GROUPS, np.full(GROUPS, 1 / GROUPS), size=draws).T.astype(np.float64)
         users = paths.users
         if not draws:
-            return cls({}, np.zeros((2, GROUPS)), np.ascontiguousarray(times))
+            return cls({}, np.zeros((2, GROUPS)), np.ascontiguousarray(times), seed)
         if users is None:
-            return _dealt(paths, np.ascontiguousarray(times), random)
+            return _dealt(paths, np.ascontiguousarray(times), random, seed)
         sales = users.sale_path, users.sale_group
         shape = (len(paths), GROUPS)
         conversions = _matrix(users.sale_conversions, *sales, shape)
@@ -139,7 +144,7 @@ class Resampling:
             "value": _matrix(users.sale_value, *sales, shape),
             "journeys": sparse.csr_matrix(conversions + nulls),
         }
-        return cls(weights, users.no_touch, np.ascontiguousarray(times))
+        return cls(weights, users.no_touch, np.ascontiguousarray(times), seed)
 
     def solutions(self, model: Prepared) -> list[Solution]:
         """Credit by a model in every draw, block by block."""
@@ -151,10 +156,13 @@ class Resampling:
         widest = max(model.cells, *(matrix.shape[0] for matrix in by_group))
         draws = self.times.shape[1]
         block = int(np.clip(CELLS // widest, 1, draws))
-        return [
-            model.solve([matrix @ self.times[:, first : first + block] for matrix in by_group])
-            for first in range(0, draws, block)
-        ]
+        random = np.random.default_rng([self.seed, draws, 1])
+        found = []
+        for first in range(0, draws, block):
+            times = self.times[:, first : first + block]
+            more = [] if model.open_ is None else [model.open_(random, times.shape[1])]
+            found.append(model.solve([*(matrix @ times for matrix in by_group), *more]))
+        return found
 
     @cached_property
     def no_touch_draws(self) -> Floats:
@@ -170,7 +178,7 @@ class Resampling:
         return np.asarray(matrix.toarray()) if dense else matrix
 
 
-def _dealt(paths: Paths, times: Floats, random: np.random.Generator) -> Resampling:
+def _dealt(paths: Paths, times: Floats, random: np.random.Generator, seed: int) -> Resampling:
     """The journeys of aggregated paths, dealt one by one; the conversions of a path are worth the same each."""
     conversions = _deal(paths.conversions, random)
     worth = np.zeros(len(paths)) if paths.value is None else paths.value
@@ -182,7 +190,7 @@ def _dealt(paths: Paths, times: Floats, random: np.random.Generator) -> Resampli
         "value": sparse.csr_matrix(sparse.diags_array(each) @ conversions),
         "journeys": sparse.csr_matrix(conversions + _deal(paths.nulls, random)),
     }
-    return Resampling(weights, np.stack([alone, alone * (money / lone if lone else 0.0)]), times)
+    return Resampling(weights, np.stack([alone, alone * (money / lone if lone else 0.0)]), times, seed)
 
 
 def _deal(counts: Floats, random: np.random.Generator) -> sparse.csr_matrix:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attribution import ages
-from attribution.events import CONVERSION, Clock, Events, Tally
+from attribution.events import CLICK, CONVERSION, IMPRESSION, Clock, Events, Tally
 from attribution.path_spec import PathSpec
 from measurement.errors import DataError, Problem
 from measurement.typing import Bools, Floats, Ints
@@ -31,9 +31,13 @@ def in_reach(events: Events, starts: Ints, clock: Clock, spec: PathSpec) -> tupl
     """
     stop = np.append(starts[1:], len(events))
     end = events.time[stop - 1]
-    first = (
-        starts if spec.after_conversion == "reset" else _oldest(events, starts, end - clock.days(spec.lookback_days))
-    )
+    touch = events.kind != CONVERSION
+    limits = lookbacks(clock, spec)
+    if spec.after_conversion == "reset":
+        number = numbers(starts, len(events))
+        at = np.flatnonzero(touch & (end[number] - events.time <= _limit(events.kind, limits)))
+        return at, number[at]
+    first = _oldest(events, starts, end - clock.days(spec.lookback_days))
     size = stop - first
     total = int(size.sum())
     if total > MOST + len(events):
@@ -43,16 +47,26 @@ def in_reach(events: Events, starts: Ints, clock: Clock, spec: PathSpec) -> tupl
         )
         raise DataError([Problem(words, code="too-many-reused")])
     number = np.repeat(np.arange(len(starts)), size)
-    at = np.arange(total)
-    if total != len(events):
-        at += np.repeat(first - np.concatenate([[0], np.cumsum(size)[:-1]]), size)
-    live = (end[number] - events.time[at] <= lookbacks(clock, spec)[events.kind[at]]) & (events.kind[at] != CONVERSION)
+    at = np.arange(total) + np.repeat(first - np.concatenate([[0], np.cumsum(size)[:-1]]), size)
+    live = np.flatnonzero(touch[at] & (end[number] - events.time[at] <= _limit(events.kind[at], limits)))
     return at[live], number[live]
+
+
+def numbers(starts: Ints, events: int) -> Ints:
+    """The journey of each event."""
+    opens = np.zeros(events, dtype=np.int64)
+    opens[starts[1:]] = 1
+    return np.cumsum(opens)
 
 
 def lookbacks(clock: Clock, spec: PathSpec) -> Ints:
     """Ticks that a touch counts, by its kind; 0 for a conversion."""
     return np.array([clock.days(spec.click_days), clock.days(spec.impression_days), 0])
+
+
+def _limit(kind: NDArray[np.uint8], limits: Ints) -> Ints:
+    """The lookback of each touch; one number where clicks and impressions have the same."""
+    return limits[:1] if limits[CLICK] == limits[IMPRESSION] else limits[kind]
 
 
 def _oldest(events: Events, starts: Ints, since: Ints) -> Ints:
@@ -70,9 +84,12 @@ def _oldest(events: Events, starts: Ints, since: Ints) -> Ints:
 
 def exposed(events: Events, at: Ints, until: Ints, clock: Clock, spec: PathSpec) -> NDArray[np.int32]:
     """The cell of exposure of each touch: its channel and kind, and how long it could have led to a conversion."""
-    kind = events.kind[at]
-    spell = np.minimum(until - events.time[at], lookbacks(clock, spec)[kind])
-    return (events.channel[at].astype(np.int32) * 2 + kind) * ages.BINS + ages.bins(spell, clock.tick)
+    kind, limits = events.kind[at], lookbacks(clock, spec)
+    spell, limit = until - events.time[at], _limit(kind, limits)
+    short = np.flatnonzero(spell < limit)
+    spells = ages.bins(limits, clock.tick)[kind]
+    spells[short] = ages.bins(spell[short], clock.tick)
+    return (events.channel[at].astype(np.int32) * 2 + kind) * ages.BINS + spells
 
 
 def by_choice(

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from measurement.typing import Floats, Ints
 
-GROUPS = 1_024
+BITS = 10
+GROUPS = 1 << BITS
+MANY = 1 << 22
+"""Touches whose exposure is held before it is added up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +76,8 @@ class Users:
         for name in ("sale_path", "null_path"):
             renumbered = [place[getattr(part, name)] for part, place in zip(parts, paths, strict=True)]
             arrays[name] = np.concatenate(renumbered).astype(np.int32)
-        cell, group, touches = added_up(arrays["exposed"], arrays["exposed_group"], arrays["exposed_touches"])
+        code = code_of(arrays["exposed"], arrays["exposed_group"])
+        cell, group, touches = added_up(code, arrays["exposed_touches"])
         arrays |= {"exposed": cell, "exposed_group": group, "exposed_touches": touches}
         return cls(**arrays, **{name: np.sum([getattr(part, name) for part in parts], axis=0) for name in _ADDED})
 
@@ -82,11 +86,35 @@ _ADDED = ("no_touch", "watched", "alone", "entered")
 _JOINED = [each.name for each in fields(Users) if each.name not in _ADDED]
 
 
-def added_up(
-    cell: NDArray[np.int32], group: NDArray[np.uint16], touches: Floats | None = None
-) -> tuple[NDArray[np.int32], NDArray[np.uint16], Floats]:
+class Exposure:
+    """Exposure of touches as it comes, portion by portion; added up now and then, so that memory stays."""
+
+    def __init__(self) -> None:
+        """None so far."""
+        self._codes: list[Ints] = []
+        self._sums: list[tuple[NDArray[np.int32], NDArray[np.uint16], Floats]] = []
+
+    def add(self, codes: Ints) -> None:
+        """Take the cells and groups of some touches (`code_of`), each of which counts 1."""
+        self._codes.append(codes)
+        if sum(len(each) for each in self._codes) > MANY:
+            self._sums = [self.sums()]
+            self._codes = []
+
+    def sums(self) -> tuple[NDArray[np.int32], NDArray[np.uint16], Floats]:
+        """Cells, groups and counts of all so far, in order of both."""
+        news = added_up(np.concatenate([np.zeros(0, np.int64), *self._codes]))
+        cell, group, touches = (np.concatenate(each) for each in zip(*self._sums, news, strict=True))
+        return added_up(code_of(cell, group), touches) if self._sums else news
+
+
+def code_of(cell: NDArray[np.int32], group: NDArray[np.uint16]) -> Ints:
+    """A cell and a group of users in one number."""
+    return (cell.astype(np.int64) << BITS) + group
+
+
+def added_up(code: Ints, touches: Floats | None = None) -> tuple[NDArray[np.int32], NDArray[np.uint16], Floats]:
     """Exposure with equal cells and groups added up (each counting 1 without ``touches``), in order of both."""
-    code = cell.astype(np.int64) * GROUPS + group
     size = int(code.max()) + 1 if code.size else 0
     if size > 8 * code.size:
         found, place = np.unique(code, return_inverse=True)
@@ -95,4 +123,4 @@ def added_up(
         total = np.bincount(code, touches, size)
         found = np.flatnonzero(total)
         total = total[found]
-    return (found // GROUPS).astype(np.int32), (found % GROUPS).astype(np.uint16), total.astype(np.float64)
+    return (found >> BITS).astype(np.int32), (found & (GROUPS - 1)).astype(np.uint16), total.astype(np.float64)

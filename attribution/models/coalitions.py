@@ -1,12 +1,16 @@
 """Coalitions: which channels the journeys of each path met, and how well each coalition converts, shrunk where rare.
 
 The rate of a coalition ``S`` with ``J`` journeys and ``n`` conversions is ``(n + k m) / (J + k)``: a beta-binomial
-mean that is pulled toward additive main effects ``m(S) = sum of b_i over S`` (least squares weighted by journeys, one
-journey without a conversion for each channel, and never below 0) as if by ``k`` journeys. ``k`` comes from how much
-more rates differ from main effects than chance would have it (method of moments). Coalitions that nobody met have
-``m(S)``.
+mean that is pulled toward additive main effects ``m(S) = sum of b_i over S`` (never below 0) as if by ``k`` journeys.
+Main effects are least squares with weights ``J k / (J + k)``, as precise as a rate is that differs from them beyond
+chance, and one journey without a conversion for each channel; so shrinking takes nothing from a channel in all. ``k``
+comes from how much more rates differ from main effects (those weighted by ``J``) than chance would have it (method of
+moments). Coalitions that nobody met have ``m(S)``. What such shrinking leaves open is in no resample of users, whose rates are all shrunk to one side: of the
+variance ``m (1 - m) / (J + k)`` of a rate about its shrunk value (Morris 1983, Parametric empirical Bayes inference) a
+resample shows ``J / (J + k)``. The rest is drawn (`left_open`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -119,17 +123,19 @@ def longer(key: NDArray[np.uint64], channel: Ints) -> NDArray[np.uint64]:
     return key * _STEP + mixed * np.uint64(0xD6E8FEB86659FD93)
 
 
-def main_effects(coalitions: Coalitions, journeys: Floats, reward: Floats) -> Floats:
+def main_effects(coalitions: Coalitions, journeys: Floats, reward: Floats, weight: float = np.inf) -> Floats:
     """Additive effects of the channels on the reward per journey, shape (channels, draws).
 
     Args:
         coalitions: The coalitions.
         journeys: Shape (coalitions, draws).
         reward: Conversions or money, shape (coalitions, draws).
+        weight: Journeys for which main effects count: no coalition tells more about them than so many.
     """
     size = coalitions.channels
-    gram = (coalitions.pairs.T @ journeys).T.reshape(-1, size, size) + np.eye(size)
-    return np.asarray(np.linalg.solve(gram, (coalitions.holds.T @ reward).T[:, :, None])[:, :, 0].T)
+    told = 1 / (1 + journeys / weight)
+    gram = (coalitions.pairs.T @ (journeys * told)).T.reshape(-1, size, size) + np.eye(size)
+    return np.asarray(np.linalg.solve(gram, (coalitions.holds.T @ (reward * told)).T[:, :, None])[:, :, 0].T)
 
 
 def strength(coalitions: Coalitions, journeys: Floats, reward: Floats) -> float:
@@ -150,6 +156,30 @@ def rates(
     """Shrunk rates, shape (coalitions, draws); arguments as above, for any coalitions."""
     expected = np.maximum(holds @ effects, 0.0)
     return np.asarray((reward + weight * expected) / (journeys + weight))
+
+
+def left_open(
+    coalitions: Coalitions, journeys: Floats, reward: Floats, weight: float
+) -> Callable[[np.random.Generator, int], Floats]:
+    """Factors on the rates of coalitions for what shrinking leaves open: mean 1, shape (coalitions, draws).
+
+    Args:
+        coalitions: The coalitions.
+        journeys: Shape (coalitions,).
+        reward: Conversions, shape (coalitions,).
+        weight: Journeys for which main effects count.
+    """
+    effects = main_effects(coalitions, journeys[:, None], reward[:, None], weight)
+    expected = np.clip((coalitions.holds @ effects)[:, 0], 0.0, 1.0)
+    rate = (reward + weight * expected) / (journeys + weight)
+    spread = np.sqrt(weight * expected * (1 - expected)) / (journeys + weight)
+    relative = np.divide(spread, rate, out=np.zeros_like(rate), where=rate > 0)[:, None]
+    shape = 1 / np.maximum(relative, 1e-6) ** 2
+
+    def draw(random: np.random.Generator, draws: int) -> Floats:
+        return random.standard_gamma(np.broadcast_to(shape, (len(shape), draws))) / shape
+
+    return draw
 
 
 def rare(coalitions: Coalitions, journeys: Floats, weight: float) -> Bools:

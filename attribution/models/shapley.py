@@ -17,16 +17,18 @@ import numpy as np
 from scipy import sparse
 
 from attribution.models import lattice, subsequences
-from attribution.models.coalitions import Coalitions, main_effects, rare, rates, strength
+from attribution.models.coalitions import Coalitions, left_open, main_effects, rare, rates, strength
 from attribution.path_table import Paths
 from attribution.sums import Prepared, Solution, Term
 from measurement.errors import Problem, shown
 from measurement.typing import Floats, Json
 
-type Values = Callable[[Floats, Floats], Floats]
-"""From journeys and rewards, each of shape (coalitions, draws), to values of shape (channels, draws)."""
+type Values = Callable[[Floats, Floats, Floats | None], Floats]
+"""From journeys, rewards and factors on rates, each (coalitions, draws), to values of shape (channels, draws)."""
 OFTEN = 0.1
 """Share of conversions in rare coalitions beyond which the reader is told."""
+LEANING = 0.25
+"""Weight of main effects in the conversions of a channel beyond which its interval is said to be too narrow."""
 
 
 def prepare(paths: Paths, ordered: bool = False) -> Prepared:
@@ -47,17 +49,20 @@ def prepare(paths: Paths, ordered: bool = False) -> Prepared:
         error = played.error(_rates_of_parts(known, played, weight, journeys[:, None], sold[:, None])[:, 0], journeys)
         if error.any():
             about["sampling_error"] = {n: float(e) for n, e in zip(paths.channels, error, strict=True) if e}
-    found = games[0](journeys[:, None], sold[:, None])[:, 0]
+    found = games[0](journeys[:, None], sold[:, None], None)[:, 0]
     terms = [Term("journeys", known.paths), Term("conversions", known.paths)]
     if paths.value is not None:
         terms.append(Term("value", known.paths))
 
     def solve(sums: Sequence[Floats]) -> Solution:
-        credit = [_credit(game(sums[0], reward), reward) for game, reward in zip(games, sums[1:], strict=True)]
+        factor = sums[len(terms)] if len(sums) > len(terms) else None
+        pairs = zip(games, sums[1 : len(terms)], strict=True)
+        credit = [_credit(game(sums[0], reward, factor), reward) for game, reward in pairs]
         return Solution(credit[0], credit[1] if len(credit) > 1 else None)
 
-    said = _said(paths, found, share, weight)
-    return Prepared(tuple(terms), solve, cells=max(cells, known.channels**2), about=about, findings=said)
+    said = (*_said(paths, found, share, weight), *_leaning(paths, known, sold * weight / (journeys + weight), sold))
+    draw = left_open(known, journeys, sold, weight)
+    return Prepared(tuple(terms), solve, max(cells, known.channels**2), open_=draw, about=about, findings=said)
 
 
 def _by_lattice(known: Coalitions, weight: float) -> Values:
@@ -65,11 +70,13 @@ def _by_lattice(known: Coalitions, weight: float) -> Values:
     mask = np.asarray(known.holds @ (1 << np.arange(known.channels))).astype(np.int64)
     bits = (np.arange(size)[:, None] >> np.arange(known.channels) & 1).astype(np.float64)
 
-    def values(journeys: Floats, reward: Floats) -> Floats:
+    def values(journeys: Floats, reward: Floats, factor: Floats | None) -> Floats:
         met, brought = (np.zeros((size, journeys.shape[1])) for _ in range(2))
         met[mask], brought[mask] = journeys, reward
-        rate = rates(bits, main_effects(known, journeys, reward), met, brought, weight)
+        rate = rates(bits, main_effects(known, journeys, reward, weight), met, brought, weight)
         rate[0] = 0.0
+        if factor is not None:
+            rate[mask] *= factor
         return lattice.shapley(rate, met)
 
     return values
@@ -87,8 +94,10 @@ def _by_parts(
     def game(reward: Floats) -> Values:
         rate = _rates_of_parts(known, played, weight, journeys[:, None], reward[:, None])[:, 0]
 
-        def values(drawn: Floats, brought: Floats) -> Floats:
+        def values(drawn: Floats, brought: Floats, factor: Floats | None) -> Floats:
             rates_drawn = _rates_of_parts(known, played, weight, drawn, brought)
+            if factor is not None:
+                rates_drawn[played.place] *= factor
             if drawn.shape[1] == 1:  # one alone is played out exactly
                 return played.values(rates_drawn[:, 0], drawn[:, 0])[:, None]
             twice = played.values(rate, journeys)[:, None]
@@ -108,7 +117,7 @@ def _rates_of_parts(
 ) -> Floats:
     met, brought = (np.zeros((played.holds.shape[0], journeys.shape[1])) for _ in range(2))
     met[played.place], brought[played.place] = journeys, reward
-    rate = rates(played.holds, main_effects(known, journeys, reward), met, brought, weight)
+    rate = rates(played.holds, main_effects(known, journeys, reward, weight), met, brought, weight)
     rate[played.empty] = 0.0
     return rate
 
@@ -136,3 +145,17 @@ def _said(paths: Paths, values: Floats, share: float, weight: float) -> tuple[Pr
         )
         found.append(Problem(message, level="note", code="rare-coalitions"))
     return tuple(found)
+
+
+def _leaning(paths: Paths, known: Coalitions, lent: Floats, sold: Floats) -> tuple[Problem, ...]:
+    """Channels whose coalitions are so few that main effects say much of their rates."""
+    total = known.holds.T @ sold
+    share = np.divide(known.holds.T @ lent, total, out=np.zeros_like(total), where=total > 0)
+    named = [f"'{shown(paths.channels[i])}' ({share[i]:.0%})" for i in np.argsort(-share) if share[i] > LEANING]
+    if not named:
+        return ()
+    message = (
+        f"Shapley rates of the journeys with {', '.join(named[:5])}{', ...' if named[5:] else ''} come by that much "
+        "from the channels' main effects: what that errs by is only in part in their intervals, which may be too narrow"
+    )
+    return (Problem(message, column="channel", level="note", code="leaning-channel"),)

@@ -220,12 +220,14 @@ def test_users_who_share_a_hash_stay_apart():
 
     from attribution.stream import whole_users
 
-    rows = {"user": [7, 7, 7, 7, 9], "key": [2, 4, 6, 8, 2], "twin": [1, 2, 1, 2, 5], "value": [None] * 5}
-    kinds = [("user", pa.uint64()), ("key", pa.int64()), ("twin", pa.uint32()), ("value", pa.float64())]
+    twin, time = [1, 1, 2, 2, 5, 5], [1, 3, 2, 4, 1, 1]
+    key = [high << 40 | at << 1 for high, at in zip(twin, time, strict=True)]
+    rows = {"user": [70, 70, 70, 70, 90, 90], "key": key, "value": [np.nan] * 6}
+    kinds = [("user", pa.uint64()), ("key", pa.int64()), ("value", pa.float64())]
     batch = pa.record_batch(rows, schema=pa.schema(kinds))
-    (events_,) = whole_users([batch], np.zeros(2, np.uint8), np.zeros(2, np.uint16), 1, 100)
-    assert [(int(u), int(t)) for u, t in zip(events_.user, events_.time, strict=True)] == [
-        (1, 1), (1, 3), (2, 2), (2, 4), (3, 1),
+    (found,) = whole_users([batch], np.zeros(2, np.uint8), np.zeros(2, np.uint16), 1, 40, 100)
+    assert [(int(u), int(t)) for u, t in zip(found.user, found.time, strict=True)] == [
+        (71, 1), (71, 3), (72, 2), (72, 4), (90, 1), (90, 1),
     ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from attribution import PathSpec, attribute
 from attribution.aggregated import from_frame
 from attribution.models import lattice, shapley, subsequences
-from attribution.models.coalitions import Coalitions
+from attribution.models.coalitions import Coalitions, left_open, main_effects
 
 
 def table(rows):
@@ -33,8 +33,10 @@ def by_definition(rows, weight, ordered):
         journeys[key] = journeys.get(key, 0) + won + lost
         sold[key] = sold.get(key, 0) + won
     design = np.array([[name in key for name in names] for key in journeys], dtype=float)
-    gram = design.T @ (design * np.array(list(journeys.values()))[:, None]) + np.eye(len(names))
-    effect = dict(zip(names, np.linalg.solve(gram, design.T @ np.array(list(sold.values()))), strict=True))
+    counts, won = np.array(list(journeys.values()), dtype=float), np.array(list(sold.values()), dtype=float)
+    told = weight / (counts + weight)  # of a rate that differs from the main effects beyond chance
+    gram = design.T @ (design * (counts * told)[:, None]) + np.eye(len(names))
+    effect = dict(zip(names, np.linalg.solve(gram, design.T @ (won * told)), strict=True))
 
     def rate(part):
         if not part:
@@ -143,6 +145,27 @@ def test_plentiful_rates_are_hardly_shrunk():
     paths = table(found)
     values = np.array([1_000 + (1_000 + 2_500) / 2, 500 + (500 + 2_000) / 2])
     np.testing.assert_allclose(attribute(paths, ["shapley"], draws=0)["shapley"].conversions, values, rtol=2e-3)
+
+
+def test_what_shrinking_leaves_open_is_drawn():
+    """A rate's variance about its shrunk value is m (1 - m) / (J + k); resampled users show J / (J + k) of it."""
+    paths = table([("a", 5, 0.0, 45), ("b", 20, 0.0, 380), ("a > b", 1, 0.0, 4)])
+    known, weight = Coalitions.of(paths, False), 30.0
+    journeys, sold = known.added_up(paths.conversions + paths.nulls), known.added_up(paths.conversions)
+    factors = left_open(known, journeys, sold, weight)(np.random.default_rng(1), 40_000)
+    expected = (known.holds @ main_effects(known, journeys[:, None], sold[:, None], weight))[:, 0]
+    rate = (sold + weight * expected) / (journeys + weight)
+    np.testing.assert_allclose(factors.mean(axis=1), 1.0, rtol=0.02)
+    noise = expected * (1 - expected) / (journeys + weight)
+    np.testing.assert_allclose((factors * rate[:, None]).var(axis=1), noise * weight / (journeys + weight), rtol=0.05)
+
+
+def test_channels_that_lean_on_main_effects_are_named():
+    few = [("a", 400, 0.0, 9_600), ("b", 300, 0.0, 9_700), ("a > b", 3_000, 0.0, 7_000), ("c", 2, 0.0, 3)]
+    found = [p.message for p in attribute(table(few), ["shapley"], draws=0).findings if p.code == "leaning-channel"]
+    assert len(found) == 1
+    assert "'c'" in found[0]
+    assert "'a'" not in found[0]
 
 
 def test_order_counts_only_in_the_ordered_game():
