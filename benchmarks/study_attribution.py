@@ -4,7 +4,8 @@
 conversions with its channel's own chance and delay, users differ in eagerness and come back (so their journeys hang
 together), and counts how often the interval of each channel's credit holds
 
-- ``model``: the credit that the same model gives to a population of a hundred times as many users, per user; and
+- ``model``: the credit that the same model gives to a population of a hundred times as many users, per user;
+- ``value``: the same for money, which differs between conversions; and
 - ``cause``: for the hazard, the conversions that the channel's touches really set off.
 
 It writes ``results/attribution.csv`` and ``results/attribution.md``.
@@ -25,7 +26,7 @@ EFFECT = np.array([0.22, 0.1, 0.05, 0.15])
 HALF_LIFE = np.array([1.0, 4.0, 2.0, 2.0])
 MODELS = (
     "first", "last", "last_non_direct", "linear", "position", "time_decay", "markov:1", "markov:2", "markov:3",
-    "shapley", "shapley:unanimity", "shapley:ordered", "hazard",
+    "markov:4", "markov:auto", "shapley", "shapley:unanimity", "shapley:ordered", "hazard", "hazard:baseline",
 )  # fmt: skip
 USERS, POPULATION, VISITS, LOG = 3_000, 300_000, 3, 260.0
 
@@ -63,6 +64,7 @@ def world(users: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
             + pd.to_timedelta(np.rint(np.concatenate([at[kept], when[sold]]) * 86_400), unit="s"),
             "channel": np.concatenate([np.array(CHANNELS, dtype=object)[channel[kept]], np.full(len(sold), None)]),
             "event": ["click"] * int(kept.sum()) + ["conversion"] * len(sold),
+            "value": np.concatenate([np.full(int(kept.sum()), np.nan), random.gamma(2, 20, len(sold)).round(2)]),
         }
     )
     return frame, caused
@@ -80,6 +82,10 @@ def study(
     whole, caused = credit(population, seed, models, 0)
     scale = USERS / population
     truths = {(name, "model"): whole[name].conversions * scale for name in models}
+    for name in models:
+        value = whole[name].value
+        assert value is not None
+        truths[name, "value"] = value * scale
     if "hazard" in models:
         truths["hazard", "cause"] = caused * scale
     held = {key: np.zeros(len(CHANNELS)) for key in truths}
@@ -87,7 +93,8 @@ def study(
     for run in range(runs):
         found, _ = credit(USERS, seed + 1 + run, models, 200)
         for (name, kind), truth in truths.items():
-            low, high = np.quantile(found[name].conversions_draws, [0.05, 0.95], axis=0)
+            drawn = found[name].value_draws if kind == "value" else found[name].conversions_draws
+            low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
             held[name, kind] += (low <= truth) & (truth <= high)
             width[name, kind] += float(((high - low) / truth).mean()) / runs
     return [
@@ -111,9 +118,9 @@ def main() -> None:
     about = (
         "Coverage of the 90 % intervals of credited conversions over runs and four channels, logs of 3,000 "
         "users with up to three journeys each (`python benchmarks/study_attribution.py`). Truth `model` is "
-        "the credit that the same model gives to a population of 300,000 users; `cause` is what the channel's "
-        "touches really set off. `worst_channel` is the lowest coverage of a single channel, `width` the mean "
-        "width of an interval over the truth."
+        "the credit that the same model gives to a population of 300,000 users, `value` the same for money; `cause` "
+        "is what the channel's touches really set off. `worst_channel` is the lowest coverage of a single channel, "
+        "`width` the mean width of an interval over the truth."
     )
     print(tables.write("attribution", about, rows, runs=asked.runs, seed=asked.seed))
 

@@ -37,7 +37,8 @@ def check_tables(folder: Path, config: Config) -> "tuple[list[Problem], Panel | 
         known = panel.channels if panel is not None else ()
         identities = None if named.identities is None else sources.located(folder, named.identities)
         log = sources.located(folder, named.touchpoints)
-        found += _journeys(log, config.aliases, known, identities, folder)
+        spec = None if named.path_spec is None else Path(sources.located(folder, named.path_spec))
+        found += _journeys(log, config.aliases, known, identities, folder, spec)
     return found, panel
 
 
@@ -143,11 +144,12 @@ def _journeys(
     channels: tuple[str, ...],
     identities: str | None = None,
     spill: Path | None = None,
+    spec: Path | None = None,
 ) -> list[Problem]:
     from theodolite.journeys import read_journeys
 
     found: list[Problem] = []
-    paths = _try(found, lambda: read_journeys(source, None, aliases, identities, channels=channels, spill=spill))
+    paths = _try(found, lambda: read_journeys(source, spec, aliases, identities, channels=channels, spill=spill))
     return found + (list(paths.findings) if paths is not None else [])
 
 

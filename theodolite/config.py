@@ -69,6 +69,7 @@ class DataSection(_Section):
     experiments: str | None = None
     touchpoints: str | None = None
     identities: str | None = None
+    path_spec: str | None = None
     platform: str | None = None
 
 

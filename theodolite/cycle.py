@@ -159,7 +159,10 @@ def _attribute(study: "Study", seed: int, files: dict[str, str]) -> str:
         return "left out: theodolite.toml names no journeys"
     last = results.last(study.store, RAN)
     named = [
-        each.name for pattern in (data.touchpoints, data.identities) if pattern for each in find(study.folder / pattern)
+        each.name
+        for pattern in (data.touchpoints, data.identities, data.path_spec)
+        if pattern
+        for each in find(study.folder / pattern)
     ]
     if last and all(files[name] == last["files"].get(name) for name in named) and _attributed(study):
         return "nothing has changed since the last run"

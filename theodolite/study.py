@@ -650,8 +650,17 @@ class Study:
     def paths(self, spec: Path | None = None) -> "Paths":
         """The study's journeys as distinct paths."""
         return journeys.read_journeys(
-            self.touchpoints_file, spec, self.config.aliases, self.identities_file, spill=self.folder
+            self.touchpoints_file,
+            self.path_spec(spec),
+            self.config.aliases,
+            self.identities_file,
+            spill=self.folder,
         )
+
+    def path_spec(self, given: Path | None = None) -> Path | None:
+        """The file of its path specification: the one that is given, else the one that theodolite.toml names."""
+        named = self.config.data.path_spec
+        return given if given or named is None else Path(sources.located(self.folder, named))
 
     @property
     def touchpoints_file(self) -> str:
@@ -684,7 +693,7 @@ class Study:
 
     def audit_journeys(self, *, spec: Path | None = None, seed: int = 0) -> "Audit":
         """Audit the journeys, with other lookbacks and with users split; keep the result."""
-        choices = journeys.choices_of(spec, self.config.aliases)
+        choices = journeys.choices_of(self.path_spec(spec), self.config.aliases)
         made = journeys.audit_log(
             self.touchpoints_file,
             choices,
@@ -716,7 +725,7 @@ class Study:
         made = self.attribution()
         if made is None:
             raise StoreError("there is no attribution yet: run `theodolite attribution run` first")
-        choices = journeys.choices_of(spec, self.config.aliases)
+        choices = journeys.choices_of(self.path_spec(spec), self.config.aliases)
         if choices.sha256 != made.spec_hash:
             raise DataError("the last attribution was run with another path specification: give the same --spec")
         kinds = {name: str(channel.demand_driven) for name, channel in self.spec.channels.items()}

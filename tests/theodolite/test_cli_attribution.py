@@ -250,3 +250,31 @@ def test_an_identity_map_of_a_workspace_joins_users(run, workspace, tmp_path):
     assert wrong.code == 2
     assert "people.csv" in wrong.err
     assert "several persons" in wrong.err
+
+
+def test_a_workspace_names_its_path_specification(run, workspace, tmp_path):
+    import shutil
+
+    place = tmp_path / "study"
+    shutil.copytree(workspace, place)
+    settings, spec = place / "theodolite.toml", place / "paths.toml"
+    text = settings.read_text(encoding="utf-8")
+    log = next(line for line in text.splitlines() if line.startswith("touchpoints ="))
+    spec.write_text("click_lookback_days = 3\nimpression_lookback_days = 1\n")
+    (tmp_path / "other.toml").write_text("click_lookback_days = 5\n")
+    settings.write_text(text.replace(log, log + '\npath_spec = "paths.toml"'), encoding="utf-8")
+    own, given, other = (
+        json.loads(run("attribution", "paths", "-w", place, *more, "--json").out)
+        for more in ((), ("--spec", spec), ("--spec", tmp_path / "other.toml"))
+    )
+    assert own["spec"]["click_lookback_days"] == 3
+    assert own["paths_hash"] == given["paths_hash"]
+    assert other["spec"]["click_lookback_days"] == 5
+    ran = json.loads(run("attribution", "run", "-w", place, "--models", "linear", "--json").out)
+    assert ran["spec_hash"] == own["spec_hash"]
+    spec.write_text("click_lookback_day = 3\n")
+    for asked in (("attribution", "run"), ("check",)):
+        wrong = run(*asked, "-w", place)
+        assert wrong.code == 2
+        assert "paths.toml" in wrong.out + wrong.err
+        assert "did you mean 'click_lookback_days'" in wrong.out + wrong.err

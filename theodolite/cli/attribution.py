@@ -141,7 +141,8 @@ def add(
 
     study = None if store is not None else open_study(workspace)
     file = str(store) if study is None else study.touchpoints_file
-    found = add_days(file, logs, spec, None if study is None else study.config.aliases).to_dict()
+    choices = (spec, None) if study is None else (study.path_spec(spec), study.config.aliases)
+    found = add_days(file, logs, *choices).to_dict()
     if json:
         output.as_json({"store": file} | found)
     else:
