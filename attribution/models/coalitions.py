@@ -5,9 +5,10 @@ mean that is pulled toward additive main effects ``m(S) = sum of b_i over S`` (n
 Main effects are least squares with weights ``J k / (J + k)``, as precise as a rate is that differs from them beyond
 chance, and one journey without a conversion for each channel; so shrinking takes nothing from a channel in all. ``k``
 comes from how much more rates differ from main effects (those weighted by ``J``) than chance would have it (method of
-moments). Coalitions that nobody met have ``m(S)``. What such shrinking leaves open a resample of users shows in part: of the
-variance ``m (1 - m) / (J + k)`` of a rate about its shrunk value (Morris 1983, Parametric empirical Bayes inference) a
-resample shows ``J / (J + k)``. The rest is drawn (`left_open`).
+moments). Coalitions that nobody met have ``m(S)``.
+
+Of the variance ``m (1 - m) / (J + k)`` of a rate about its shrunk value (Morris 1983, Parametric empirical Bayes
+inference) a resample of users shows the share ``J / (J + k)``. The rest is drawn (`left_open`).
 """
 
 from collections.abc import Callable
