@@ -178,7 +178,7 @@ def left_open(
     shape = 1 / np.maximum(relative, 1e-6) ** 2
 
     def draw(random: np.random.Generator, draws: int) -> Floats:
-        return random.standard_gamma(np.broadcast_to(shape, (len(shape), draws))) / shape
+        return np.asarray(random.standard_gamma(np.broadcast_to(shape, (len(shape), draws))) / shape)
 
     return draw
 
