@@ -650,11 +650,7 @@ class Study:
     def paths(self, spec: Path | None = None) -> "Paths":
         """The study's journeys as distinct paths."""
         return journeys.read_journeys(
-            self.touchpoints_file,
-            self.path_spec(spec),
-            self.config.aliases,
-            self.identities_file,
-            spill=self.folder,
+            self.touchpoints_file, self.path_spec(spec), self.config.aliases, self.identities_file, spill=self.folder
         )
 
     def path_spec(self, given: Path | None = None) -> Path | None:
