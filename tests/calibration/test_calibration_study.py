@@ -14,10 +14,11 @@ def test_tests_bring_the_model_nearer_to_the_truth(fits):
     assert float(with_tests["rmse"]) < 0.5 * float(fits["yes", "tested", "without tests"]["rmse"])
 
 
-def test_intervals_cover_tested_and_untested_channels_up_to_the_studys_error(fits):
+def test_intervals_cover_tested_and_untested_channels(fits):
     for group in ("tested", "untested"):
         row = fits["yes", group, "with tests"]
-        assert float(row["covered"]) + 2 * float(row["error"]) + 1e-9 >= 0.86
+        assert int(row["worlds"]) >= 100
+        assert 0.86 <= float(row["covered"]) <= 0.945
 
 
 def test_without_the_confounding_term_tests_do_not_rescue_the_intervals(fits):
@@ -27,7 +28,8 @@ def test_without_the_confounding_term_tests_do_not_rescue_the_intervals(fits):
 
 def test_wrong_tests_are_flagged_and_sound_ones_seldom(study_table):
     rows = {(row["tests"], row["channel"]): row for row in study_table("calibration_flags")}
-    assert float(rows["among three", "all"]["flagged, worth knowing"]) >= 0.9
+    assert float(rows["among three", "all"]["flagged"]) >= 0.9
+    assert float(rows["among three", "all"]["flagged, worth knowing"]) >= 0.95
     alone = rows["the only test", "brand_search"]
     assert float(alone["flagged"]) > float(alone["model alone"]) + 0.15, "the second reading sees what the model cannot"
     assert float(rows["sound", "all"]["flagged"]) <= 0.05
