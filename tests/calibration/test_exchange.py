@@ -266,3 +266,19 @@ def test_json_of_meridian_is_what_its_builder_takes(tmp_path):
     arguments = json.loads(file.read_text())[0]
     assert set(arguments) == {"channel_name", *meridian.LISTS}
     assert exchanging.read(file, "meridian", {})[0].estimate == pytest.approx(0.75)
+
+
+def test_the_peers_own_readers_held_what_was_meant(study_table):
+    rows = study_table("exchange")
+    assert {(row["package"].split()[0], row["panel"]) for row in rows} == {
+        (package, panel) for package in ("google-meridian", "pymc-marketing") for panel in ("geo", "national")
+    }
+    for row in rows:
+        if row["package"].startswith("pymc"):
+            assert row["ours"] == row["read"]
+            continue
+        (ours, error), (read, wider) = ([float(x) for x in row[key].split(" ± ")] for key in ("ours", "read"))
+        assert read > 0
+        if ours > 2 * error:  # its prior is above 0, so that only clear returns can stay as they are
+            assert abs(read - ours) < 0.1 * error
+            assert wider > error
