@@ -82,12 +82,19 @@ def fit(
     made = _posterior(panel, chosen, lifts, held_back, seed, length, ready, drawn)
     if made.diagnostics.diverged and length.target_accept is None:
         careful = length.model_copy(update={"target_accept": CAREFUL})
-        drawn = sample(ready.layout, ready.data, careful, seed, progress, made.shape)
+        drawn = sample(ready.layout, ready.data, careful, seed, _again(progress), made.shape)
         made = _posterior(panel, chosen, lifts, held_back, seed, careful, ready, drawn)
     if begin_from is None:
         return made
     parent = {"begun_from": begin_from.provenance.sha256}
     return replace(made, provenance=replace(made.provenance, settings={**made.provenance.settings, **parent}))
+
+
+def _again(progress: ProgressCallback | None) -> ProgressCallback | None:
+    """The same draws once more, with smaller steps: no share of the work is taken back, the time left is told."""
+    if progress is None:
+        return None
+    return lambda now: progress(replace(now, phase=f"{now.phase} again", done=now.total))
 
 
 def _posterior(

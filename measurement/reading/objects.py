@@ -16,6 +16,7 @@ from measurement.reading.files import TableFile
 
 LARGEST = 50 << 20
 """Bytes of a file of objects; every real one is far smaller."""
+DEEPEST = 50
 LONGEST_INTEGER = 400
 
 type Fields = list[tuple[str, Any]]
@@ -82,7 +83,7 @@ def from_json(file: TableFile, data: bytes, what: str = "test") -> list[Fields]:
         raise DataError(strange)
     try:
         return [[(name, _plain(value)) for name, value in record.pairs] for record in records]
-    except RecursionError:  # the parser goes deeper than Python does
+    except RecursionError:
         raise DataError([file.problem(f"is nested too deeply; a {what} is a flat object", "broken-json")]) from None
 
 
@@ -120,16 +121,22 @@ class _Pairs:
         return "an object"
 
 
-def _plain(value: Any) -> Any:
-    """A field's value with objects inside it as dictionaries; refused where one names a key twice."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """A field's value with objects inside it as dictionaries; refused where one names a key twice.
+
+    Raises:
+        RecursionError: Where it is nested deeper than anything that is meant, whatever Python's own limit is.
+    """
+    if depth > DEEPEST:
+        raise RecursionError
     if isinstance(value, list):
-        return _whole([_plain(each) for each in value])
+        return _whole([_plain(each, depth + 1) for each in value])
     if not isinstance(value, _Pairs):
         return value
     keys = [name for name, _ in value.pairs]
     if len(set(keys)) < len(keys):
         return Refused("found an object that names a key twice")
-    return _whole({name: _plain(each) for name, each in value.pairs})
+    return _whole({name: _plain(each, depth + 1) for name, each in value.pairs})
 
 
 def _sane(value: Any) -> Any:

@@ -35,28 +35,28 @@ def test_from_the_sliders_to_a_committed_plan_a_decision_and_what_came_of_it(ser
     assert re.search(r"\+\S+\sk against business as usual", said), said
     send(browser, form, periods="4")
     assert "Chance of more profit" in browser.js("document.querySelector('#scenario').innerText")
-    send(browser, "document.querySelector('#scenario form[action=\"/plan/record\"]')", name="more & <b>more</b>")
-    assert browser.js("document.querySelector('h1').textContent") == "more & <b>more</b>"
+    send(browser, "document.querySelector('#scenario form[action=\"/plan/record\"]')", name="more & <b>more")
+    assert browser.js("document.querySelector('h1').textContent") == "more & <b>more"
     for step, state in (("submit", "submitted"), ("approve", "approved"), ("commit", "committed")):
         steps = f"[...document.forms].find(f => f.elements.step?.value === '{step}')"
         if step == "approve":
             browser.js(f"{steps}.elements.self_approve.checked = true")
         send(browser, steps)
         assert browser.js("document.querySelector('.fact .value').textContent") == state
-    told = Study.open(served.folder).plans.find("more & <b>more</b>").told
+    told = Study.open(served.folder).plans.find("more & <b>more").told
     assert told["of"] == "scenario"
     assert told["spend"][name] > 0
 
     browser.click("#next a.button")
     record = "document.querySelector('form[action=\"/decisions/add\"]')"
-    assert browser.js(f"{record}.elements.what.value") == "Spend by the plan more & <b>more</b>"
+    assert browser.js(f"{record}.elements.what.value") == "Spend by the plan more & <b>more"
     browser.js(f"{record}.elements.high.value = ''")
     browser.type("#decision-metric", ", all of it")
     browser.until(f"{record}.querySelector('.checked').textContent.includes('At most')")
     profit = told["promised"]["profit_change"]
     send(browser, record, high=f"{profit['high'] + 1:.0f}", review="2026-01-31")
     browser.until("document.body.innerText.includes('it is due')")
-    assert browser.js("document.querySelector('#basis').innerText").count("more & <b>more</b>") == 1
+    assert browser.js("document.querySelector('#basis').innerText").count("more & <b>more") == 1
     browser.go(f"{served.url}/")
     browser.click("#attention a[href*='/decision?']")
     send(browser, "document.querySelector('form[action=\"/decision/score\"]')", actual=f"{profit['high'] + 1e9:.0f}")

@@ -45,7 +45,7 @@ def test_a_plan_goes_from_the_sliders_to_the_one_that_is_spent_by(folder: Path, 
     editor = client_of(folder, study.keys.add("mia", "editor")[1])
     approver = client_of(folder, study.keys.add("leo", "approver")[1])
     viewer = client_of(folder, study.keys.add("vera", "viewer")[1])
-    form = {"periods": "4", "share0": "120", "name": "autumn / 1"}
+    form = {"periods": "4", "share0": "120", "name": "autumn ? 1"}
     assert viewer.post("/plan/record", headers=FORM, data=form).status_code == 403
     made = editor.post("/plan/record", headers=FORM, data=form)
     assert made.status_code == 303, made.text
@@ -70,7 +70,7 @@ def test_a_plan_goes_from_the_sliders_to_the_one_that_is_spent_by(folder: Path, 
     assert "committed" in page
     assert "Withdraw it" in page
     assert "Withdraw it" not in editor.get(where).text
-    assert "autumn / 1" in approver.get("/plan?periods=4").text
+    assert "autumn ? 1" in approver.get("/plan?periods=4").text
     assert "Nothing can be held against it yet" in page
 
 

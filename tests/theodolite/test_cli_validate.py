@@ -9,7 +9,13 @@ from theodolite import validating
 from theodolite.study import Study
 
 
+def too_short(workspace: Path) -> None:
+    """A fit that cannot have converged."""
+    Study.open(workspace).fit(seed=1, chains=2, warmup=60, draws=60)
+
+
 def test_a_fit_that_did_not_converge_is_refused_first_and_ends_with_one(run, workspace: Path) -> None:
+    too_short(workspace)
     ended = run("mmm", "validate", "-w", workspace, "--origins", 6, "--json")
     found = json.loads(ended.out)
     assert not found["converged"]
@@ -37,6 +43,7 @@ def test_a_test_that_contradicts_the_model_is_a_reason(workspace: Path) -> None:
 
 
 def test_people_read_the_verdict_the_reasons_and_what_to_do(run, workspace: Path, tmp_path: Path) -> None:
+    too_short(workspace)
     chart = tmp_path / "validation.svg"
     ended = run("mmm", "validate", "-w", workspace, "--origins", 4, "--chart", chart)
     assert ended.out.startswith("Verdict: do not use, under a normal likelihood\n  wrong: the fit did not converge")
