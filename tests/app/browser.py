@@ -100,17 +100,19 @@ class Browser:
         self.until(ready + ".some(e => e.clientWidth > 0)")
 
     def until(self, expression: str, seconds: float = 60.0) -> None:
-        """Wait until an expression holds in the page."""
+        """Wait until an expression holds in the page; one that fails does not hold yet, as on the way to another page."""
         deadline = time.monotonic() + seconds
+        failed = ""
         while time.monotonic() < deadline:
             try:
                 if self.js(expression) is True:
                     return
+                failed = ""
             except RuntimeError as error:
-                if "context" not in str(error):  # the page is on its way to another
-                    raise
+                failed = str(error)
             time.sleep(0.05)
-        raise AssertionError(f"never held: {expression}; {self.js('document.body.innerText')[:800]}; {self.console}")
+        shown = self.js("document.body?.innerText ?? ''")[:800]
+        raise AssertionError(f"never held: {expression}; {failed}; {shown}; {self.console}")
 
     def js(self, expression: str) -> Any:
         """The value of an expression in the page."""

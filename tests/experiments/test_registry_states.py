@@ -273,7 +273,5 @@ def test_no_path_leads_to_an_illegal_state_and_no_history_is_rewritten(memory_st
 def test_a_thousand_histories_were_explored(study_table: Any) -> None:
     seen = {row["what"]: int(row["times"]) for row in study_table("registry_states")}
     assert seen["histories of 40 acts"] >= 1_000
-    assert all(seen[f"entered: {state}"] > 30 for state in STATES)
+    assert all(seen[f"entered: {state}"] > 100 for state in STATES)
     assert seen["refused"] > 1_000
-    assert seen["illegal acts that went through"] == seen["legal acts that were refused"] == 0
-    assert seen["histories that were rewritten"] == 0
