@@ -1,4 +1,4 @@
-"""The registry's state machine under hypothesis, in its long form: thousands of histories of two people and three tests.
+"""The registry's state machine under hypothesis, in its long form: thousands of histories.
 
 The machine is that of ``tests/experiments/test_registry_states.py``: whatever it does, rightly or wrongly, is held
 against an oracle that was written apart from the program's own table, and the chain of events against what it was.
@@ -14,8 +14,9 @@ from tests.experiments.test_registry_states import explore
 
 ABOUT = """Any sequence of acts on the registry (`python benchmarks/study_states.py`): two people act on three tests, in
 any order, with and without a right to. *entered* counts how often a test came into a state, *refused* the acts that the
-program refused, all of which the oracle forbids. Where an illegal act goes through, a legal one is refused, or an event or an
-approved plan changes, the run ends with the history that shows it, and writes no table. Hypothesis derives its own seed."""
+program refused, all of which the oracle forbids. Where an illegal act goes through, a legal one is refused, or an event
+or an approved plan changes, the run ends with the history that shows it, and writes no table. Hypothesis derives its
+own seed."""
 
 
 def main() -> None:

@@ -100,7 +100,7 @@ class Browser:
         self.until(ready + ".some(e => e.clientWidth > 0)")
 
     def until(self, expression: str, seconds: float = 60.0) -> None:
-        """Wait until an expression holds in the page; one that fails does not hold yet, as on the way to another page."""
+        """Wait until an expression holds in the page; what fails, as on the way to another, does not hold yet."""
         deadline = time.monotonic() + seconds
         failed = ""
         while time.monotonic() < deadline:
