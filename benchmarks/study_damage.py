@@ -1,20 +1,24 @@
 """Damage to a store, a full disk and one that may only be read, in their long form.
 
-A thousand bits of a store's files are flipped or files cut short, and a thousand rows of a PostgreSQL store changed
-behind its back: what is damaged must be found by ``theodolite doctor`` and never be served. File systems of random
-sizes are filled by tests that live in them, on DuckDB and under PostgreSQL's own files. Needs Linux and the right to
-mount.
+A thousand bits of a store's files are flipped or files cut short, and a quarter as many rows of a PostgreSQL store
+changed behind its back: what is damaged must be found by ``theodolite doctor`` and never be served. File systems of
+random sizes are filled by tests that live in them, on DuckDB and under PostgreSQL's own files. Needs Linux and the
+right to mount.
 """
 
 import argparse
 import random
+import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import tables
+from batches import kept
 
 from measurement.errors import StoreError
 from measurement.store import Server, Store
@@ -30,29 +34,43 @@ benchmarks/study_damage.py`). *acknowledged* are the events whose verb had retur
 afterwards, *wordless* the failures that were no clear sentence, *problems* what `theodolite doctor` would name, *stuck*
 the stores that did not work again once there was room."""
 
+BATCH = 50
+
 type Row = dict[str, object]
 
 
-def damaged(runs: int, seed: int) -> list[Row]:
-    """Files of a workspace, rows of a PostgreSQL."""
+def damaged(runs: int, seed: int, keep: Path) -> list[Row]:
+    """Files of a workspace, rows of a PostgreSQL; batches that ``keep`` holds already are not made again."""
+    rows: list[Row] = []
+    for store, act, share in (("DuckDB", of_files, 1), ("PostgreSQL", of_rows, 4)):
+        seen = Counter[tuple[str, str, str]]()
+        for batch in range(runs // share // BATCH):
+            found = kept(keep / f"{act.__name__}-{seed + batch}.json", partial(act, seed + batch))
+            seen.update({(what, how, end): times for what, how, end, times in found})
+            print(f"{store}: {seen.total()}", flush=True)
+        rows += [
+            {"what": what, "how": how, "store": store, "runs": sum(ends.values()), **ends}
+            for what, how in sorted({(what, how) for what, how, _ in seen})
+            for ends in [{end: seen[what, how, end] for end in ("found", "harmless", "served")}]
+        ]
+    return rows
+
+
+def of_files(seed: int) -> list[tuple[str, str, str, int]]:
+    """A batch of changes of a workspace's files."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "whole"
+        home.mkdir()
+        found = store_damage.files(store_damage.lived(home), Path(folder) / "copies", BATCH, seed)
+    return [(*what, times) for what, times in found.items()]
+
+
+def of_rows(seed: int) -> list[tuple[str, str, str, int]]:
+    """A batch of changes of a server's rows."""
     with tempfile.TemporaryDirectory() as folder, postgres_server.running() as conninfo:
-        places = {"DuckDB": None, "PostgreSQL": Server(conninfo, "acme")}
-        seen = {}
-        for name, server in places.items():
-            home = Path(folder) / name
-            home.mkdir()
-            store = store_damage.lived(home, server)
-            seen[name] = (
-                store_damage.rows(store, runs // 4, seed)
-                if server
-                else store_damage.files(store, Path(folder) / "copies", runs, seed)
-            )
-    return [
-        {"what": what, "how": how, "store": store, "runs": sum(ends.values()), **ends}
-        for store, found in seen.items()
-        for what, how in sorted({(what, how) for what, how, _ in found})
-        for ends in [{end: found[what, how, end] for end in ("found", "harmless", "served")}]
-    ]
+        store = store_damage.lived(Path(folder), Server(conninfo, "acme"))
+        found = store_damage.rows(store, BATCH, seed)
+    return [(*what, times) for what, times in found.items()]
 
 
 @contextmanager
@@ -140,14 +158,20 @@ def filled(runs: int, seed: int) -> list[Row]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=1_000, help="changes of files; fewer of rows and disks")
+    parser.add_argument("--runs", type=int, default=1_000, help="changes of files; of rows a quarter, fewer disks")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=("damage", "full"), help="one of the two tables")
+    parser.add_argument("--keep", type=Path, help="folder of single batches, so that a study can go on where it was")
     asked = parser.parse_args()
+    keep = asked.keep or Path(tempfile.mkdtemp())
+    keep.mkdir(parents=True, exist_ok=True)
     if asked.only in (None, "full"):
         print(tables.write("store_full", FULL, filled(asked.runs, asked.seed), runs=asked.runs, seed=asked.seed))
     if asked.only in (None, "damage"):
-        print(tables.write("store_damage", DAMAGE, damaged(asked.runs, asked.seed), runs=asked.runs, seed=asked.seed))
+        rows = damaged(asked.runs, asked.seed, keep)
+        print(tables.write("store_damage", DAMAGE, rows, runs=asked.runs, seed=asked.seed))
+    if asked.keep is None:
+        shutil.rmtree(keep)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import tables
+from batches import kept
 
 from experiments import registry
 from measurement.store import Server, Store
@@ -137,18 +138,10 @@ TOGETHER: Mapping[str, Callable[[int, str], dict[str, int]]] = {
 KILLS: Mapping[tuple[str, str], tuple[Kill, float]] = {
     ("kill -9 during a life", "DuckDB"): (in_folder, 0.6),
     ("kill -9 during a life", "PostgreSQL"): (on_postgres, 0.3),
-    ("kill -9 during fits by NUTS", "DuckDB"): (of_fits, 0.05),
+    ("kill -9 during fits by NUTS", "DuckDB"): (of_fits, 0.1),
     ("server killed during a life", "PostgreSQL"): (of_server, 0.05),
 }
 """What is killed, and the share of the runs."""
-
-
-def kept(file: Path, make: Callable[[], Any]) -> Any:
-    """What a file holds, made where it is not there yet."""
-    if not file.exists():
-        text = json.dumps(make())
-        file.write_text(text, encoding="utf-8")
-    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def killed(what: tuple[str, str], runs: int, seed: int, keep: Path) -> dict[str, object]:

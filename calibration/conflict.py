@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
+from calibration.quantity import Quantity, plain
 from calibration.second_reading import Reading
 from measurement.lift import Lift
 from measurement.mmm.lifts import joint_errors
@@ -53,6 +54,8 @@ class Conflict:
         panel_se: Standard error of that.
         keep: What somebody decided to believe (`calibration.resolution`); ``None`` as long as nobody has.
         decision: Who decided, and why, in words.
+        expected: What the model without the test says that it changed, KPI units, the test's own error not in it;
+            ``None`` in fits of versions that did not keep it.
     """
 
     experiment_id: str
@@ -67,6 +70,7 @@ class Conflict:
     panel_se: float | None = None
     keep: Literal["test", "model", "neither"] | None = None
     decision: str | None = None
+    expected: Quantity | None = None
 
     @property
     def withholds(self) -> bool:
@@ -93,6 +97,7 @@ class Conflict:
             "panel_se": self.panel_se,
             "keep": self.keep,
             "decision": self.decision,
+            "expected": plain(self.expected),
         }
 
     @classmethod
@@ -112,6 +117,7 @@ class Conflict:
             panel_se=raw.get("panel_se"),
             keep=raw.get("keep"),
             decision=raw.get("decision"),
+            expected=Quantity.from_dict(raw.get("expected")),
         )
 
     def in_words(self) -> str:
@@ -205,10 +211,20 @@ def judge(
             likelihood = joint_log_likelihood(
                 [lifts[i] for i in cells], [calibrated[i] for i in cells], [spreads[i] for i in cells], correlation
             )
-        p, method, khat = _without(e, lift, sibling[e], calibrated, likelihood, spreads[e], refit)
+        left = _without(e, lift, sibling[e], calibrated, likelihood, spreads[e], refit)
         reading = None if readings is None else readings[e]
         again = None if reading is None else panel_p(lift, sibling[e], reading)
-        judged = Conflict(lift.experiment_id, lift.channels, p, "agrees", method, khat, against[e], again)
+        judged = Conflict(
+            lift.experiment_id,
+            lift.channels,
+            left.p,
+            "agrees",
+            left.method,
+            left.khat,
+            against[e],
+            again,
+            expected=left.expected,
+        )
         verdict: Judge = "tests disagree" if against[e] else "conflict" if judged.least_p < LIMIT else "agrees"
         judged = replace(judged, verdict=verdict)
         if reading is not None:
@@ -233,6 +249,16 @@ def panel_p(lift: Lift, sibling: Floats, reading: Reading) -> float | None:
     return predictive_p(lift, sibling, weight) if khat < TRUSTED else None
 
 
+@dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """The model without a test, and how it was had: what it expects of the test, and how odd the result is to it."""
+
+    p: float
+    expected: Quantity
+    method: Literal["sibling", "psis", "refit"]
+    khat: float = math.nan
+
+
 def _without(
     e: int,
     lift: Lift,
@@ -241,15 +267,21 @@ def _without(
     likelihood: Floats | None,
     spread: Floats | float,
     refit: Callable[[int], Floats] | None,
-) -> tuple[float, Literal["sibling", "psis", "refit"], float]:
+) -> _LeftOut:
     if calibrated is None or likelihood is None:
-        return predictive_p(lift, sibling), "sibling", math.nan
+        return _LeftOut(predictive_p(lift, sibling), _weighed(sibling), "sibling")
     weight, khat = smoothed(-likelihood)
     if khat < TRUSTED:
-        return predictive_p(lift, calibrated[e], weight, spread), "psis", khat
-    if refit is not None:
-        return predictive_p(lift, refit(e)), "refit", khat
-    return predictive_p(lift, sibling), "sibling", khat
+        p = predictive_p(lift, calibrated[e], weight, spread)
+        return _LeftOut(p, _weighed(calibrated[e], weight), "psis", khat)
+    draws = sibling if refit is None else refit(e)
+    return _LeftOut(predictive_p(lift, draws), _weighed(draws), "sibling" if refit is None else "refit", khat)
+
+
+def _weighed(draws: Floats, weight: Floats | None = None) -> Quantity:
+    """Median and 90 % interval of draws that count differently."""
+    low, middle, high = np.quantile(draws, [0.05, 0.5, 0.95], method="inverted_cdf", weights=weight)
+    return Quantity(float(middle), float(low), float(high))
 
 
 def disagreements(

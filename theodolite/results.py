@@ -140,8 +140,11 @@ def _plain(conflict: "Conflict") -> Json:
 
 
 def _restored(raw: Json) -> Json:
+    from calibration.quantity import Quantity
+
     lists = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
-    return raw | lists | {"khat": math.nan if raw["khat"] is None else raw["khat"]}
+    khat = math.nan if raw["khat"] is None else raw["khat"]
+    return raw | lists | {"khat": khat, "expected": Quantity.from_dict(raw.get("expected"))}
 
 
 def save_attribution(store: "Store", made: "Attribution", actor: str) -> None:

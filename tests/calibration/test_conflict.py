@@ -57,6 +57,10 @@ def test_leave_one_out_by_weights_equals_the_fit_without_the_test():
     assert khat < 0.7
     assert np.average(both, weights=weight) == pytest.approx(alone.mean(), abs=3.0)
     assert predictive_p(first, both, weight) == pytest.approx(predictive_p(first, alone), abs=0.02)
+    judged = judge([first, second], [sampled([])] * 2, [both] * 2, np.ones((8_000, 1)), ["tv"])[0]
+    assert judged.expected is not None
+    told = [judged.expected.low, judged.expected.median, judged.expected.high]
+    assert told == pytest.approx(np.quantile(alone, [0.05, 0.5, 0.95]), abs=6.0)
 
 
 def test_a_cell_is_left_out_with_the_whole_test():
@@ -96,6 +100,8 @@ def test_lone_test_is_judged_by_the_sibling():
     sibling = rng.normal(-500, 40, 500)
     found = judge([lift()], [sibling], [rng.normal(-120, 10, 500)], np.ones((500, 1)), ["tv"])
     assert (found[0].method, found[0].verdict) == ("sibling", "conflict")
+    assert found[0].expected is not None
+    assert [found[0].expected.low, found[0].expected.high] == pytest.approx(np.quantile(sibling, [0.05, 0.95]), abs=2.0)
     assert math.isnan(found[0].khat)
 
 

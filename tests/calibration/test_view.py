@@ -147,7 +147,8 @@ def test_chart_compiles_and_shows_names_as_they_are(name, tmp_path):
 
 
 def test_forest_keeps_numbers_below_zero_on_the_edge():
-    from calibration.charts import EDGE, forest
+    from calibration.charts import forest
+    from calibration.ratio_charts import EDGE
 
     spec = forest(view().to_frame(), 2.5).to_dict()
     rows = [row for rows in spec["datasets"].values() for row in rows if row.get("source") == "experiments"]

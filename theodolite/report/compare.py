@@ -180,8 +180,9 @@ def attribution_section(m: Material) -> Section:
     chart = ChartBlock(
         charts.attribution_against(m.view.to_frame(), m.view.break_even, m.view.primary).to_dict(validate=False),
         title=f"How far attribution ({m.view.primary}) lies from the model and from the unified view",
-        caption=f"Journeys of {m.credit_window or 'an unknown time'}; the rest covers the whole window.{m.caveat}",
-        height=90 + 30 * sum(bool(c.attribution) for c in m.view.channels),
+        caption=f"Journeys of {m.credit_window or 'an unknown time'}; the rest covers the whole window. Lines are 90 % "
+        f"intervals.{m.caveat}",
+        height=90 + 54 * sum(bool(c.attribution) for c in m.view.channels),
         file="attribution.csv",
     )
     return Section(

@@ -49,7 +49,7 @@ def sources_section(m: Material) -> Section:
     said = [words.format(states.count(state)) for state, words in _STATE_WORDS if state in states]
     lead = f"Of {count(len(states), 'channel')}: {listed(said)}."
     frame = m.view.to_frame()
-    legend = "Each row is a source with its 90 % interval; the thick one is the unified view. Dashed: break-even."
+    legend = "Each row is a source with its 90 % interval; the thick one is the unified view. An arrow: it goes on."
     if m.truth:
         legend += " Tick across the rows: the known truth."
     forest = ChartBlock(
