@@ -198,14 +198,22 @@ class HeadFile:
             self.coming_path.unlink(missing_ok=True)
 
     def _write(self, head: Head) -> None:
-        write_durably(self.coming_path, json.dumps({"format": 1, **asdict(head)}).encode() + b"\n")
+        write_durably(self.coming_path, _text(head))
+
+
+def _text(head: Head) -> bytes:
+    return json.dumps({"format": 1, **asdict(head)}).encode() + b"\n"
 
 
 def _parsed(raw: bytes) -> Head:
+    """The head that a file names; it is what was written to the last byte, or damaged."""
     found = json.loads(raw)
     if not isinstance(found, dict) or set(found) != {"format", "sequence", "hash"}:
         raise ValueError("not a head")
     sequence, digest = found["sequence"], found["hash"]
     if type(sequence) is not int or sequence < 0 or not isinstance(digest, str) or not SHA256.fullmatch(digest):
         raise ValueError("not a head")
-    return Head(sequence, digest)
+    head = Head(sequence, digest)
+    if raw != _text(head):
+        raise ValueError("not as it was written")
+    return head

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 
 from measurement.errors import StoreError
 from measurement.store import Entry, Server, Store
+from measurement.store.files import HeadFile
 from tests.hostile import store_damage
 
 DRIVER = Path(__file__).with_name("store_crash_driver.py")
@@ -208,6 +210,22 @@ def test_a_lost_or_foreign_head_file_is_damage(tmp_path: Path) -> None:
     assert Store.exists(tmp_path / "other")
     with pytest.raises(StoreError, match=r"store\.duckdb.* is missing"):
         Store.create(tmp_path / "other")
+
+
+def test_no_flipped_bit_and_no_cut_leaves_the_head_what_it_was(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    store.append("test.written", "subject", {}, "me")
+    heads, true = HeadFile(store.home), store.head()
+    whole = heads.path.read_bytes()
+    cut = [whole[:at] for at in range(len(whole))]
+    flips = [(at, 1 << bit) for at in range(len(whole)) for bit in range(8)]
+    flipped = [whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :] for at, bit in flips]
+    for data in (*cut, *flipped):
+        heads.path.write_bytes(data)
+        with suppress(StoreError):  # said to be damaged
+            assert heads.read() != true  # or a digit has become another one: the chain does not end there
+    heads.path.write_bytes(whole)
+    assert heads.read() == true
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 20_000, b"not a database", b"SQLite format 3\0" * 300])
