@@ -35,10 +35,11 @@ not there afterwards, *rewritten* how often an older event had changed, *half* t
 their last event and the fits that could not be read, *problems* what `theodolite doctor` would name. Of two processes
 *runs* are the writes of both; where they approve the same plans, *lost* counts registrations that are missing and
 *rewritten* plans that were approved twice. An error that one of them showed would have ended the study."""
-BATCH = 50
+BATCH = 25
 ROOT = Path(__file__).parents[1]
 DRIVER = ROOT / "tests" / "hostile" / "registry_crash_driver.py"
 
+type Row = dict[str, object]
 type Kill = Callable[[int, int], Any]  # number of kills, seed -> what the driver saw
 
 
@@ -144,7 +145,7 @@ KILLS: Mapping[tuple[str, str], tuple[Kill, float]] = {
 """What is killed, and the share of the runs."""
 
 
-def killed(what: tuple[str, str], runs: int, seed: int, keep: Path) -> dict[str, object]:
+def killed(what: tuple[str, str], runs: int, seed: int, keep: Path) -> Row:
     """What all batches of one kind saw together; batches that ``keep`` holds already are not made again."""
     kill, share = KILLS[what]
     seen = []
@@ -159,19 +160,36 @@ def killed(what: tuple[str, str], runs: int, seed: int, keep: Path) -> dict[str,
     }
 
 
+def together(runs: int, keep: Path) -> list[Row]:
+    """Two processes at once, in all ways."""
+    return [
+        {"what": what, "store": where} | kept(keep / f"{act.__name__}-{where}.json", partial(at_once, runs, where, act))
+        for what, act in TOGETHER.items()
+        for where in ("DuckDB", "PostgreSQL")
+    ]
+
+
+def again(name: str, runs: int, seed: int, keep: Path) -> list[Row]:
+    """The table as it stands, with the row of one kind of kills made anew."""
+    what = next(what for what, (kill, _) in KILLS.items() if kill.__name__ == name)
+    made = killed(what, runs, seed, keep)
+    return [made if (row["what"], row["store"]) == what else dict(row) for row in tables.read(NAME)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1_000, help="kills, and writes of both processes together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="folder of single batches, so that a study can go on where it was")
+    parser.add_argument("--only", choices=[each.__name__ for each, _ in KILLS.values()], help="make this row anew")
     options = parser.parse_args()
     keep = options.keep or Path(tempfile.mkdtemp())
     keep.mkdir(parents=True, exist_ok=True)
-    rows = [killed(what, options.runs, options.seed, keep) for what in KILLS]
-    for what, act in TOGETHER.items():
-        for where in ("DuckDB", "PostgreSQL"):
-            found = kept(keep / f"{act.__name__}-{where}.json", partial(at_once, options.runs, where, act))
-            rows.append({"what": what, "store": where, **found})
+    if options.only:
+        rows = again(options.only, options.runs, options.seed, keep)
+    else:
+        rows = [killed(what, options.runs, options.seed, keep) for what in KILLS]
+        rows += together(options.runs, keep)
     print(tables.write(NAME, ABOUT, rows, runs=options.runs, seed=options.seed))
     if options.keep is None:
         shutil.rmtree(keep)

@@ -23,11 +23,11 @@ def placed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**positions, beyond=frame["low"].astype(float) < EDGE)
 
 
-def domain(frames: Sequence[pd.DataFrame], break_even: float) -> alt.Scale:
-    """A log scale that holds every position of some frames, and break-even."""
+def domain(frames: Sequence[pd.DataFrame], break_even: float, room: float = 1.0) -> alt.Scale:
+    """A log scale that holds every position of some frames, and break-even; with so much ``room`` on the right."""
     ends = np.concatenate([frame[name].to_numpy(float) for frame in frames for name in POSITIONS])
     ends = np.append(ends[np.isfinite(ends)], break_even)
-    return alt.Scale(type="log", domain=[float(ends.min()) / 1.1, float(ends.max()) * 1.1], nice=False)
+    return alt.Scale(type="log", domain=[float(ends.min()) / 1.1, float(ends.max()) * 1.1 * room], nice=False)
 
 
 def unit_of(frame: pd.DataFrame) -> str:

@@ -17,7 +17,10 @@ import pandas as pd
 import pytest
 
 from calibration.conflict import Conflict
+from calibration.parts import Campaign, Tipping, Without
+from calibration.parts import Cell as ViewCell
 from calibration.quantity import Quantity
+from calibration.track_record import Scored
 from calibration.view import ChannelView, View
 from experiments.records import Experiment
 from measurement.errors import Problem
@@ -239,6 +242,65 @@ def row(page: Page, file: str, name: str) -> dict[str, Any]:
     found = table(page, file)
     cells = next(r for r in found.rows if r[0].text == name)
     return dict(zip([c.title for c in found.columns], cells, strict=True))
+
+
+# -- what numbers hang on ---------------------------------------------------------------------------------------------
+
+
+def hanging() -> Material:
+    """The usual material, with what its numbers hang on, cells, campaigns and a track record."""
+    m = material()
+    tv, search, social, *rest = m.view.channels
+    social = replace(
+        social,
+        move="cut",
+        without={"mmm": Without(q(2.9), "raise"), "attribution": Without(q(1.2), "cut")},
+        tipping={"mmm": Tipping(0.5, "hold"), "attribution": Tipping(4.0, "hold")},
+    )
+    cells = tuple(
+        ViewCell(social.channel, market, start, end, 10.0, q(1.5), 0.3)
+        for market in ("", "north")
+        for start, end in (("2024-01-01", "2024-03-25"), ("2024-04-01", "2024-06-24"))
+    )
+    campaigns = (Campaign(social.channel, "spring", q(0.5), q(80.0), 50.0, q(1.6)),)
+    view = replace(m.view, channels=(tv, search, social, *rest), cells=cells, campaigns=campaigns)
+    judged = replace(m.conflicts[0], expected=Quantity(300.0, 200.0, 400.0))
+    scored = Scored("dark-1", social.channel, "mmm", q(2.0), q(1.0), 0.4, False, False, 0.69, True)
+    return replace(m, view=view, conflicts=(judged,), scored=(scored,))
+
+
+def charts(found: Section) -> dict[str, ChartBlock]:
+    return {str(b.file): b for b in found.blocks if isinstance(b, ChartBlock)}
+
+
+def test_the_report_says_what_numbers_hang_on_and_shows_it() -> None:
+    page = compose(hanging())
+    found = section(page, "hangs")
+    assert plain(found.lead) == (
+        "With one source left out, money would move otherwise on social. The least error is enough on social, where "
+        "the model need only say 2.00 times too little."
+    )
+    assert list(charts(found)) == ["left-out.csv", "tipping.csv"]
+    assert list(charts(section(page, "when"))) == ["over-time.csv", "markets.csv"]
+    assert list(charts(section(page, "campaigns"))) == ["campaigns.csv"]
+    assert "unseen.csv" in charts(section(page, "tests"))
+    assert render(page)
+
+
+def test_what_is_not_known_has_no_section() -> None:
+    names = {found.id for found in usual().sections}
+    assert not names & {"hangs", "when", "campaigns", "track-record"}
+    assert "unseen.csv" not in charts(section(usual(), "tests")), "an older version has judged the test"
+
+
+def test_the_report_holds_sources_to_what_they_said_of_tests() -> None:
+    page = compose(hanging())
+    found = section(page, "track-record")
+    assert plain(found.lead).startswith("1 test foretold")
+    model = row(page, "sources-record.csv", "Model without tests")
+    assert (model["Intervals that held"].value, model["Typical error"].value) == (0.0, 0.4)
+    assert model["Leans"].value == pytest.approx(1.99, abs=0.01)
+    assert "read-outs.csv" in charts(found)
 
 
 # -- to decide --------------------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from theodolite.plan_states import PlanState
     from theodolite.report.experiment import Dossier
     from theodolite.results import Fitted
+    from theodolite.track_records import TrackRecord
 
 MOST_KEPT = 200
 RESOLVED = "conflict."
@@ -217,6 +218,11 @@ class Reading:
     def predictions(self) -> "tuple[Prediction, ...]":
         """What every source said of tests before their read-out."""
         return self._kept.get("predictions", self.since(*TESTS), self.study.track_record.predictions)
+
+    @property
+    def track_record(self) -> "TrackRecord":
+        """What every source said of tests, and how right it was."""
+        return self.study.track_record
 
     def scored(self) -> "tuple[Scored, ...]":
         """The same of tests that have been read out, scored."""

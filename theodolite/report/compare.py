@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from attribution import charts as credit_charts
-from calibration import charts
+from calibration import charts, left_out_charts, part_frames
 from calibration.conflict import LIMIT, Conflict
 from calibration.quantity import Quantity
 from experiments.records import Experiment
@@ -14,7 +14,7 @@ from measurement.typing import Json
 from theodolite.report.cells import joined, names, quantity
 from theodolite.report.journeys import calibrated_table
 from theodolite.report.material import Material
-from theodolite.report.page import Cell, ChartBlock, Column, Fold, Section, TableBlock, Text
+from theodolite.report.page import Block, Cell, ChartBlock, Column, Fold, Section, TableBlock, Text
 from theodolite.report.words import NOTHING, count, money, number, percent, ratio
 
 DECIDED = {"test": "believed by decision", "model": "set aside by decision", "neither": "decided: believe neither"}
@@ -64,7 +64,25 @@ def tests_section(m: Material) -> Section:
         file="widening.csv",
     )
     fold = Fold("How far each test's error was widened, and why", (widening,))
-    return Section("tests", title, "understand", lead=lead, blocks=(_tests_table(m), *_decisions(m), before, fold))
+    blocks: tuple[Block, ...] = (_tests_table(m), *unseen(m), *_decisions(m), before, fold)
+    return Section("tests", title, "understand", lead=lead, blocks=blocks)
+
+
+def unseen(m: Material) -> tuple[ChartBlock, ...]:
+    """Each test beside the model that has not seen it; nothing where an older version has judged them."""
+    frame = part_frames.unseen(m.conflicts, m.evidence)
+    if not len(frame):
+        return ()
+    chart = ChartBlock(
+        left_out_charts.unseen(frame, f"{m.unit} per {m.currency}").to_dict(validate=False),
+        title="Each test beside the model that has not seen it",
+        caption="Lines are 90 % intervals: of the test with its widened error, of the model fitted or reweighted "
+        "without it, and of what the sales of its own markets say, read again. Where the test lies far from both, one "
+        f"of them is wrong.{m.caveat}",
+        height=90 + frame["experiment_id"].nunique() * (9 + 15 * frame["source"].nunique()),
+        file="unseen.csv",
+    )
+    return (chart,)
 
 
 def _decisions(m: Material) -> tuple[TableBlock, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from theodolite.report import check, decide, journeys, next_test, understand
+from theodolite.report import check, decide, journeys, next_test, track_record, understand
 from theodolite.report import truth as known
 from theodolite.report.material import Material, Reportable, gather
 from theodolite.report.page import Name, Page
@@ -24,6 +24,7 @@ def compose(material: Material) -> Page:
             *known.sections(m),
             *understand.sections(m),
             *check.sections(m),
+            *track_record.sections(m.scored),
             *journeys.checks(m.journeys),
         ),
         notice="" if m.converged else _notice(m),

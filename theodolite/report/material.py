@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from calibration.calibrated_credit import CalibratedCredit
     from calibration.next_test.result import NextTests
     from calibration.resolution import Resolution
+    from calibration.track_record import Scored
     from experiments import Experiment
     from measurement.model_frames import ModelFrames
     from measurement.panel import Panel
     from theodolite.config import Config
     from theodolite.report.journeys import Journeys
     from theodolite.results import Fitted
+
+
+class Scores(Protocol):
+    """Predictions of tests, and how right they were."""
+
+    def scored(self) -> "tuple[Scored, ...]":
+        """The predictions of tests that have been read out, scored."""
 
 
 class Reportable(Protocol):
@@ -70,6 +78,10 @@ class Reportable(Protocol):
 
     def resolutions(self) -> "Mapping[str, Resolution]":
         """What was decided about tests in question."""
+
+    @property
+    def track_record(self) -> "Scores":
+        """What each method said of tests before their read-out."""
 
     def check(self) -> list[Problem]:
         """What is wrong or hard about its data."""
@@ -163,6 +175,7 @@ class Material:
         head: Hash of the newest event in the store.
         truth: True iROAS per channel, where known.
         next_tests: Tests ranked by what they are worth; ``None`` where nobody has asked since the last fit.
+        scored: What each method had said of tests that have been read out since.
     """
 
     name: str
@@ -190,6 +203,7 @@ class Material:
     head: str | None = None
     truth: Mapping[str, float] = field(default_factory=dict)
     next_tests: "NextTests | None" = None
+    scored: "Sequence[Scored]" = ()
 
     @property
     def currency(self) -> str:
@@ -261,6 +275,7 @@ def gather(study: Reportable, truth: Mapping[str, float] | None = None, *, with_
         head=study.head,
         truth=dict(truth or {}),
         next_tests=study.next_tests_kept(),
+        scored=study.track_record.scored(),
     )
 
 

@@ -3,7 +3,7 @@
 from calibration import charts
 from calibration.quantity import State
 from measurement import charts as drawn
-from theodolite.report import compare, journeys
+from theodolite.report import compare, hangs, journeys
 from theodolite.report.material import Material
 from theodolite.report.page import (
     Block,
@@ -22,6 +22,7 @@ def sections(material: Material) -> tuple[Section, ...]:
     """The sections for those who want to understand."""
     return (
         sources_section(material),
+        *hangs.sections(material),
         *compare.sections(material),
         *journeys.sections(material.journeys),
         curves_section(material),

@@ -24,7 +24,7 @@ from theodolite.app.pages.ask import (
     test_link,
 )
 from theodolite.plan_texts import quoted
-from theodolite.report import compare
+from theodolite.report import compare, hangs
 from theodolite.report.cells import ADVICE, STATES, STEP, advice, quantity, scale, step
 from theodolite.report.material import Material
 from theodolite.report.page import (
@@ -66,6 +66,7 @@ def view(ask: Ask) -> View:
             _answer(ask, found, m),
             *conflict.part(ask, found, m),
             _sources(found, m),
+            *_hangs(found, m),
             _curve(found, m),
             _tests(found, m),
             _attribution(found, m),
@@ -182,6 +183,12 @@ def _source_table(c: ChannelView, m: Material) -> TableBlock:
             f"The other {percent(rest)} of the weight come from other channels and from what was believed before."
         )
     return TableBlock(columns, tuple(rows), caption, "sources-table.csv")
+
+
+def _hangs(c: ChannelView, m: Material) -> tuple[Part, ...]:
+    """What the channel's number hangs on, when and where it paid, and its campaigns."""
+    alone = replace(m, view=hangs.of_channel(m.view, c.channel))
+    return tuple(map(Part.of, hangs.sections(alone)))
 
 
 def _curve(c: ChannelView, m: Material) -> Part:

@@ -1,5 +1,6 @@
 """Conflict: a test that contradicts the model or another test, and the recorded decision about whom to believe."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from calibration.resolution import RESOLVED, Keep
@@ -9,6 +10,7 @@ from theodolite.app.blocks import Field as Entry
 from theodolite.app.pages.ask import Ask, linked, test_link, work
 from theodolite.app.plan_steps import DECIDES
 from theodolite.keys import may
+from theodolite.report import compare
 from theodolite.report.cells import joined
 from theodolite.report.material import Material
 from theodolite.report.page import Cell, Column, Name, Points, Prose, Strong, TableBlock, Text
@@ -47,6 +49,7 @@ def part(ask: Ask, c: "ChannelView", m: Material) -> tuple[Part, ...]:
     if not found and not aside:
         return ()
     blocks: list[Block] = [linked(_table(c, found, m), {x.experiment_id: test_link(x.experiment_id) for x in found})]
+    blocks += compare.unseen(replace(m, conflicts=found))
     blocks += [Prose((joined(resolution.in_words, "."),), "muted") for resolution in aside]
     blocks += _follow_up(ask, found)
     if may(ask.who.role, DECIDES):

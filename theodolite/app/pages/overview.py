@@ -22,7 +22,7 @@ from theodolite.app.pages.ask import (
 )
 from theodolite.attention import Item, items
 from theodolite.changes import Change, Changes, between, since
-from theodolite.report import decide, understand
+from theodolite.report import decide, hangs, understand
 from theodolite.report.cells import joined, names, quantity
 from theodolite.report.material import Material
 from theodolite.report.page import Cell, Column, Name, Prose, TableBlock, Text
@@ -55,6 +55,7 @@ def view(ask: Ask) -> View:
             _with_links(Part.of(unified), channels),
             _changed(ask, channels),
             Part.of(understand.sources_section(material)),
+            *(Part.of(found) for found in hangs.sections(material) if found.id == "hangs"),
         ),
         notice(material),
         work(ask, ("Bring the sources together again", "reconcile"), strong=False),

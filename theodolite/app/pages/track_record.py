@@ -1,6 +1,5 @@
 """Track record: how well past decisions foresaw what came, and how right each source was about tests."""
 
-import math
 from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
@@ -12,18 +11,12 @@ from theodolite.decisions import Recorded, scores
 from theodolite.keys import may
 from theodolite.report.cells import joined, names
 from theodolite.report.page import Cell, ChartBlock, Column, Fact, Facts, Prose, TableBlock, Tone
-from theodolite.report.words import GAP, NOTHING, count, percent, ratio, span
+from theodolite.report.track_record import LABELS, by_source, read_outs
+from theodolite.report.words import GAP, count, percent, ratio, span
 
 if TYPE_CHECKING:
     from calibration.track_record import Prediction, Scored
 
-LABELS = {
-    "unified": "Unified view",
-    "mmm": "Model without tests",
-    "mmm_calibrated": "Model with tests",
-    "experiments": "Earlier tests",
-    "attribution": "Attribution",
-}
 PROMISED = 0.9
 WAITING = ("draft", "in_review", "approved", "running")
 
@@ -106,7 +99,7 @@ def of_sources(ask: Ask) -> Part:
     waiting = [p for p in made if p.experiment_id not in {s.experiment_id for s in scored}]
     blocks: list[Block] = []
     if scored:
-        blocks += [_by_source(scored), _read_outs(scored), _against(scored)]
+        blocks += [by_source(scored), read_outs(scored), _against(scored)]
     if waiting:
         frozen = names([prediction.experiment_id for prediction in waiting])
         blocks.append(Prose((joined("Frozen, and waiting for a read-out: ", frozen, "."),), "muted"))
@@ -128,52 +121,6 @@ def _freeze(ask: Ask, made: "Sequence[Prediction]") -> tuple[Block, ...]:
     ]
     buttons = tuple(Button(f"Freeze what is said of {name}", "/decisions/predict", {"id": name}) for name in open_ones)
     return (Actions(buttons),) if buttons else ()
-
-
-def _by_source(scored: "Sequence[Scored]") -> TableBlock:
-    from calibration.track_record import summary
-
-    columns = (
-        Column("Source"),
-        Column("Tests", numeric=True),
-        Column("Typical error", "CRPS, iROAS", True),
-        Column("Intervals that held", "of 90 % ones", True),
-        Column("Would have moved money", "as the test did", True),
-        Column("Leans", "median of said ÷ measured", True),
-    )
-    rows = []
-    for row in summary(scored):
-        lean = row["median_log_error"]
-        factor = None if lean is None else math.exp(lean)
-        rows.append(
-            (
-                Cell(LABELS[str(row["method"])]),
-                Cell(str(row["tests"]), value=row["tests"]),
-                Cell(ratio(row["crps"]), value=row["crps"]),
-                Cell(percent(row["inside"]), value=row["inside"]),
-                Cell(percent(row["same_action"]), value=row["same_action"]),
-                Cell(NOTHING, tone="muted") if factor is None else Cell(f"×{GAP}{ratio(factor)}", value=factor),
-            )
-        )
-    caption = (
-        "CRPS: how far the source's distribution lay from the read-out, 0 is perfect; the test's own error is allowed "
-        "for. Leans: above 1 it says more than tests measure. Only what was frozen before the read-out counts."
-    )
-    return TableBlock(columns, tuple(rows), caption, "sources-record.csv")
-
-
-def _read_outs(scored: "Sequence[Scored]") -> ChartBlock:
-    from calibration.track_record_charts import foreseen, frame_of
-
-    frame = frame_of(scored)
-    return ChartBlock(
-        foreseen(frame).to_dict(validate=False),
-        title="Said before, measured after",
-        caption="Points with their 90 % intervals: what each source said of a test. The band behind them: what the "
-        "test measured, with its own 90 % interval.",
-        height=100 + 17 * len(frame) + 8 * frame["experiment_id"].nunique(),
-        file="read-outs.csv",
-    )
 
 
 def _against(scored: "Sequence[Scored]") -> TableBlock:
