@@ -48,6 +48,13 @@ class Small:
     def next_tests_kept(self) -> None:
         return None
 
+    @property
+    def track_record(self) -> "Small":
+        return self
+
+    def scored(self) -> tuple[()]:
+        return ()
+
     def experiments(self) -> list[None]:
         return []
 
