@@ -23,6 +23,6 @@ def bins(ticks: Ints, tick: int) -> NDArray[np.uint8]:
         ticks: Ages, at least 0.
         tick: Microseconds per tick.
     """
-    minutes = np.maximum(ticks, 0).astype(np.float32) * np.float32(tick / MINUTE)
+    minutes = (np.maximum(ticks, 0) * tick).astype(np.float32) / np.float32(MINUTE)  # the same whatever the tick is
     found = np.log2(np.maximum(minutes, np.float32(0.5))) * np.float32(PER_DOUBLING) + np.float32(1)
     return np.asarray(np.clip(found, 0, BINS - 1).astype(np.uint8))

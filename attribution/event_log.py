@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attribution import distinct
-from attribution.events import CLICK, CONVERSION, IMPRESSION, Clock, Tally
+from attribution.events import CLICK, CONVERSION, IMPRESSION, SECOND, Clock, Tally
 from attribution.findings import Profile, day_of
 from attribution.path_spec import SECONDS_PER_DAY, PathSpec
 from attribution.path_table import BASELINE, NO_TOUCH, Paths
@@ -18,7 +18,8 @@ from measurement.typing import Bools
 
 KINDS = {"click": CLICK, "impression": IMPRESSION, "conversion": CONVERSION}
 MOST_CHANNELS = 30_000
-DAY = SECONDS_PER_DAY * 1_000_000
+HALF_KEY = 32
+DAY = SECONDS_PER_DAY * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +65,24 @@ def codes_of(profile: Profile, spec: PathSpec) -> Codes:
     return Codes(names, of, kinds, channels)
 
 
-def clock_of(profile: Profile, spec: PathSpec, bits: int) -> Clock:
+def clock_of(profile: Profile, spec: PathSpec, bits: int, seconds: bool = False) -> Clock:
     """The log's clock: microseconds where a key of 64 bits has room for them over the whole log, else milliseconds.
+
+    Args:
+        profile: The log's profile.
+        spec: The choices.
+        bits: Bits that hold the code of a channel and event.
+        seconds: Whether to count by seconds where nothing is lost by it and they take, with a code, half a key.
 
     Raises:
         DataError: Where no event lies in the period asked for.
     """
     body = profile.body()
     origin = profile.days[0][2]
-    tick = 1 if (profile.days[-1][3] - origin).bit_length() + bits < 63 else 1_000
+    span = profile.days[-1][3] - origin
+    tick = 1 if span.bit_length() + bits < 63 else 1_000
+    if seconds and spec.in_seconds and (span // SECOND).bit_length() + bits <= HALF_KEY:
+        tick = SECOND
     limits = np.iinfo(np.int64)
 
     def moment(day: date | None, otherwise: int) -> int:
@@ -85,7 +95,7 @@ def clock_of(profile: Profile, spec: PathSpec, bits: int) -> Clock:
         covered = f"{day_of(body[0][0])} to {day_of(body[-1][0])}"
         message = f"no event lies between {window[0]} and {window[1]}: the log runs from {covered}"
         raise DataError([Problem(message, column="timestamp", code="empty-window")])
-    return Clock(origin, tick, (body[-1][3] - origin) // tick, first, last, (profile.days[-1][3] - origin) // tick)
+    return Clock(origin, tick, (body[-1][3] - origin) // tick, first, last, span // tick)
 
 
 def window_of(profile: Profile, spec: PathSpec) -> tuple[date, date]:

@@ -11,6 +11,8 @@ from measurement.typing import Bools, Floats, Ints
 
 CLICK, IMPRESSION, CONVERSION = 0, 1, 2
 NO_USER = 0
+SECOND = 1_000_000
+"""Microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,13 @@ class Clock:
 
     def days(self, days: float) -> int:
         """A number of days in ticks."""
-        return int(days * SECONDS_PER_DAY * 1_000_000) // self.tick
+        return int(days * SECONDS_PER_DAY * SECOND) // self.tick
 
     def watched(self, since: Ints) -> Floats:
         """Whole seconds (so that sums are exact) from each tick to the end of the log, within the period."""
         until = min(self.log_end, self.last + 1)
         ticks = np.maximum(until - np.maximum(since, self.first), 0)
-        return np.asarray(ticks * self.tick // 1_000_000, dtype=np.float64)
+        return np.asarray(ticks * self.tick // SECOND, dtype=np.float64)
 
     def minutes(self, minutes: float) -> int:
         """A number of minutes in ticks."""

@@ -32,11 +32,13 @@ class Profile:
             without a user.
         days: Days with events, in order: day since 1970, events, first and last microsecond since 1970.
         extra: Counts of rows and users that were left out or joined before, by name.
+        whole_seconds: Whether all events are known to be at whole seconds.
     """
 
     groups: Mapping[tuple[str | None, str], tuple[int, int, int, int]]
     days: Sequence[tuple[int, int, int, int]]
     extra: Mapping[str, int] = field(default_factory=dict)
+    whole_seconds: bool = False
 
     @property
     def nobody(self) -> tuple[int, int]:

@@ -149,7 +149,7 @@ def _paths(
     if spec.unfinished == "leave_out":
         counted &= ~open_
     number = numbers(starts, len(events))
-    group = _groups(events.user[stop - 1], end)
+    group = _groups(events.user[stop - 1], end * clock.tick)
     sale = np.flatnonzero(events.kind == CONVERSION)
     touches = size - np.bincount(number[sale], minlength=len(starts))
     seen = np.flatnonzero((events.kind != CONVERSION) & (counted | open_)[number])

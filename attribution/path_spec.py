@@ -117,6 +117,12 @@ class PathSpec(BaseModel):
         return max(self.click_days, self.impression_days)
 
     @property
+    def in_seconds(self) -> bool:
+        """Whether every span of time in it is of whole seconds."""
+        days = (self.click_days, self.impression_days, self.half_life_days, self.session_gap_minutes / 1_440)
+        return all((each * SECONDS_PER_DAY).is_integer() for each in days)
+
+    @property
     def sha256(self) -> str:
         """Fingerprint of every setting."""
         return sha256_of(self.to_dict())

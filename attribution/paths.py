@@ -19,7 +19,7 @@ import pyarrow as pa
 from attribution import aggregated, distinct, findings, ga4
 from attribution import identities as identity_map
 from attribution.event_log import Codes, clock_of, codes_of, table_of, unknown_geos, unusable_names
-from attribution.events import Clock, Tally
+from attribution.events import SECOND, Clock, Tally
 from attribution.findings import Profile
 from attribution.journeys import build, nothing
 from attribution.path_spec import PathSpec
@@ -191,10 +191,11 @@ def _from_log(
 ) -> Paths:
     loaded, profile = looked_through(connection, log, spec, mapped, extra)
     codes = codes_of(profile, spec)
-    clock = clock_of(profile, spec, codes.bits)
+    clock = clock_of(profile, spec, codes.bits, profile.whole_seconds)
     connection.execute(f"SET VARIABLE all_known = {'false' if any(profile.nobody) else 'true'}")
     connection.execute("SET preserve_insertion_order = false")
-    found, tally = built(connection, _sql("sorted"), codes, clock, spec)
+    order = _sql("sorted_by_second" if clock.tick == SECOND else "sorted")
+    found, tally = built(connection, f"WITH coded AS ({_sql('coded')}) {order}", codes, clock, spec)
     no_touch = found.users.no_touch.sum(axis=1)
     said = findings.of_log(profile, tally, float(no_touch[0]), spec, channels)
     return table_of(found, codes.names, no_touch, profile, spec, tally, [*_mild(loaded), *said])
@@ -273,12 +274,13 @@ def _sql(name: str) -> str:
 def _profile(connection: "DuckDBPyConnection", all_known: bool) -> Profile:
     """Counts over the events; those without a user are looked for unless all are known to have one."""
     asked = {name: connection.execute(_sql(name)).fetchall() for name in ("profile", "days")}
+    days = [tuple(counts) for *counts, _ in asked["days"]]
     lone = [] if all_known else connection.execute(_sql("without_user")).fetchall()
     nobody = {(channel, event): rows for channel, event, rows in lone}
     groups = {
         (channel, event): (*counts, nobody.get((channel, event), 0)) for channel, event, *counts in asked["profile"]
     }
-    return Profile(groups, asked["days"])
+    return Profile(groups, days, whole_seconds=all(whole for *_, whole in asked["days"]))
 
 
 def _broken(loaded: Loaded, profile: Profile, spec: PathSpec) -> list[Problem]:

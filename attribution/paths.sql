@@ -30,7 +30,8 @@ WHERE (user_id IS NULL OR user_id < '!') AND (user_id IS NULL OR trim(user_id) =
 GROUP BY channel, event;
 
 -- name: days
-SELECT moment // 86400000000, count(*), min(moment), max(moment) FROM events GROUP BY 1 ORDER BY 1;
+SELECT moment // 86400000000, count(*), min(moment), max(moment), bool_and(moment % 1000000 = 0)
+FROM events GROUP BY 1 ORDER BY 1;
 
 -- name: blank_channel
 SELECT source_row FROM events WHERE event <> 'conversion' AND (channel IS NULL OR trim(channel) = '') ORDER BY 1 LIMIT 1000;
@@ -41,17 +42,12 @@ SELECT source_row FROM events WHERE event <> 'conversion' AND value <> 0 ORDER B
 -- name: conversion_without_value
 SELECT source_row FROM events WHERE event = 'conversion' AND value IS NULL ORDER BY 1 LIMIT 1000;
 
--- name: sorted
--- Whole users in order of time; in a tie the code puts touches before conversions, then goes by channel. Sorting on a
--- hash is several times quicker than on the id. A key holds, from its highest bit, bits of a second hash (they tell two
--- users apart who share the first), the time, and the code; few columns and no NULL make the sort light.
+-- name: coded
 -- Conversions without a user are nobody's: 0. Where all users are known their conditions fold away.
 -- `codes` holds one row per channel and event; the names are compared as they are, so each page's dictionary once.
 SELECT
-    CASE WHEN nobody THEN 0::UBIGINT WHEN getvariable('all_known') THEN hash(user_id) ELSE greatest(hash(user_id), 1) END AS user,
-    CASE WHEN nobody THEN 0 ELSE ((hash(reverse(user_id)) >> (64 - getvariable('spare'))) << getvariable('room'))::BIGINT END
-    | (CASE WHEN getvariable('tick') = 1 THEN since ELSE since // getvariable('tick') END << getvariable('bits')) | code AS key,
-    coalesce(value, 'NaN'::DOUBLE) AS value
+    user_id, nobody, since, code, coalesce(value, 'NaN'::DOUBLE) AS value,
+    CASE WHEN nobody THEN 0::UBIGINT WHEN getvariable('all_known') THEN hash(user_id) ELSE greatest(hash(user_id), 1) END AS user
 FROM (
     SELECT
         user_id, moment - getvariable('origin') AS since, value, event, channel,
@@ -61,4 +57,23 @@ FROM (
 ) AS seen
 JOIN codes ON seen.channel IS NOT DISTINCT FROM codes.channel AND seen.event = codes.event
 WHERE NOT nobody OR seen.event = 'conversion'
-ORDER BY user, key;
+
+-- name: sorted
+-- Whole users in order of time; in a tie the code puts touches before conversions, then goes by channel. Sorting on a
+-- hash is several times quicker than on the id. A key holds, from its highest bit, bits of a second hash (they tell two
+-- users apart who share the first), the time, and the code; few columns and no NULL make the sort light.
+SELECT
+    user,
+    CASE WHEN nobody THEN 0 ELSE ((hash('x' || user_id) >> (64 - getvariable('spare'))) << getvariable('room'))::BIGINT END
+    | (CASE WHEN getvariable('tick') = 1 THEN since ELSE since // getvariable('tick') END << getvariable('bits')) | code AS key,
+    value
+FROM coded ORDER BY user, key;
+
+-- name: sorted_by_second
+-- The same in fewer bytes, which DuckDB sorts a quarter quicker: where time and code take at most 32 bits the key begins
+-- with the lower half of the hash. Nothing else tells users apart: any two of ten million share it once in 400,000 logs.
+SELECT
+    (user >> 32)::UINTEGER AS user,
+    ((user & 4294967295::UBIGINT) << getvariable('room')) | ((since // getvariable('tick')) << getvariable('bits') | code)::UBIGINT AS key,
+    value
+FROM coded ORDER BY user, key;

@@ -11,6 +11,7 @@ from measurement.typing import Floats, Ints
 
 type Rows = tuple[NDArray[np.uint64], Ints, Floats]
 """User (a hash, 0 for nobody), key (bits of a second hash, time and code in one), value."""
+HALF = np.uint64(32)
 
 
 def whole_users(
@@ -24,7 +25,8 @@ def whole_users(
     """Decode rows sorted by user and key, about ``chunk`` at a time, never parting a user.
 
     Args:
-        batches: Columns ``user, key, value``, none of them with blanks.
+        batches: Columns ``user, key, value``, none of them with blanks. A user of 32 bits is the upper half of the
+            hash; the key has the lower one in place of a second hash.
         kinds: Kind of event of each code.
         channels: Channel position of each code.
         bits: Bits of a key that hold its code; the time is above them.
@@ -32,7 +34,7 @@ def whole_users(
         chunk: Rows of a portion, unless one user has more.
     """
     for rows in _portions(batches, chunk):
-        user, key, value = _settled(rows, kinds, bits, room)
+        user, key, value = _settled(_with_whole_users(rows, room), kinds, bits, room)
         code = key & ((1 << bits) - 1)
         yield Events(user, (key & ((1 << room) - 1)) >> bits, kinds[code], channels[code], value)
 
@@ -65,6 +67,19 @@ def _joined(parts: list[Rows]) -> Rows:
         return parts[0]
     user, key, value = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return user, key, value
+
+
+def _with_whole_users(rows: Rows, room: int) -> Rows:
+    """Put the halves of the users' hashes together, where they are parted."""
+    user, key, value = rows
+    if user.dtype == np.uint64:
+        return rows
+    low = key >> np.uint64(room)
+    whole = user.astype(np.uint64)
+    whole <<= HALF
+    whole |= low
+    low <<= np.uint64(room)
+    return whole, (key ^ low).view(np.int64), value
 
 
 def _slice(rows: Rows, first: int, stop: int) -> Rows:

@@ -215,6 +215,38 @@ def test_portions_of_the_stream_do_not_matter(monkeypatch):
     np.testing.assert_allclose(parts.decay, whole.decay, rtol=1e-12)
 
 
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(log=events, spec=specs)
+def test_the_clock_does_not_matter(log, spec, monkeypatch):
+    """Whole seconds are counted by the second, in narrower keys; the same log by the microsecond gives the same."""
+    try:
+        by_second = read_paths(as_frame(log), spec)
+    except DataError:
+        return
+    with monkeypatch.context() as wide:
+        wide.setattr("attribution.event_log.HALF_KEY", 0)
+        by_microsecond = read_paths(as_frame(log), spec)
+    assert by_second.sha256 == by_microsecond.sha256
+    assert by_second.counts == by_microsecond.counts
+
+
+def test_a_microsecond_parts_two_events():
+    """Nothing is rounded where events are not at whole seconds, nor where a lookback is not."""
+    rows = [("u", "00:00:00", "a", "click"), ("u", "00:00:10.000001", None, "conversion")]
+    frame = pd.DataFrame(rows, columns=["user_id", "timestamp", "channel", "event"])
+    frame["timestamp"] = pd.to_datetime("2024-01-01 " + frame["timestamp"], format="ISO8601")
+    late, in_time = {("a",): [0, 0, 1], NO_TOUCH: [1, 0, 0]}, {("a",): [1, 0, 0]}
+    for seconds, expected in ((10, late), (10.000001, in_time)):
+        assert as_dict(read_paths(frame, up_to(seconds))) == expected, seconds
+    frame["timestamp"] = frame["timestamp"].dt.floor("s")
+    for seconds, expected in ((9.5, late), (10, in_time)):
+        assert as_dict(read_paths(frame, up_to(seconds))) == expected, seconds
+
+
+def up_to(seconds: float) -> PathSpec:
+    return PathSpec(click_lookback_days=seconds / 86_400, impression_lookback_days=seconds / 86_400)
+
+
 def test_users_who_share_a_hash_stay_apart():
     import pyarrow as pa
 
