@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from calibration.evidence_model import MethodPriors
+from calibration.evidence_model import MethodPriors, lognormal
 from calibration.sources import Z90
 from measurement.typing import Floats, Ints, Json
 
@@ -132,10 +132,8 @@ def factors(
 
 
 def _spreads(priors: MethodPriors) -> Floats:
-    """Equally likely values of the sd between channels of a type: a floor and a half-normal beyond it."""
-    middle = (np.arange(SPREADS) + 0.5) / SPREADS
-    beyond = priors.incrementality_spread * special.ndtri(0.5 + middle / 2)
-    return np.asarray(np.hypot(priors.incrementality_floor, beyond))
+    """Equally likely values of the sd between channels of a type."""
+    return lognormal((np.arange(SPREADS) + 0.5) / SPREADS, priors.incrementality_spread)
 
 
 def _means(priors: MethodPriors, kind: str) -> tuple[Floats, Floats]:
@@ -143,8 +141,7 @@ def _means(priors: MethodPriors, kind: str) -> tuple[Floats, Floats]:
     centre, sd = priors.incrementality
     shift, shift_sd = priors.demand_driven_shift
     weight = KINDS.index(kind) / 2
-    common = max(sd**2 - priors.incrementality_floor**2, 0.01)
-    mean, spread = centre + weight * shift, np.sqrt(common + (weight * shift_sd) ** 2)
+    mean, spread = centre + weight * shift, np.hypot(sd, weight * shift_sd)
     mu = np.linspace(mean - 4 * spread, mean + 4 * spread, MEANS)
     return mu, -0.5 * ((mu - mean) / spread) ** 2
 

@@ -1,11 +1,14 @@
 """The joint model of what three methods say about one truth (statistics.md, section 5).
 
-The truth is ``theta[c](t) = mu + k[c] + a[c] + d[c](t)``, the log iROAS of channel c at time t, with k the level of the
-channel's kind (how far its spend follows demand), a its own and d a random walk. Given
-five spreads (`Spreads`) everything but the tests' read-outs is Gaussian and linear in it:
+The truth is ``theta[c](t) = p[c] + w[c] (mu + k[c] + a[c]) + d[c](t)``, the log iROAS of channel c at time t, with p
+and w the centre and width of the MMM's own prior for the channel, k the level of the channel's kind (how far its spend
+follows demand), a its own and d a random walk. Given six numbers (`Spreads`) everything but the tests' read-outs is
+Gaussian and linear in it:
 
 - the MMM says ``m[c] = mean of theta[c] over the panel (by spend) + beta + b[c] + error``,
-- attribution says ``log A[c] = mean of theta[c] over its window - log IF[c] + error``,
+- attribution says ``log A[c] = p[c] + loading (mean of theta[c] over its window - p[c]) - f[c] + error``: paths credit
+  the channels that they have seen, whether these pay or not, so that what attribution says may follow the truth fully
+  (1), a little, or not at all (0); the channels' numbers and the other sources tell which,
 - a test looks at ``g[j] = theta[c](its time) + v[j]``, v being what the response curve leaves open between the
   channel's average and the test's own contrast; its read-out is ``sum of k[j] exp(g[j])`` plus error.
 
@@ -18,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from measurement.typing import Bools, Floats, Ints
 
@@ -28,32 +31,31 @@ class MethodPriors:
     """What is believed of the methods before they are compared; every sd is on the log scale.
 
     Attributes:
-        truth: Mean and sd of the mean log iROAS of all channels.
+        level_sd: Sd of the mean log iROAS of all channels around the centre of the MMM's own prior. The first three
+            make up the width of the MMM's default prior: where it alone speaks, about its own posterior comes back.
         kind_sd: Sd of the kinds of channels (spend follows demand: no, some, strong) around it.
-        channel_sd: Scale of the half-normal spread of channels around their kind.
+        channel_sd: Median, and sd of the log, of the lognormal spread of channels around their kind.
         drift: Scale of the half-normal drift per square root of a year.
         mmm_bias: Scale of the half-normal spread of the MMM's bias between channels.
         mmm_common: Sd of the bias that the MMM has in all channels.
         demand_driven: Both biases, as a factor, for channels whose spend follows demand: no, some, strong.
-        incrementality: Mean and sd of the log incrementality factor of a new channel that does not follow demand.
-        incrementality_floor: Sd between channels that is always there, however alike they look.
-        incrementality_spread: Scale of the half-normal spread beyond it; the rest of the sd is common to all channels.
+        incrementality: Mean and sd of the mean log incrementality factor of channels that do not follow demand.
+        incrementality_spread: Median, and sd of the log, of the lognormal spread between channels.
         demand_driven_shift: Mean and sd of what it is lower by where spend follows demand strongly; half where some.
         correlation: Largest correlation of the MMM's and attribution's errors of one channel (uniform from 0).
         degrees: Degrees of freedom of the tests' errors.
     """
 
-    truth: tuple[float, float] = (0.0, 1.0)
-    kind_sd: float = 2.0
-    channel_sd: float = 1.0
+    level_sd: float = 0.35
+    kind_sd: float = 0.4
+    channel_sd: tuple[float, float] = (0.75, 0.3)
     drift: float = 0.3
     mmm_bias: float = 0.3
     mmm_common: float = 0.2
     demand_driven: tuple[float, float, float] = (0.5, 1.0, 2.0)
-    incrementality: tuple[float, float] = (-0.4, 0.6)
-    incrementality_floor: float = 0.4
-    incrementality_spread: float = 0.4
-    demand_driven_shift: tuple[float, float] = (-1.2, 0.7)
+    incrementality: tuple[float, float] = (-0.8, 1.0)
+    incrementality_spread: tuple[float, float] = (0.8, 0.4)
+    demand_driven_shift: tuple[float, float] = (-1.0, 0.8)
     correlation: float = 0.9
     degrees: float = 6.0
 
@@ -127,12 +129,15 @@ class Sources:
         times: Middle of each period, increasing, shape (periods,).
         spend_share: Each channel's spend by period, as shares of its total, shape (channels, periods).
         demand_driven: 0 (no), 1 (some) or 2 (strong) per channel, shape (channels,).
-        mmm: Centre of the MMM's log iROAS over the whole panel; NaN where it says nothing, shape (channels,).
+        mmm: Centre of what the data say of the log iROAS over the whole panel by the MMM, its own prior divided out;
+            NaN where it says nothing, shape (channels,).
         mmm_cov: Its covariance, shape (channels, channels).
         attribution: Log attributed ROAS over its own window; NaN where it says nothing, shape (channels,).
         attribution_sd: Its standard deviation, shape (channels,).
         attribution_share: The channel's spend by period within attribution's window, shares, shape (channels, periods).
         tests: The raw tests.
+        prior_centre: Centre of the MMM's own prior of the log iROAS, shape (channels,); 0 where empty.
+        prior_width: Its sd over that of the default prior, shape (channels,); 1 where empty.
     """
 
     times: Floats
@@ -144,6 +149,14 @@ class Sources:
     attribution_sd: Floats
     attribution_share: Floats
     tests: Tests = field(default_factory=Tests)
+    prior_centre: Floats = field(default_factory=lambda: np.zeros(0))
+    prior_width: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        channels = self.spend_share.shape[0]
+        for name, usual in (("prior_centre", 0.0), ("prior_width", 1.0)):
+            if not getattr(self, name).size:
+                object.__setattr__(self, name, np.full(channels, usual))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -174,33 +187,47 @@ class Sources:
         return np.isfinite(self.attribution)
 
 
+def lognormal(uniform: Floats, prior: tuple[float, float]) -> Floats:
+    """Quantiles of a lognormal, by its median and the sd of its log."""
+    median, sd = prior
+    return np.asarray(median * np.exp(sd * special.ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))))
+
+
 @dataclass(frozen=True, eq=False)
 class Spreads:
-    """Values of the few parameters that are integrated over numerically, each of shape (nodes,)."""
+    """Values of the six parameters that are integrated over numerically, each of shape (nodes,)."""
 
     channel: Floats
     drift: Floats
     mmm: Floats
     incrementality: Floats
     correlation: Floats
+    loading: Floats
 
     @classmethod
     def from_uniform(cls, uniform: Floats, priors: MethodPriors) -> "Spreads":
-        """Map points of the unit cube, shape (nodes, 5), through the priors' quantile functions."""
+        """Map points of the unit cube, shape (nodes, 6), through the priors' quantile functions."""
         half = stats.halfnorm.ppf(np.clip(uniform, 1e-12, 1 - 1e-12))
         return cls(
-            channel=priors.channel_sd * half[:, 0],
+            channel=lognormal(uniform[:, 0], priors.channel_sd),
             drift=priors.drift * half[:, 1],
             mmm=priors.mmm_bias * half[:, 2],
-            incrementality=priors.incrementality_spread * half[:, 3],
+            incrementality=lognormal(uniform[:, 3], priors.incrementality_spread),
             correlation=priors.correlation * uniform[:, 4],
+            loading=uniform[:, 5],
         )
 
     def at(self, index: Ints) -> "Spreads":
         """Those of some nodes."""
         return Spreads(*(getattr(self, name)[index] for name in Spreads.__dataclass_fields__))
 
-    DIMENSIONS = 5
+    DIMENSIONS = 6
+
+    def loadings(self, looks: "Looks") -> Floats:
+        """How far each row follows the truth that it looks at, shape (nodes, rows); all but attribution's: 1."""
+        out = np.ones((self.loading.size, looks.channel.size))
+        out[:, looks.mmm.size : looks.observed] = self.loading[:, None]
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,14 +235,16 @@ class Looks:
     """Rows that look at the truth: the MMM's, attribution's and the tests' pairs; and what the cells share with them.
 
     Each row is a weighted mean of one channel's path over the time points, with weights that sum to 1, so the prior
-    covariance of rows i and j is ``sd_mu² + sd_kind² kind[i,j] + same[i,j] (tau² + omega² walk[i,j])``, and that of a
-    channel's truth at a time point and a row likewise.
+    covariance of what rows i and j look at is ``sd_mu² level[i,j] + sd_kind² kind[i,j] + tau² same[i,j] + omega²
+    walk[i,j]``, and that of a channel's truth at a time point and a row likewise.
 
     Attributes:
-        kind: 1 where two rows look at channels of the same kind, shape (rows, rows).
-        same: 1 where two rows look at the same channel, shape (rows, rows).
+        level: Product of the widths of the priors of the rows' channels, shape (rows, rows).
+        kind: The same where two rows look at channels of the same kind, else 0, shape (rows, rows).
+        same: The same where two rows look at the same channel, else 0, shape (rows, rows).
         walk: Covariance of the rows under a random walk of unit variance per year, shape (rows, rows).
-        cell_kind: As ``kind``, between cells (channels × periods, by channel) and rows, shape (cells, rows).
+        cell_level: As ``level``, between cells (channels × periods, by channel) and rows, shape (cells, rows).
+        cell_kind: As ``kind``, shape (cells, rows).
         cell_same: As ``same``, shape (cells, rows).
         cell_walk: As ``walk``, shape (cells, rows).
         weights: Weights of the time points in each row, shape (rows, times).
@@ -226,9 +255,11 @@ class Looks:
         pairs: Number of the tests' pairs.
     """
 
+    level: Floats
     kind: Floats
     same: Floats
     walk: Floats
+    cell_level: Floats
     cell_kind: Floats
     cell_same: Floats
     cell_walk: Floats
@@ -262,14 +293,17 @@ class Looks:
         )
         channel = np.concatenate([mmm, attribution, tests.channel])
         cell = np.repeat(np.arange(channels), periods)
-        demand = sources.demand_driven
+        demand, width = sources.demand_driven, sources.prior_width
         same, cell_same = (np.equal.outer(one, channel).astype(np.float64) for one in (channel, cell))
+        level, cell_level = (np.outer(width[one], width[channel]) for one in (channel, cell))
         return cls(
-            kind=np.equal.outer(demand[channel], demand[channel]).astype(np.float64),
-            same=same,
+            level=level,
+            kind=level * np.equal.outer(demand[channel], demand[channel]),
+            same=level * same,
             walk=same * (weights @ kernel @ weights.T),
-            cell_kind=np.equal.outer(demand[cell], demand[channel]).astype(np.float64),
-            cell_same=cell_same,
+            cell_level=cell_level,
+            cell_kind=cell_level * np.equal.outer(demand[cell], demand[channel]),
+            cell_same=cell_level * cell_same,
             cell_walk=cell_same * np.tile((kernel @ weights.T)[:periods], (channels, 1)),
             weights=weights,
             channel=channel,
@@ -278,12 +312,6 @@ class Looks:
             attribution=attribution,
             pairs=tests.time.size,
         )
-
-
-def common_incrementality(priors: MethodPriors) -> float:
-    """Variance of the log incrementality factor that all channels share."""
-    parts = priors.incrementality_spread**2 + priors.incrementality_floor**2
-    return max(priors.incrementality[1] ** 2 - parts, 0.0)
 
 
 def bias_factor(sources: Sources, priors: MethodPriors, channels: Ints) -> Floats:
@@ -300,8 +328,10 @@ def prior_moments(sources: Sources, looks: Looks, spreads: Spreads, priors: Meth
     first, second = looks.mmm.size, looks.observed
     covariance = spreads.channel[:, None, None] ** 2 * looks.same
     covariance += spreads.drift[:, None, None] ** 2 * looks.walk
-    covariance += priors.truth[1] ** 2 + priors.kind_sd**2 * looks.kind
-    mean = np.full(looks.same.shape[0], priors.truth[0])
+    covariance += priors.level_sd**2 * looks.level + priors.kind_sd**2 * looks.kind
+    loadings = spreads.loadings(looks)
+    covariance *= loadings[:, :, None] * loadings[:, None, :]
+    mean = sources.prior_centre[looks.channel].copy()
     ours = np.arange(first)
     factor = bias_factor(sources, priors, looks.mmm)
     bias = spreads.mmm[:, None] * factor
@@ -312,10 +342,9 @@ def prior_moments(sources: Sources, looks: Looks, spreads: Spreads, priors: Meth
     demand = sources.demand_driven[looks.attribution] / 2
     shift, shift_sd = priors.demand_driven_shift
     mean[first:second] -= priors.incrementality[0] + shift * demand
-    covariance[:, first:second, first:second] += common_incrementality(priors) + shift_sd**2 * np.outer(demand, demand)
-    floor = priors.incrementality_floor**2
+    covariance[:, first:second, first:second] += priors.incrementality[1] ** 2 + shift_sd**2 * np.outer(demand, demand)
     covariance[:, theirs, theirs] += (
-        spreads.incrementality[:, None] ** 2 + floor + sources.attribution_sd[looks.attribution] ** 2
+        spreads.incrementality[:, None] ** 2 + sources.attribution_sd[looks.attribution] ** 2
     )
     both = [(i, j) for i, c in enumerate(looks.mmm) for j, k in enumerate(looks.attribution) if c == k]
     for i, j in both:
@@ -336,6 +365,7 @@ def of_cells(looks: Looks, spreads: Spreads, priors: MethodPriors, pull: Floats)
         priors: What is believed of the methods.
         pull: The vectors, shape (nodes, rows).
     """
-    level = priors.truth[1] ** 2 * pull.sum(axis=1, keepdims=True) + priors.kind_sd**2 * pull @ looks.cell_kind.T
+    pull = pull * spreads.loadings(looks)
+    level = priors.level_sd**2 * pull @ looks.cell_level.T + priors.kind_sd**2 * pull @ looks.cell_kind.T
     own = spreads.channel[:, None] ** 2 * (pull @ looks.cell_same.T)
     return np.asarray(level + own + spreads.drift[:, None] ** 2 * (pull @ looks.cell_walk.T))

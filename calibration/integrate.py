@@ -1,6 +1,6 @@
 """Integrate the evidence model over a fixed quasi-random set: no chains, same inputs and seed, same answer.
 
-1. Scrambled Sobol points give the five spreads from their priors (nodes). Per node the MMM's and attribution's numbers
+1. Scrambled Sobol points give the spreads from their priors (nodes). Per node the MMM's and attribution's numbers
    are Gaussian: their likelihood is exact, and so is the Normal of the pairs ``g`` given them.
 2. Per node the tests' read-outs are not Gaussian in ``g``: `calibration.read_outs` draws it from a mixture around the
    modes of ``p(g | all)`` and of the Normal of step 1, by the same Sobol points.
@@ -39,7 +39,7 @@ class Fusion:
         effective: Effective number of nodes behind the draws.
         khat: Pareto k of the importance weights; below 0.7 they can be trusted.
         log_evidence: Log marginal likelihood of everything that was seen.
-        spreads: The five spreads of each draw.
+        spreads: The spreads of each draw.
         pull: How far each draw moves what the tests say of the response curves, shape (draws, pairs).
         shape: Per draw, its draw of the response curves, shape (draws,).
         log_scale_draws: Those that the tests were mapped with, shape (draws of the curves, pairs).

@@ -14,7 +14,6 @@ from calibration.evidence_model import (
     MethodPriors,
     Sources,
     bias_factor,
-    common_incrementality,
 )
 from measurement.typing import Floats
 
@@ -64,7 +63,7 @@ def _model(sources: Sources, priors: MethodPriors) -> Any:
     back, steps = np.argsort(order), np.flatnonzero(gaps > 0)
     first, second = looks.mmm.size, looks.observed
     factor, demand = bias_factor(sources, priors, looks.mmm), sources.demand_driven[looks.attribution] / 2
-    credit_sd = np.hypot(priors.incrementality_floor, sources.attribution_sd[looks.attribution])
+    credit_sd, credited = sources.attribution_sd[looks.attribution], sources.prior_centre[looks.attribution]
     member = (tests.test[:, None] == np.arange(tests.outcome_change.size)).astype(np.float64)
 
     def normal(name: str, *shape: int) -> Any:
@@ -73,17 +72,20 @@ def _model(sources: Sources, priors: MethodPriors) -> Any:
     def model() -> None:
         spreads = {
             name: numpyro.sample(name, dist.HalfNormal(scale))
-            for name, scale in (
+            for name, scale in (("drift", priors.drift), ("mmm", priors.mmm_bias))
+        }
+        spreads |= {
+            name: numpyro.sample(name, dist.LogNormal(np.log(median), sd))
+            for name, (median, sd) in (
                 ("channel", priors.channel_sd),
-                ("drift", priors.drift),
-                ("mmm", priors.mmm_bias),
                 ("incrementality", priors.incrementality_spread),
             )
         }
+        loading = numpyro.sample("loading", dist.Uniform(0.0, 1.0))
         rho = numpyro.sample("correlation", dist.Uniform(0.0, priors.correlation))
-        level = priors.truth[0] + priors.truth[1] * normal("mean", 1)
-        level = level + priors.kind_sd * normal("kinds", 3)[sources.demand_driven]
+        level = priors.level_sd * normal("mean", 1) + priors.kind_sd * normal("kinds", 3)[sources.demand_driven]
         level = level + spreads["channel"] * normal("levels", channels)
+        level = sources.prior_centre + sources.prior_width * level
         moves = jnp.zeros((channels, gaps.size)).at[:, steps].set(normal("moves", channels, steps.size) * gaps[steps])
         truth = level[:, None] + spreads["drift"] * jnp.cumsum(moves, axis=1)[:, back]
         numpyro.deterministic("theta", truth[:, :periods])
@@ -96,10 +98,10 @@ def _model(sources: Sources, priors: MethodPriors) -> Any:
             numpyro.sample("model", said, obs=jnp.asarray(sources.mmm[looks.mmm]))
         if second > first:
             shift, shift_sd = priors.demand_driven_shift
-            shared = priors.incrementality[0] + np.sqrt(common_incrementality(priors)) * normal("factor", 1)
+            shared = priors.incrementality[0] + priors.incrementality[1] * normal("factor", 1)
             shared = shared + (shift + shift_sd * normal("slope", 1)) * demand
             unlike = rho * own[looks.attribution] + jnp.sqrt(1 - rho**2) * normal("unlike", second - first)
-            centre = rows[first:second] - shared + spreads["incrementality"] * unlike
+            centre = credited + loading * (rows[first:second] - credited) - shared + spreads["incrementality"] * unlike
             seen = jnp.asarray(sources.attribution[looks.attribution])
             numpyro.sample("credit", dist.Normal(centre, credit_sd).to_event(1), obs=seen)
         if looks.pairs:

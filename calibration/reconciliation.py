@@ -26,7 +26,7 @@ from calibration.inputs import calibrated_by, check, notes, once
 from calibration.integrate import NODES, Fusion, integrate
 from calibration.parts import Tipping, Without
 from calibration.side_by_side import SideBySide, by_channel
-from calibration.sources import Attributed, Blocks, Grain, attribution_source, gaussian, tests_of
+from calibration.sources import Attributed, Blocks, Grain, attribution_source, mmm_source, tests_of
 from calibration.unified import Unified, cells
 from calibration.verdict import advised, in_words, move, rests_on, state_of, tipping
 from calibration.view import ChannelView, View
@@ -145,10 +145,6 @@ def _sources(
     attributed: Attributed | None,
     blocks: Blocks,
 ) -> Sources:
-    paid = panel.spend.sum(axis=(0, 1)) > 0
-    whole = posterior.draws["iroas"]
-    centre, covariance = gaussian(np.log(np.maximum(np.where(paid, whole, 1.0), 1e-9)))
-    centre = np.where(paid, centre, np.nan)
     credit, credit_sd = attribution_source(attributed, panel)
     within = None if attributed is None else panel.window(attributed.start, attributed.end)
     demand = [DEMAND.index(posterior.spec.channels[name].demand_driven) for name in panel.channels]
@@ -156,12 +152,11 @@ def _sources(
         times=blocks.times,
         spend_share=blocks.shares(panel),
         demand_driven=np.array(demand, dtype=np.int64),
-        mmm=centre,
-        mmm_cov=covariance,
         attribution=credit - np.median(log_ratio(curves.credited, curves.iroas), axis=0),
         attribution_sd=credit_sd,
         attribution_share=blocks.shares(panel, within),
         tests=tests_of(evidence, curves.change, curves.iroas, panel),
+        **mmm_source(posterior, panel),
     )
 
 
@@ -292,4 +287,5 @@ def _diagnostics(fusion: Fusion) -> dict[str, float]:
         "mmm_bias": float(np.median(spreads.mmm)),
         "incrementality_spread": float(np.median(spreads.incrementality)),
         "correlation": float(np.median(spreads.correlation)),
+        "attribution_loading": float(np.median(spreads.loading)),
     }

@@ -14,6 +14,8 @@ from calibration.evidence import Evidence
 from calibration.evidence_model import Tests
 from calibration.widening import YEAR
 from measurement.lift import Lift
+from measurement.mmm import Posterior, RoiPrior
+from measurement.mmm.effect_size import typical_roi
 from measurement.panel import Panel
 from measurement.periods import last_day
 from measurement.typing import Floats, Ints
@@ -22,6 +24,7 @@ type Grain = Literal["month", "quarter"]
 
 MONTHS: Mapping[Grain, int] = {"month": 1, "quarter": 3}
 SHRINK = 0.02
+SILENT = 25.0
 SAME_SALES = 0.98
 """Correlation of two tests' errors where they read the very same sales."""
 Z90 = 1.6448536269514722
@@ -93,6 +96,41 @@ def gaussian(log_draws: Floats) -> tuple[Floats, Floats]:
     correlation = (1 - SHRINK) * np.nan_to_num(correlation) + SHRINK * np.eye(sd.size)
     np.fill_diagonal(correlation, 1.0)
     return centre, correlation * np.outer(sd, sd)
+
+
+def mmm_source(posterior: Posterior, panel: Panel) -> dict[str, Floats]:
+    """What the data say by the model, and what the model believed before: the arrays of `Sources` about it.
+
+    The posterior is the data's word times the model's own prior, which the joint model has once more; so it is divided
+    out, as for the parts of a posterior in meta-analysis and expectation propagation (Minka 2001; Vehtari et al. 2020,
+    JMLR 21). NaN for channels without spend.
+    """
+    paid = panel.spend.sum(axis=(0, 1)) > 0
+    usual, width = RoiPrior().normal
+    before = np.log(np.where(paid, typical_roi(posterior.spec, panel), 1.0))
+    sd = np.array([posterior.spec.channels[name].size_prior[1].normal[1] for name in panel.channels])
+    centre, covariance = gaussian(np.log(np.maximum(np.where(paid, posterior.draws["iroas"], 1.0), 1e-9)))
+    centre[paid], covariance[np.ix_(paid, paid)] = divided(
+        centre[paid], covariance[np.ix_(paid, paid)], before[paid], sd[paid]
+    )
+    return {
+        "mmm": np.where(paid, centre, np.nan),
+        "mmm_cov": covariance,
+        "prior_centre": np.where(paid, before, usual),
+        "prior_width": sd / width,
+    }
+
+
+def divided(centre: Floats, covariance: Floats, before: Floats, sd: Floats) -> tuple[Floats, Floats]:
+    """Centre, shape (n,), and covariance, shape (n, n), of a Normal posterior over its independent Normal prior.
+
+    Where a direction has not become narrower, the data are taken to say next to nothing in it (a variance of
+    `SILENT` times the prior's).
+    """
+    precision = np.linalg.inv(covariance / np.outer(sd, sd))
+    value, vector = np.linalg.eigh(precision - np.eye(sd.size))
+    left = (vector / np.maximum(value, 1 / SILENT)) @ vector.T
+    return before + sd * (left @ precision @ ((centre - before) / sd)), left * np.outer(sd, sd)
 
 
 def tests_of(evidence: Sequence[Evidence], change: Sequence[Floats], iroas: Floats, panel: Panel) -> Tests:

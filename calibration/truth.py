@@ -18,7 +18,6 @@ from calibration.evidence_model import (
     Sources,
     Spreads,
     bias_factor,
-    common_incrementality,
     of_cells,
     prior_moments,
 )
@@ -75,11 +74,13 @@ def _prior_draw(
     gaps = np.sqrt(np.diff(looks.times[order], prepend=looks.times.min()))
     walk = np.empty((draws, channels, order.size))
     walk[:, :, order] = np.cumsum(normal(walk.shape) * gaps, axis=2)
-    level = priors.truth[0] + priors.truth[1] * normal((draws, 1))
-    level = level + priors.kind_sd * normal((draws, 3))[:, sources.demand_driven]
+    level = priors.level_sd * normal((draws, 1)) + priors.kind_sd * normal((draws, 3))[:, sources.demand_driven]
     level = level + spreads.channel[:, None] * normal((draws, channels))
+    level = sources.prior_centre + sources.prior_width * level
     truth = level[:, :, None] + spreads.drift[:, None, None] * walk
+    centre = sources.prior_centre[looks.channel]
     rows = np.einsum("nrt,rt->nr", truth[:, looks.channel], looks.weights)
+    rows = centre + spreads.loadings(looks) * (rows - centre)
     first, second = looks.mmm.size, looks.observed
     own, other = normal((draws, channels)), normal((draws, channels))
     factor = bias_factor(sources, priors, looks.mmm)
@@ -88,11 +89,11 @@ def _prior_draw(
     rows[:, :first] += factor * bias + error
     rho, theirs = spreads.correlation[:, None], looks.attribution
     shift, shift_sd = priors.demand_driven_shift
-    rows[:, first:second] -= priors.incrementality[0] + np.sqrt(common_incrementality(priors)) * normal((draws, 1))
+    rows[:, first:second] -= priors.incrementality[0] + priors.incrementality[1] * normal((draws, 1))
     rows[:, first:second] -= (shift + shift_sd * normal((draws, 1))) * sources.demand_driven[theirs] / 2
     unlike = rho * own[:, theirs] + np.sqrt(1 - rho**2) * other[:, theirs]
-    sd = np.hypot(priors.incrementality_floor, sources.attribution_sd[theirs])
-    rows[:, first:second] += spreads.incrementality[:, None] * unlike + sd * normal((draws, theirs.size))
+    error = sources.attribution_sd[theirs] * normal((draws, theirs.size))
+    rows[:, first:second] += spreads.incrementality[:, None] * unlike + error
     tests = sources.tests
     if tests.log_scale_draws.size:
         rows[:, second:] += tests.log_scale_draws[shape]

@@ -23,8 +23,10 @@ def interval(draws):
 def test_one_channel_equals_brute_force():
     found = factors([measured("a", -60.0, 20.0)], {"a": "no"}, draws=40_000, seed=1)
     rng = np.random.default_rng(2)
-    tau = np.hypot(0.25, np.abs(rng.normal(0, 0.4, 2_000_000)))
-    theta = np.exp(rng.normal(rng.normal(-0.4, np.sqrt(0.6**2 - 0.25**2), tau.size), tau))
+    priors = MethodPriors()
+    median, sd = priors.incrementality_spread
+    tau = median * np.exp(rng.normal(0, sd, 2_000_000))
+    theta = np.exp(rng.normal(rng.normal(*priors.incrementality, tau.size), tau))
     weight = stats.norm.pdf(-60.0, -100 * theta, 20.0)
     picked = rng.choice(theta, 40_000, p=weight / weight.sum())
     np.testing.assert_allclose(interval(found.draws[:, 0]), interval(picked), rtol=0.03)
@@ -65,8 +67,9 @@ def test_intervals_hold_the_factor_that_made_the_tests():
     rng, hits, priors = np.random.default_rng(7), [], MethodPriors()
     kinds = {f"c{i}": "no" for i in range(4)}
     for seed in range(100):
-        tau = np.hypot(priors.incrementality_floor, abs(rng.normal(0, priors.incrementality_spread)))
-        mu = rng.normal(priors.incrementality[0], np.sqrt(0.6**2 - 0.25**2))
+        median, sd = priors.incrementality_spread
+        tau = median * np.exp(rng.normal(0, sd))
+        mu = rng.normal(*priors.incrementality)
         theta = np.exp(rng.normal(mu, tau, 4))
         tests = [measured(f"c{i}", rng.normal(-100 * theta[i], 0.2 * 100 * theta[i]), 20 * theta[i]) for i in range(3)]
         low, _, high = interval_of(factors(tests, kinds, seed=seed, draws=800).draws)

@@ -7,8 +7,10 @@ from scipy import stats
 from calibration.evidence_model import MethodPriors, Sources
 from calibration.evidence_model import Tests as Trials
 from calibration.integrate import integrate
+from calibration.sources import divided
+from measurement.mmm import RoiPrior
 
-TIGHT = MethodPriors(kind_sd=1e-4, channel_sd=1e-4, drift=1e-4, mmm_bias=1e-4, mmm_common=1e-4)
+TIGHT = MethodPriors(level_sd=1.0, kind_sd=1e-4, channel_sd=(1e-4, 0.1), drift=1e-4, mmm_bias=1e-4, mmm_common=1e-4)
 
 
 def trials(outcome, se, channel, time, scale, grade=0.05, open_=0.0):
@@ -49,24 +51,18 @@ def brute_force(s, priors, draws=1_000_000, seed=3):
     rng = np.random.default_rng(seed)
     channels, periods = s.shape
     z = rng.standard_normal
-    tau, omega, tau_b, tau_if = (
-        scale * np.abs(z(draws))
-        for scale in (priors.channel_sd, priors.drift, priors.mmm_bias, priors.incrementality_spread)
-    )
-    rho = priors.correlation * rng.uniform(size=draws)
-    mu = priors.truth[0] + priors.truth[1] * z(draws)
+    omega, tau_b = (scale * np.abs(z(draws)) for scale in (priors.drift, priors.mmm_bias))
+    tau, tau_if = (m * np.exp(sd * z(draws)) for m, sd in (priors.channel_sd, priors.incrementality_spread))
+    rho, loading = priors.correlation * rng.uniform(size=draws), rng.uniform(size=draws)
+    mu = priors.level_sd * z(draws)
     every = np.concatenate([s.times, s.tests.time])
     order = np.argsort(every)
     gaps = np.diff(every[order], prepend=every.min())
     walk = np.empty((draws, channels, every.size))
     walk[:, :, order] = np.cumsum(z((draws, channels, every.size)) * np.sqrt(gaps), axis=2)
     kinds = priors.kind_sd * z((draws, 3))[:, s.demand_driven]
-    theta = (
-        mu[:, None, None]
-        + kinds[..., None]
-        + tau[:, None, None] * z((draws, channels))[..., None]
-        + omega[:, None, None] * walk
-    )
+    level = mu[:, None] + kinds + tau[:, None] * z((draws, channels))
+    theta = (s.prior_centre + s.prior_width * level)[..., None] + omega[:, None, None] * walk
     cells = theta[:, :, :periods]
     log_weight = np.zeros(draws)
     z_b, z_u = z((draws, channels)), z((draws, channels))
@@ -76,13 +72,13 @@ def brute_force(s, priors, draws=1_000_000, seed=3):
     for c in range(channels):
         log_weight += stats.norm.logpdf(s.mmm[c], mean[:, c], np.sqrt(s.mmm_cov[c, c]))
     residual = tau_if[:, None] * (rho[:, None] * z_b + np.sqrt(1 - rho[:, None] ** 2) * z_u)
-    floor = priors.incrementality_floor**2
-    common = np.sqrt(priors.incrementality[1] ** 2 - priors.incrementality_spread**2 - floor) * z(draws)
+    common = priors.incrementality[1] * z(draws)
     slope, slope_sd = priors.demand_driven_shift
     shift = (slope + slope_sd * z(draws))[:, None] * s.demand_driven / 2
-    credited = (cells * s.attribution_share).sum(axis=2) - priors.incrementality[0] - common[:, None] - shift + residual
+    followed = loading[:, None] * ((cells * s.attribution_share).sum(axis=2) - s.prior_centre)
+    credited = s.prior_centre + followed - priors.incrementality[0] - common[:, None] - shift + residual
     for c in np.flatnonzero(np.isfinite(s.attribution)):
-        log_weight += stats.norm.logpdf(s.attribution[c], credited[:, c], np.sqrt(s.attribution_sd[c] ** 2 + floor))
+        log_weight += stats.norm.logpdf(s.attribution[c], credited[:, c], s.attribution_sd[c])
     for j in range(s.tests.outcome_change.size):
         v = np.sqrt(s.tests.log_scale_cov[j, j]) * z(draws)
         h = s.tests.scale[j] * np.exp(theta[:, s.tests.channel[j], periods + j] + v)
@@ -173,11 +169,54 @@ def test_attribution_orders_channels_without_setting_their_level():
     seen = replace(flat, attribution=np.array([2.0, 2.0, 4.0]))
     fusion = integrate(seen)
     first, _, last = np.median(average(fusion), axis=0)
-    assert last - first > 0.15
+    assert last - first > 0.1
     assert fusion.gain["attribution"].min() > 0
     raised = integrate(replace(seen, attribution=seen.attribution + 1.0))
     moved = np.median(average(raised), axis=0) - np.median(average(fusion), axis=0)
     assert np.all(np.abs(moved) < 0.3)
+
+
+def test_attribution_that_follows_the_other_sources_is_believed_and_one_that_does_not_is_not():
+    said = np.array([-1.6, -0.8, 0.0, 0.8, 1.6, np.nan])
+    s = replace(sources(np.append(said[:5], 0.0), sd=0.15), mmm_cov=np.diag([0.15**2] * 5 + [4.0]))
+    follows, flat = (np.append(credit, 2.6) for credit in (said[:5] + 1.0, np.full(5, 1.0)))
+    heard, ignored, without = (integrate(replace(s, attribution=a)) for a in (follows, flat, np.full(6, np.nan)))
+    assert np.median(heard.spreads.loading) > 0.6
+    assert np.median(ignored.spreads.loading) < 0.25
+    new = [np.quantile(average(fusion)[:, 5], [0.05, 0.5, 0.95]) for fusion in (heard, ignored, without)]
+    assert new[0][1] > 0.6, "a channel that only attribution knows stands high where attribution follows"
+    assert new[1][1] - new[2][1] < 0.5 * (new[0][1] - new[2][1])
+    assert np.ptp(new[0]) < 0.8 * np.ptp(new[2])
+    assert np.ptp(new[1]) > 0.9 * np.ptp(new[2])
+
+
+def test_where_the_model_alone_speaks_its_own_posterior_comes_back():
+    """With its prior divided out, and the joint model's prior as wide: not shrunk a second time."""
+    before, sd = np.array([0.0, 0.0, 1.2]), np.array([0.98, 0.98, 0.3])
+    centre, own = np.array([-0.5, 0.4, 1.4]), np.array([0.3, 0.8, 0.2])
+    said, covariance = divided(centre, np.diag(own**2), before, sd)
+    s = replace(sources(said, periods=1), mmm_cov=covariance, prior_centre=before, prior_width=sd / 0.978)
+    draws = average(integrate(s, replace(MethodPriors(), mmm_bias=1e-4, mmm_common=1e-4, drift=1e-4)))
+    assert np.median(draws, axis=0) == pytest.approx(centre, abs=0.06)
+    assert draws.std(axis=0) == pytest.approx(own, rel=0.12)
+    usual = MethodPriors()
+    mean_square = usual.channel_sd[0] ** 2 * np.exp(2 * usual.channel_sd[1] ** 2)
+    assert np.sqrt(usual.level_sd**2 + usual.kind_sd**2 + mean_square) == pytest.approx(RoiPrior().normal[1], abs=0.01)
+
+
+def test_dividing_by_the_prior_undoes_multiplying_by_it_and_no_news_stays_no_news():
+    rng = np.random.default_rng(3)
+    half = rng.standard_normal((4, 4))
+    data, before, sd = 0.2 * half @ half.T + 0.1 * np.eye(4), rng.standard_normal(4), np.array([0.5, 1.0, 1.0, 2.0])
+    likely = rng.standard_normal(4)
+    covariance = np.linalg.inv(np.linalg.inv(data) + np.diag(sd**-2.0))
+    centre = covariance @ (np.linalg.solve(data, likely) + before / sd**2)
+    found, spread = divided(centre, covariance, before, sd)
+    np.testing.assert_allclose(found, likely, atol=1e-8)
+    np.testing.assert_allclose(spread, data, atol=1e-8)
+    same, wide = divided(before, 1.1 * np.diag(sd**2), before, sd)
+    np.testing.assert_allclose(same, before)
+    np.testing.assert_allclose(np.diag(wide), 25 * sd**2)
 
 
 def test_old_test_speaks_less_of_today():
@@ -207,17 +246,18 @@ def test_own_worlds_are_covered():
     """Truths drawn from the model itself lie in the 90 % interval about nine times in ten (a Binomial check)."""
     priors = MethodPriors()
     rng = np.random.default_rng(11)
-    hits = []
+    z, hits = rng.standard_normal, []
     for world in range(60):
-        tau, omega, tau_b, tau_if = np.abs(rng.standard_normal(4)) * [1.0, 0.3, 0.3, 0.4]
-        theta = rng.standard_normal() + 0.7 * rng.standard_normal() + tau * rng.standard_normal(3)[:, None]
-        theta = theta + omega * np.cumsum(rng.standard_normal((3, 2)) * np.sqrt([0.0, 0.5]), axis=1)
-        z_b = rng.standard_normal(3)
-        mmm = theta.mean(axis=1) + 0.2 * rng.standard_normal() + tau_b * z_b + 0.3 * rng.standard_normal(3)
-        rho = 0.9 * rng.uniform()
-        residual = tau_if * (rho * z_b + np.sqrt(1 - rho**2) * rng.standard_normal(3))
-        common = np.sqrt(0.6**2 - 0.4**2 - 0.25**2) * rng.standard_normal() + 0.35 * rng.standard_normal()
-        credit = theta[:, 1] + 0.4 + 0.6 - common + residual + np.hypot(0.1, 0.25) * rng.standard_normal(3)
+        omega, tau_b = np.abs(z(2)) * [priors.drift, priors.mmm_bias]
+        tau, tau_if = (m * np.exp(sd * z()) for m, sd in (priors.channel_sd, priors.incrementality_spread))
+        theta = priors.level_sd * z() + priors.kind_sd * z() + tau * z(3)[:, None]
+        theta = theta + omega * np.cumsum(z((3, 2)) * np.sqrt([0.0, 0.5]), axis=1)
+        z_b = z(3)
+        mmm = theta.mean(axis=1) + priors.mmm_common * z() + tau_b * z_b + 0.3 * z(3)
+        rho, loading = priors.correlation * rng.uniform(), rng.uniform()
+        residual = tau_if * (rho * z_b + np.sqrt(1 - rho**2) * z(3))
+        factor = rng.normal(*priors.incrementality) + rng.normal(*priors.demand_driven_shift) / 2
+        credit = loading * theta[:, 1] - factor + residual + 0.1 * z(3)
         effect = -100 * np.exp(theta[0, 0])
         seen = effect + np.hypot(20.0, 0.05 * effect) * rng.standard_t(6)
         s = sources(mmm, attribution=credit, tests=trials([seen], [20.0], [0], [0.25], [-100.0]))
