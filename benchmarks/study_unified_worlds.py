@@ -1,6 +1,6 @@
 """Is the unified number nearer the truth than its sources? Simulated companies, real fits, many seeds.
 
-``python benchmarks/study_unified_worlds.py [presets priors] [--runs 38] [--seed 301]`` simulates small geo companies
+``python benchmarks/study_unified_worlds.py [--truths presets priors] [--runs 38] [--seed 301]`` simulates small geo companies
 with confounded spend, lift tests and journeys, fits the model without and with the tests, attributes, reconciles, and
 sets every source against the truth; the seed is that of the first world. One world takes some ten seconds on a free
 core. Fits are kept in ``build/studies/unified`` and a later run goes on from there: only the reconciliation is done
@@ -130,7 +130,7 @@ def lines(truths: str, worlds: int, found: Sequence[dict[str, object]]) -> Itera
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("truths", nargs="*", choices=TRUTHS, default=list(TRUTHS))
+    parser.add_argument("--truths", nargs="+", choices=TRUTHS, default=TRUTHS)
     parser.add_argument("--runs", type=int, default=38)
     parser.add_argument("--seed", type=int, default=301)
     options = parser.parse_args()

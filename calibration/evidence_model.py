@@ -51,10 +51,10 @@ class MethodPriors:
     channel_sd: tuple[float, float] = (0.75, 0.3)
     drift: float = 0.3
     mmm_bias: float = 0.3
-    mmm_common: float = 0.2
+    mmm_common: float = 0.15
     demand_driven: tuple[float, float, float] = (0.5, 1.0, 2.0)
     incrementality: tuple[float, float] = (-0.8, 1.0)
-    incrementality_spread: tuple[float, float] = (0.8, 0.4)
+    incrementality_spread: tuple[float, float] = (0.5, 0.4)
     demand_driven_shift: tuple[float, float] = (-1.0, 0.8)
     correlation: float = 0.9
     degrees: float = 6.0
