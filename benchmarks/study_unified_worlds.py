@@ -1,10 +1,10 @@
 """Is the unified number nearer the truth than its sources? Simulated companies, real fits, many seeds.
 
-``python benchmarks/study_unified_worlds.py [--truths presets priors] [--runs 38] [--seed 301]`` simulates small geo companies
-with confounded spend, lift tests and journeys, fits the model without and with the tests, attributes, reconciles, and
-sets every source against the truth; the seed is that of the first world. One world takes some ten seconds on a free
-core. Fits are kept in ``build/studies/unified`` and a later run goes on from there: only the reconciliation is done
-anew. Lines of truths that are not asked for stay as they are.
+``python benchmarks/study_unified_worlds.py [--truths presets priors] [--runs 38] [--seed 301]`` simulates small geo
+companies with confounded spend, lift tests and journeys, fits the model without and with the tests, attributes,
+reconciles, and sets every source against the truth; the seed is that of the first world. One world takes some ten
+seconds on a free core. Fits are kept in ``build/studies/unified`` and a later run goes on from there: only the
+reconciliation is done anew. Lines of truths that are not asked for stay as they are.
 """
 
 import argparse
