@@ -1,11 +1,13 @@
 """A real browser driven over its own pipe (the DevTools protocol), for the tests of the app."""
 
-import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +22,11 @@ FLAGS = [
     "--disable-sync",
     "--remote-debugging-pipe",
 ]
+PATIENCE = 240.0
+"""Seconds until something counts as never coming, on a machine that has other work to do as well."""
+LOADED = "document.readyState === 'complete'"
+QUIET = ("violation", "intervention", "recommendation")
+"""What a browser says of how slow the machine is, which is no fault of the page."""
 
 
 class Browser:
@@ -40,6 +47,7 @@ class Browser:
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
         self.size(width, height)
 
     def __enter__(self) -> Self:
@@ -48,7 +56,11 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         os.close(self._write)
         self._process.terminate()
-        self._process.wait(20)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         os.close(self._read)
 
     def size(self, width: int, height: int, *, dark: bool = False) -> None:
@@ -74,6 +86,8 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
+            if not select.select([self._read], [], [], PATIENCE)[0]:
+                raise AssertionError(f"the browser has said nothing for {PATIENCE:.0f} seconds")
             part = os.read(self._read, 1 << 20)
             if not part:
                 raise RuntimeError("the browser has ended")
@@ -83,7 +97,7 @@ class Browser:
         match found.get("method"):
             case "Runtime.exceptionThrown":
                 self.console.append(str(found["params"]["exceptionDetails"])[:500])
-            case "Log.entryAdded":
+            case "Log.entryAdded" if found["params"]["entry"]["source"] not in QUIET:
                 self.console.append(str(found["params"]["entry"])[:500])
             case "Network.requestWillBeSent":
                 self.requested.append(found["params"]["request"]["url"])
@@ -91,28 +105,40 @@ class Browser:
 
     def go(self, url: str) -> None:
         """Open an address, and wait until its charts are drawn."""
-        self.call("Page.navigate", url=url)
+        self.leaving(lambda: self._navigate(url))
+
+    def _navigate(self, url: str) -> None:
+        """Begin to go somewhere; this returns once the answer begins to come."""
+        found = self.call("Page.navigate", url=url)
+        if "errorText" in found:
+            raise AssertionError(f"{url}: {found['errorText']}")
+
+    def leaving(self, step: Callable[[], object]) -> None:
+        """Do what leads to another page, and wait until that one is there: the one before is ready, too."""
+        self.js("window.before = true")
+        step()
+        self.until("window.before === undefined")
         self.settled()
 
     def settled(self) -> None:
         """Wait until the page is loaded and every chart that can be seen is drawn."""
-        ready = "document.readyState === 'complete' && ![...document.querySelectorAll('.canvas:not(.drawn)')]"
-        self.until(ready + ".some(e => e.clientWidth > 0)")
+        self.until("![...document.querySelectorAll('.canvas:not(.drawn)')].some(e => e.clientWidth > 0)")
 
-    def until(self, expression: str, seconds: float = 60.0) -> None:
-        """Wait until an expression holds in the page; what fails, as on the way to another, does not hold yet."""
+    def until(self, expression: str, seconds: float = PATIENCE) -> None:
+        """Wait until an expression holds in a whole page; what fails, as on the way to one, does not hold yet."""
         deadline = time.monotonic() + seconds
         failed = ""
         while time.monotonic() < deadline:
             try:
-                if self.js(expression) is True:
+                if self.js(f"{LOADED} && ({expression})") is True:
                     return
                 failed = ""
             except RuntimeError as error:
                 failed = str(error)
             time.sleep(0.05)
-        shown = self.js("document.body?.innerText ?? ''")[:800]
-        raise AssertionError(f"never held: {expression}; {failed}; {shown}; {self.console}")
+        with suppress(RuntimeError):
+            failed += "; " + self.js("document.body?.innerText ?? ''")[:800]
+        raise AssertionError(f"never held: {expression}; {failed}; {self.console}")
 
     def js(self, expression: str) -> Any:
         """The value of an expression in the page."""
@@ -128,21 +154,4 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Click something, and wait for the page that follows."""
-        self.js(f"window.before = true; document.querySelector({json.dumps(selector)}).click()")
-        time.sleep(0.3)
-        self.settled()
-
-    def picture(self, file: Path, *, whole: bool = True) -> None:
-        """A picture of the page."""
-        height = int(self.js("document.documentElement.scrollHeight")) if whole else 900
-        width = int(self.js("window.innerWidth"))
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=min(height, 9000),
-            deviceScaleFactor=1,
-            mobile=width < 600,
-        )
-        time.sleep(0.4)
-        self.settled()
-        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+        self.leaving(lambda: self.js(f"document.querySelector({json.dumps(selector)}).click()"))

@@ -47,12 +47,12 @@ def serving(folder: Path) -> Iterator[Served]:
     server = uvicorn.Server(uvicorn.Config(create(settings), log_level="error", access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.05)
+    while not server.started:
+        assert thread.is_alive(), "the server ended before it began"
+        time.sleep(0.02)
     yield Served(settings)
     server.should_exit = True
-    thread.join(20)
+    thread.join()
     listening.close()
 
 

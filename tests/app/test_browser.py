@@ -57,10 +57,9 @@ def test_every_page_is_drawn_and_nothing_is_asked_of_anyone_else(served: Served,
 
 def test_the_keyboard_reaches_the_content_and_shows_where_it_is(served: Served, browser: Browser) -> None:
     browser.go(f"{served.url}/?token={TOKEN}")
-    for key in ("Tab",):
-        browser.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=9)
-    assert browser.js("document.activeElement.className") == "skip"
-    assert browser.js("document.activeElement.getBoundingClientRect().left") >= 0, "it can be seen"
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key="Tab", code="Tab", windowsVirtualKeyCode=9)
+    browser.until("document.activeElement.className === 'skip'")
+    browser.until("document.activeElement.getBoundingClientRect().left >= 0")  # it can be seen
 
 
 def test_light_and_dark_are_chosen_kept_in_this_browser_and_not_printed(served: Served, browser: Browser) -> None:
@@ -135,6 +134,7 @@ def test_a_goal_is_checked_while_it_is_typed_and_a_design_becomes_a_test_that_is
         form = f"[...document.forms].find(f => f.elements.step?.value === '{step}')"
         browser.js(f"{form}.requestSubmit()")
         if step == "approve":
+            browser.until("document.getElementById('sure').open")
             browser.js("document.querySelector('#sure [value=yes]').click()")
         browser.until(f"document.querySelector('.fact .value')?.textContent === '{state}'")
     assert Study.open(served.folder).registry.get("plan").state == "running"
@@ -148,7 +148,7 @@ def test_a_job_shows_how_far_it_is_survives_a_reload_and_changes_the_page_when_i
     browser.click(".title .buttons button")
     browser.go(f"{served.url}/data")
     browser.go(f"{served.url}/")
-    browser.until("!document.querySelector('[data-poll]')", 120)
+    browser.until("!document.querySelector('[data-poll]')")
     assert len(Study.open(served.folder).views(99)) == before + 1
     assert "This is the first unified view" not in browser.js("document.body.innerText")
 

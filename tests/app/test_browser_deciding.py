@@ -19,9 +19,7 @@ def send(browser: Browser, form: str, **entries: str) -> None:
     for name, value in entries.items():
         browser.js(f"{form}.elements.{name}.value = {json.dumps(value)}")
     browser.js(f"for (let e = {form}; e; e = e.parentElement) if (e.matches('details')) e.open = true")
-    browser.js(f"window.before = true; {form}.requestSubmit()")
-    browser.until("window.before === undefined")
-    browser.settled()
+    browser.leaving(lambda: browser.js(f"{form}.requestSubmit()"))
 
 
 def test_from_the_sliders_to_a_committed_plan_a_decision_and_what_came_of_it(served: Served, browser: Browser) -> None:

@@ -19,7 +19,7 @@ Serve = Callable[..., TestClient]
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
-def until(jobs: Jobs, job: Job, wanted: Callable[[Job], bool], seconds: float = 120.0) -> Job:
+def until(jobs: Jobs, job: Job, wanted: Callable[[Job], bool], seconds: float = 600.0) -> Job:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if wanted(found := jobs.get(job.id)):
@@ -58,9 +58,8 @@ def test_a_cancelled_fit_leaves_the_store_as_it_was_and_the_next_job_runs(jobs: 
     before = [event.hash for event in Study.open(folder).store.events()]
     fit = jobs.begin("fit", {"draws": "20000", "chains": "2", "warmup": 5000}, "local")
     waiting = jobs.begin("fit", {}, "local")
-    until(jobs, fit, lambda job: job.state == "running")
     assert jobs.cancel(waiting.id).state == "cancelled"
-    time.sleep(1.0)
+    until(jobs, fit, lambda job: job.doing not in ("starting", "reading the study"))
     assert jobs.cancel(fit.id).state == "cancelled"
     after = jobs.begin("reconcile", {}, "local")
     assert until(jobs, after, lambda job: not job.live).state == "done"
@@ -104,7 +103,7 @@ def test_a_worker_ends_when_its_server_dies(folder: Path) -> None:
     worker.stdin.flush()
     assert "reading the study" in worker.stdout.readline()
     worker.stdin.close()  # as when the server is killed
-    assert worker.wait(60) != 0
+    assert worker.wait(300) != 0
     worker.stdout.close()
 
 
@@ -112,7 +111,6 @@ def test_jobs_over_pages_survive_a_reload_and_can_be_cancelled(folder: Path, cli
     client = client_of(folder)
     begun = client.post("/jobs", headers=FORM, data={"kind": "fit", "draws": "20000", "warmup": "5000"})
     assert begun.status_code == 303
-    time.sleep(0.2)
     for _ in range(2):
         page = client.get("/")
         assert "data-poll=" in page.text

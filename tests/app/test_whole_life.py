@@ -108,16 +108,15 @@ def test_a_test_changes_the_view_from_its_first_form_to_the_new_fit(tmp_path: Pa
             for step, state in (("approve", "approved"), ("start", "running"), ("complete", "completed")):
                 take(page, step, state)
             page.js("[...document.forms].find(f => f.elements.kind?.value === 'analyse').requestSubmit()")
-            stands(page, "analysed", 120)
+            stands(page, "analysed")
             assert "Version" in page.js("document.querySelector('#versions').innerText")
             take(page, "accept", "accepted")
             page.go(f"{server.url}/model")
             for name, value in {"chains": FEW["chains"], "warmup": FEW["warmup"], "draws": FEW["draws"]}.items():
                 page.js(f"document.querySelector('#fit-{name}').value = '{value}'")
-            page.js("document.querySelector('#fit-chains').form.requestSubmit()")
-            page.until("document.querySelector('[data-poll]') !== null")
+            page.leaving(lambda: page.js("document.querySelector('#fit-chains').form.requestSubmit()"))
             page.go(f"{server.url}/")
-            page.until("document.body.innerText.includes('tv-2024') && !document.querySelector('[data-poll]')", 240)
+            page.until("document.body.innerText.includes('tv-2024') && !document.querySelector('[data-poll]')", 900)
             assert "This is the first unified view" not in page.js("document.body.innerText")
             assert not [line for line in page.console if "exceptionId" in line], "no script failed"
     (_, before), (_, after) = Study.open(study.folder).views()
@@ -128,9 +127,9 @@ def test_a_test_changes_the_view_from_its_first_form_to_the_new_fit(tmp_path: Pa
     assert (actors["experiment.registered"], actors["experiment.approved"]) == ("local", "Leo")
 
 
-def stands(page: Browser, state: str, seconds: float = 60.0) -> None:
+def stands(page: Browser, state: str) -> None:
     """Wait until a test's page says where it stands."""
-    page.until(f"document.querySelector('.fact .value')?.textContent === '{state}'", seconds)
+    page.until(f"document.querySelector('.fact .value')?.textContent === '{state}'")
     page.settled()
 
 

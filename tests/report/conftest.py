@@ -30,7 +30,7 @@ def browse(tmp_path: Path) -> Callable[[Path], tuple[str, str]]:
 
     def opened(file: Path) -> tuple[str, str]:
         command = [str(BROWSER), *QUIET, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", file.as_uri()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
         return done.stdout, "\n".join(re.findall(r"CONSOLE.*", done.stderr))
 
     return opened

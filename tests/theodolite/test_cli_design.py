@@ -208,7 +208,7 @@ def test_ctrl_c_ends_a_search_and_nothing_is_written(outcome: Path, tmp_path: Pa
         if "searching" in line:
             break
     search.send_signal(signal.SIGINT)
-    out, err = search.communicate(timeout=30)
+    out, err = search.communicate(timeout=300)
     assert (search.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []

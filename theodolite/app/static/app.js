@@ -105,6 +105,7 @@
   const dialog = document.getElementById("sure");
   let asking = null;
   dialog?.addEventListener("close", () => {
+    if (dialog.open) return; // it was opened again before this was told
     const form = asking;
     asking = null;
     if (form && dialog.returnValue === "yes") { form.dataset.sure = ""; form.requestSubmit(); }
