@@ -1,7 +1,7 @@
 """The registry of a study: the verbs of a test's life, by the names of the commands."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,11 +16,11 @@ from experiments.registry.blackouts import Blackout, blacked_out
 from experiments.registry.clashes import conflicts
 from experiments.registry.details import Actuals
 from experiments.registry.drawer import Drawer, file_drawer
-from experiments.registry.ledger import Ledger, Registered, Version, after, of_file
+from experiments.registry.ledger import Ledger, Registered, Version, after, fold, of_file
 from experiments.registry.plan import Plan, Protocol
 from experiments.registry.states import KINDS, LIFECYCLE, STATES, Action
 from measurement.errors import DataError, Problem, did_you_mean, refuse, shown
-from measurement.store import Store, utc_now
+from measurement.store import Event, Store, utc_now
 from measurement.typing import Json
 from theodolite.days import iso
 from theodolite.results import parents
@@ -45,6 +45,7 @@ class Registry:
         file: The tests of the file that theodolite.toml names, which were measured elsewhere.
         actor: Who acts; every verb may name someone else as ``by``.
         blackouts: Days on which no test may run.
+        seen: Every event of the store, where they were read already: what is told is told from these.
     """
 
     written: Callable[[], bool]
@@ -54,6 +55,7 @@ class Registry:
     file: Callable[[], Sequence[Experiment]]
     actor: str = "local"
     blackouts: tuple[Blackout, ...] = ()
+    seen: tuple[Event, ...] | None = None
 
     # -- what there is ------------------------------------------------------------------------------------------------
 
@@ -65,7 +67,7 @@ class Registry:
             DataError: Where the file gives a registered test another content.
         """
         found = {test.experiment_id: of_file(test) for test in self.file()}
-        known = verbs.load(self.store()).tests if self.written() else {}
+        known = fold(self._events()).tests
         other = [name for name, test in known.items() if name in found and found[name].experiment != test.experiment]
         refuse(
             [
@@ -116,10 +118,29 @@ class Registry:
         test = ledger[experiment_id]
         return rows.everything(ledger, test, self.today, self._used_in(test), self.blackouts)
 
-    def describe(self, test: Experiment) -> Json:
-        """The same beside the record, and how its standard error is widened on the way into the model, or why not."""
+    def record(self, experiment_id: str) -> Experiment:
+        """A test as it counts as evidence; as it was conducted where it does not.
+
+        Raises:
+            DataError: Where there is no such test.
+        """
+        tests = {test.experiment_id: test.conducted for test in self.list()}
+        tests |= {test.experiment_id: test for test in self.evidence()}
+        if experiment_id not in tests:
+            raise DataError(
+                f"there is no test '{shown(experiment_id)}' in the study{did_you_mean(experiment_id, tests)}"
+            )
+        return tests[experiment_id]
+
+    def describe(self, experiment_id: str) -> Json:
+        """The same beside the record, and how its standard error is widened on the way into the model, or why not.
+
+        Raises:
+            DataError: Where there is no such test.
+        """
         from calibration import evidence
 
+        test = self.record(experiment_id)
         waterfall: list[Json] = []
         left_out = "" if test.has_result else "it has no result yet"
         if test.has_result:
@@ -456,13 +477,16 @@ class Registry:
         problems = place([each.experiment for each in found], self.panel(), self.aliases)
         refuse([problem for problem in problems if problem.code != "window-outside"])
 
+    def _events(self) -> Iterable[Event]:
+        if self.seen is not None:
+            return self.seen
+        return self.store().events() if self.written() else ()
+
     def _used_in(self, test: Registered) -> Mapping[int, Sequence[Json]]:
         """For each version the fits and views that were made while it counted."""
         used: dict[int, tuple[Json, ...]] = {}
         then = None if test.history else test
-        if not self.written():
-            return used
-        for event in self.store().events():
+        for event in self._events():
             action = KINDS.get(event.kind)
             if action is not None and event.subject == test.experiment_id:
                 then = after(then, event, action)

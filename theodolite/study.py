@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from measurement.errors import DataError, Problem, StoreError, did_you_mean, shown
+from measurement.errors import DataError, Problem, StoreError
 from measurement.store import Store
 from measurement.typing import Json
 from theodolite import checking, config, fits, flights, journeys, next_tests, reconciling, results, sources
@@ -146,7 +146,7 @@ class Study:
 
     def experiment(self, experiment_id: str) -> Json:
         """One test: its record, how its standard error is widened on the way into the model, what the registry says."""
-        return self.registry.describe(self._test(experiment_id))
+        return self.registry.describe(experiment_id)
 
     def check(self) -> list[Problem]:
         """Everything that is wrong with the data, or hard about them: errors, warnings, notes. Writes nothing."""
@@ -211,7 +211,7 @@ class Study:
         """Analyse a test of the study on its own panel."""
         from experiments import analyse
 
-        test = self._test(experiment_id)
+        test = self.registry.record(experiment_id)
         named = test.model_copy(update={"kpi": kpi}) if kpi else test
         return analyse(self.panel, named, estimator=estimator, alpha=alpha, seed=seed)
 
@@ -225,7 +225,7 @@ class Study:
         from theodolite.analysis import Asked, results
         from theodolite.report.experiment import Dossier
 
-        test, asked = self._test(experiment) if isinstance(experiment, str) else experiment, asked or Asked()
+        test, asked = self.registry.record(experiment) if isinstance(experiment, str) else experiment, asked or Asked()
         panel = None if asked.users else self.panel
         made = results(test, panel, asked, self.config.study.currency)
         return Dossier(test, panel, results=made, about=self.about)
@@ -800,16 +800,6 @@ class Study:
         return write(self, Path(out) if out else self.folder / "report.html", truth=truth)
 
     # -- inside -------------------------------------------------------------------------------------------------------
-
-    def _test(self, experiment_id: str) -> "Experiment":
-        registry = self.registry
-        tests = {found.experiment_id: found.conducted for found in registry.list()}
-        tests |= {test.experiment_id: test for test in registry.evidence()}
-        if experiment_id not in tests:
-            raise DataError(
-                f"there is no test '{shown(experiment_id)}' in the study{did_you_mean(experiment_id, tests)}"
-            )
-        return tests[experiment_id]
 
     def _tests_or_problems(self) -> "tuple[list[Experiment], list[Problem]]":
         try:

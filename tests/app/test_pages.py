@@ -164,11 +164,33 @@ def test_pages_are_quick_once_the_study_is_loaded(reader: TestClient) -> None:
     for path in MENU_PAGES:
         times = []
         for _ in range(3):
-            started = time.perf_counter()
+            started = time.process_time()  # whatever else the machine does
             reader.get(path)
-            times.append(time.perf_counter() - started)
+            times.append(time.process_time() - started)
         took[path] = min(times)
-    assert max(took.values()) < 1.0, f"200 ms on a machine of its own; {took}"
+    assert max(took.values()) < 0.2, took
+
+
+def test_a_test_that_is_planned_changes_no_number_and_costs_no_page_its_charts(folder: Path, client_of: Serve) -> None:
+    client, study = client_of(folder), Study.open(folder)
+    day = str(study.panel.dates[-1])[:10]
+    shown = {path: client.get(path).text for path in MENU_PAGES}
+    took: dict[str, list[float]] = {path: [] for path in MENU_PAGES}
+    for name in ("one", "two", "three"):
+        plan = {"experiment_id": name, "channel": "tv", "method": "on_off", "start_date": day, "end_date": "2099-12-31"}
+        study.registry.register(plan)
+        for path in MENU_PAGES:
+            started = time.process_time()
+            page = client.get(path).text
+            took[path].append(time.process_time() - started)
+            charts = re.compile(r'<script type="application/json"[^>]*>.*?</script>', re.DOTALL)
+            assert charts.findall(page) == charts.findall(shown[path]), path
+    assert {path: min(each) for path, each in took.items() if min(each) > 0.2} == {}
+    assert "three" in client.get("/experiments").text
+    own = client.get("/channel?name=tv").text
+    assert own.count("Test on its way") == 1
+    assert "/experiment?id=three" in own
+    assert "Test on its way" not in client.get("/channel?name=social").text
 
 
 def test_the_registry_is_a_board_a_list_and_a_calendar(reader: TestClient, served_folder: Path) -> None:

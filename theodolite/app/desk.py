@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from theodolite.decisions import Recorded
     from theodolite.plan_records import PlanOfRecord
     from theodolite.plan_states import PlanState
+    from theodolite.registry import Registry
     from theodolite.report.experiment import Dossier
     from theodolite.results import Fitted
     from theodolite.track_records import TrackRecord
@@ -65,13 +66,13 @@ class Kept:
             found = self._made.get(name)
             if found is None or found[0] != version:
                 found = (version, make())
-                with self._lock:
-                    self._made.pop(name, None)
-                    while len(self._made) >= MOST_KEPT:
-                        oldest = next(iter(self._made))
-                        self._made.pop(oldest)
-                        self._locks.pop(oldest, None)
-                    self._made[name] = found
+            with self._lock:
+                self._made.pop(name, None)
+                while len(self._made) >= MOST_KEPT:
+                    oldest = next(iter(self._made))  # what nobody has asked for longest
+                    self._made.pop(oldest)
+                    self._locks.pop(oldest, None)
+                self._made[name] = found
             made: T = found[1]
             return made
 
@@ -113,10 +114,20 @@ class Reading:
 
     @property
     def numbers(self) -> Stamp:
-        """What changes whenever a number of a page may."""
+        """What changes whenever a number of a page may; a test that is planned changes none before it counts."""
         judged = (results.VALIDATION, results.BACKTEST)
         made = (results.FIT, results.ATTRIBUTION, results.AUDIT, *judged, results.VIEW, next_tests.RANKED)
-        return self.since(*made, *TESTS)
+        return (*self.since(*made, RESOLVED), self._counted())
+
+    @property
+    def of_fit(self) -> Stamp:
+        """What changes whenever a number of the last fit may."""
+        return self.since(results.FIT, RESOLVED)
+
+    @property
+    def registry(self) -> "Registry":
+        """Its tests, as the events say that were read."""
+        return replace(self.study.registry, seen=self.events)
 
     def kept[T](self, name: object, version: Stamp, make: Callable[[], T]) -> T:
         """Something made of the study, kept until ``version`` changes."""
@@ -124,7 +135,7 @@ class Reading:
 
     def fitted(self) -> "Fitted":
         """Its last fit."""
-        return self._kept.get("fitted", self.since(results.FIT, RESOLVED), self.study.fitted)
+        return self._kept.get("fitted", self.of_fit, self.study.fitted)
 
     def frames(self, fitted: "Fitted | None" = None) -> "ModelFrames":
         """The last fit as tidy frames."""
@@ -165,16 +176,16 @@ class Reading:
 
     def calibrated_credit(self) -> "CalibratedCredit":
         """Its last attribution calibrated by its tests."""
-        version = self.since(results.ATTRIBUTION, *TESTS)
+        version = (*self.since(results.ATTRIBUTION, RESOLVED), self._counted())
         return self._kept.get("calibrated credit", version, self.study.calibrated_credit)
 
     def experiments(self) -> "list[Experiment]":
         """Its tests."""
-        return self._kept.get("experiments", self.since(*TESTS), self.study.experiments)
+        return self._kept.get("experiments", self.since(*TESTS), lambda: list(self.registry.evidence()))
 
     def tests(self) -> tuple[Json, ...]:
         """Every test of the registry, one flat row each."""
-        return self._kept.get("tests", (*self.since(*TESTS), utc_now().date()), self.study.registry.rows)
+        return self._kept.get("tests", (*self.since(*TESTS), utc_now().date()), self.registry.rows)
 
     def dossier(self, experiment_id: str, *, read: bool = True) -> "Dossier":
         """A test with its analysis as it was planned; without ``read``, as it is planned and nothing more.
@@ -184,13 +195,14 @@ class Reading:
         from theodolite.analysis import Asked
         from theodolite.report.experiment import Dossier
 
-        test, study = self.study.registry.get(experiment_id), self.study
+        test, study = self.registry.get(experiment_id), self.study
+        about = replace(self._kept.get("about", self.data, lambda: study.about), head=self.head)
         if not read:
-            return Dossier(test.conducted, self.panel, about=study.about)
+            return Dossier(test.conducted, self.panel, about=about)
         asked = Asked(estimator=test.protocol.estimator, alpha=test.protocol.alpha)
         version = (self.data, test.conducted, test.protocol)
         made = self._kept.get(("dossier", experiment_id), version, lambda: study.dossier(test.conducted, asked))
-        return replace(made, about=study.about)
+        return replace(made, about=about)
 
     def resolutions(self) -> "dict[str, Resolution]":
         """The last decision on each test that was decided on."""
@@ -246,10 +258,13 @@ class Reading:
         from theodolite.checking import check_tables, check_tests
 
         tables = self._kept.get("tables", self.data, lambda: check_tables(self.study.folder, self.config))
-        aliases = self.config.aliases
-        return self._kept.get(
-            "check", self.since(*TESTS), lambda: [*tables[0], *check_tests(self._tests, tables[1], aliases)]
-        )
+        aliases, version = self.config.aliases, (self.data, self._counted())
+        return self._kept.get("check", version, lambda: [*tables[0], *check_tests(self._tests, tables[1], aliases)])
+
+    def _counted(self) -> Stamp:
+        """The tests that count, or why none can."""
+        found, problems = self._tests()
+        return (*found, *map(str, problems))
 
     def _tests(self) -> "tuple[list[Experiment], list[Problem]]":
         try:

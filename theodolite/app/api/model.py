@@ -19,7 +19,7 @@ def fit(request: Request) -> Json:
     need(request, "viewer")
     reading = desk_of(request).reading()
     found = reading.fitted()
-    return dict(finite(reading.kept("summary", reading.numbers, lambda: reading.study.fit_summary(found))))
+    return dict(finite(reading.kept("summary", reading.of_fit, lambda: reading.study.fit_summary(found))))
 
 
 @router.get("/attribution", response_model=PageOut[JsonObject])

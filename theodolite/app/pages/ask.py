@@ -1,6 +1,6 @@
 """What a page is asked, and what pages share: addresses, notices, states in which there is nothing to show yet."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 from measurement.store import utc_now
 from theodolite import results
-from theodolite.app.blocks import Block, Button, Empty
-from theodolite.app.desk import Reading
+from theodolite.app.blocks import Block, Button, Empty, Part, Rendered
+from theodolite.app.desk import Reading, Stamp
+from theodolite.app.shell import fragment
 from theodolite.app.who import Who
 from theodolite.keys import may
 from theodolite.report.material import Material
@@ -117,6 +118,27 @@ def linked(block: Block, to: Mapping[str, str]) -> Block:
         return block
     rows = tuple((replace(row[0], link=to.get(row[0].text, "")), *row[1:]) for row in block.rows)
     return replace(block, rows=rows)
+
+
+def kept_parts(ask: Ask, name: object, version: Stamp, make: Callable[[], Iterable[Part]]) -> tuple[Part, ...]:
+    """Parts of a page, made and written as HTML once for everybody, until their version changes.
+
+    Their charts take longest; nothing in them may depend on who looks.
+
+    Args:
+        ask: The request.
+        name: Of these parts, unique in the app.
+        version: Of what they are made of, as `Reading.numbers`.
+        make: Makes them.
+    """
+
+    def made() -> tuple[Part, ...]:
+        return tuple(
+            replace(part, blocks=(Rendered(fragment(part.blocks, part.id)),)) if part.blocks else part
+            for part in make()
+        )
+
+    return ask.reading.kept(("parts", name), version, made)
 
 
 def study_name(reading: Reading) -> Text:

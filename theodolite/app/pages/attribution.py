@@ -1,8 +1,9 @@
 """Attribution: the models side by side, against the model and the unified view, and what journeys are like."""
 
 from theodolite.app.blocks import Empty, Part, View
-from theodolite.app.pages.ask import Ask, channel_link, linked, not_yet, notice, state_of, work
+from theodolite.app.pages.ask import Ask, channel_link, kept_parts, linked, not_yet, notice, state_of, work
 from theodolite.report import compare, journeys
+from theodolite.report.material import Material
 from theodolite.report.page import Fold
 
 SIDE_BY_SIDE = "What each model would have you believe. Where they differ much, the credit hangs on a convention."
@@ -27,6 +28,16 @@ def view(ask: Ask) -> View:
     if state != "ready":
         return View("Attribution", parts=(Part("start", blocks=(not_yet(ask, state),)),))
     m = reading.material(with_journeys=True)
+    return View(
+        "Attribution",
+        f"Journeys of {m.credit_window}" if m.credit_window else "",
+        kept_parts(ask, "attribution", reading.numbers, lambda: _parts(m)),
+        notice(m) or ("" if m.journeys else CHANGED),
+        work(ask, ("Credit journeys again", "attribution"), ("Audit the journeys", "audit"), strong=False),
+    )
+
+
+def _parts(m: Material) -> list[Part]:
     to = {channel.channel: channel_link(channel.channel) for channel in m.view.channels}
     against, calibrated = compare.attribution_section(m), journeys.calibrated_table(m.journeys)
     blocks = tuple(b for b in against.blocks if not isinstance(b, Fold) and b not in calibrated)
@@ -37,11 +48,4 @@ def view(ask: Ask) -> View:
     ]
     if calibrated:
         parts.append(Part("calibrated", "Credit corrected by tests", CORRECTED, calibrated))
-    parts += [Part.of(each) for each in (*journeys.sections(m.journeys), *journeys.checks(m.journeys))]
-    return View(
-        "Attribution",
-        f"Journeys of {m.credit_window}" if m.credit_window else "",
-        tuple(parts),
-        notice(m) or ("" if m.journeys else CHANGED),
-        work(ask, ("Credit journeys again", "attribution"), ("Audit the journeys", "audit"), strong=False),
-    )
+    return [*parts, *(Part.of(each) for each in (*journeys.sections(m.journeys), *journeys.checks(m.journeys)))]

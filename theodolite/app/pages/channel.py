@@ -11,11 +11,12 @@ from calibration.view import ChannelView
 from measurement import charts as drawn
 from measurement.errors import DataError, did_you_mean, shown
 from measurement.typing import Json
-from theodolite.app.blocks import Actions, Block, Button, Choice, Part, View
+from theodolite.app.blocks import Actions, Button, Choice, Part, View
 from theodolite.app.pages import conflict
 from theodolite.app.pages.ask import (
     Ask,
     channel_link,
+    kept_parts,
     link,
     linked,
     not_yet,
@@ -48,6 +49,9 @@ SOURCES = {
     "platform": ("As the platform reports", "ROAS"),
 }
 
+ON_THEIR_WAY = ("draft", "in_review", "approved", "running", "completed", "analysed")
+"""States of tests that do not count yet."""
+
 
 def view(ask: Ask) -> View:
     """The page; of the channel with most spend where none is named."""
@@ -58,6 +62,8 @@ def view(ask: Ask) -> View:
     found = _chosen(ask, m)
     links = tuple((c.channel, channel_link(c.channel), c is found) for c in m.view.channels)
     first, last = m.view.window
+    name, version = ("channel", found.channel), ask.reading.numbers
+    *sources, curve, tests, credit = kept_parts(ask, name, version, lambda: _told(found, m))
     return View(
         (Name(found.channel),),
         f"{first} to {last} · {m.markets} · {m.currency}",
@@ -65,15 +71,18 @@ def view(ask: Ask) -> View:
             Part("choice", blocks=(Choice("Channels", links),)),
             _answer(ask, found, m),
             *conflict.part(ask, found, m),
-            _sources(found, m),
-            *_hangs(found, m),
-            _curve(found, m),
-            _tests(found, m),
-            _attribution(found, m),
+            *sources,
+            curve,
+            _with_planned(tests, ask, found),
+            credit,
             _history(found, ask),
         ),
         notice(m),
     )
+
+
+def _told(c: ChannelView, m: Material) -> tuple[Part, ...]:
+    return (_sources(c, m), *_hangs(c, m), _curve(c, m), _tests(c, m), _attribution(c, m))
 
 
 def _chosen(ask: Ask, m: Material) -> ChannelView:
@@ -210,24 +219,31 @@ def _curve(c: ChannelView, m: Material) -> Part:
 def _tests(c: ChannelView, m: Material) -> Part:
     title = "Its tests"
     own = [e for e in m.evidence if c.channel in e["channels"]]
-    planned = [t for t in m.tests if c.channel in t.channel and not t.has_result]
-    if not own and not planned:
+    if not own:
         words = "No lift test has moved this channel: its number rests on observation alone."
         return Part("tests", title, words)
-    blocks: list[Block] = []
-    if own:
-        ids = {e["experiment_id"] for e in own}
-        few = replace(m, evidence=own, conflicts=[x for x in m.conflicts if x.experiment_id in ids])
-        to = {name: test_link(name) for name in ids}
-        blocks += [linked(block, to) for block in compare.tests_section(few).blocks if isinstance(block, TableBlock)]
-        blocks.append(_widening(own, m))
-    if planned:
-        rows = tuple(
-            (Cell(t.experiment_id, link=test_link(t.experiment_id)), Cell(f"{t.start_date} to {t.end_date}"))
-            for t in planned
+    ids = {e["experiment_id"] for e in own}
+    few = replace(m, evidence=own, conflicts=[x for x in m.conflicts if x.experiment_id in ids])
+    to = {name: test_link(name) for name in ids}
+    tables = [linked(block, to) for block in compare.tests_section(few).blocks if isinstance(block, TableBlock)]
+    return Part("tests", title, blocks=(*tables, _widening(own, m)))
+
+
+def _with_planned(tests: Part, ask: Ask, c: ChannelView) -> Part:
+    """The tests of a channel, and those that are on their way."""
+    rows = tuple(
+        (
+            Cell(str(t["experiment_id"]), link=test_link(str(t["experiment_id"]))),
+            Cell(str(t["state"]).replace("_", " ")),
+            Cell(f"{t['start_date']} to {t['read_out_end']}"),
         )
-        blocks.append(TableBlock((Column("Planned test"), Column("When")), rows))
-    return Part("tests", title, blocks=tuple(blocks))
+        for t in ask.reading.tests()
+        if c.channel in t["channel"] and t["state"] in ON_THEIR_WAY
+    )
+    if not rows:
+        return tests
+    columns = (Column("Test on its way"), Column("State"), Column("When", "read-out included"))
+    return replace(tests, blocks=(*tests.blocks, TableBlock(columns, rows)))
 
 
 def _widening(own: Sequence[Json], m: Material) -> ChartBlock:

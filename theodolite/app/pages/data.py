@@ -1,12 +1,13 @@
 """Data: the files and their hashes, what the checks found, when each channel spent, and the store."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from measurement import Panel
 from measurement.errors import DataError
 from measurement.model_frames import spend_calendar
 from theodolite.app.blocks import Part, View
-from theodolite.app.pages.ask import Ask
+from theodolite.app.pages.ask import Ask, kept_parts
 from theodolite.data_files import DataFile, data_files
 from theodolite.report.check import calendar, data_blocks
 from theodolite.report.page import Cell, Column, Fact, Facts, TableBlock
@@ -39,8 +40,14 @@ def _panel(panel: Panel | None) -> Part:
 
 def _checks(ask: Ask, panel: Panel | None) -> Part:
     lead, blocks = data_blocks(ask.reading.check())
-    drawn = () if panel is None else (calendar(spend_calendar(panel), panel.currency),)
-    return Part("checks", "Are the data sound?", lead, (*blocks, *drawn))
+    if panel is None:
+        return Part("checks", "Are the data sound?", lead, blocks)
+
+    def when() -> Iterator[Part]:
+        yield Part("calendar", blocks=(calendar(spend_calendar(panel), panel.currency),))
+
+    (chart,) = kept_parts(ask, "spend calendar", ask.reading.data, when)
+    return Part("checks", "Are the data sound?", lead, (*blocks, *chart.blocks))
 
 
 def _files(ask: Ask) -> Part:

@@ -7,7 +7,7 @@ from measurement.typing import Json
 from theodolite.app.blocks import Block, Drawer, Part, View
 from theodolite.app.desk import TESTS
 from theodolite.app.pages import steps
-from theodolite.app.pages.ask import Ask
+from theodolite.app.pages.ask import Ask, kept_parts
 from theodolite.app.pages.experiments import TONES as STATE_TONES
 from theodolite.app.pages.experiments import state_words
 from theodolite.report.experiment import compose
@@ -18,6 +18,8 @@ from theodolite.report.words import NOTHING, money, number, percent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from theodolite.report.experiment import Dossier
+
 UNREAD = ("draft", "in_review", "approved", "running", "completed", "cancelled")
 """States in which there is nothing to read out yet: whoever looks early will stop when it looks good."""
 USED = {"mmm.fitted": "a fit", "view.reconciled": "a unified view"}
@@ -26,7 +28,8 @@ USED = {"mmm.fitted": "a fit", "view.reconciled": "a unified view"}
 def view(ask: Ask) -> View:
     """The page."""
     experiment_id = ask.query.get("id", "")
-    told = ask.reading.kept(("test", experiment_id), ask.reading.since(*TESTS), lambda: _told(ask, experiment_id))
+    version = ask.reading.since(*TESTS, *USED)
+    told = ask.reading.kept(("test", experiment_id), version, lambda: ask.reading.registry.describe(experiment_id))
     record, waterfall, registry = told["record"], told["waterfall"], told["registry"]
     parts = [
         _stand(registry),
@@ -39,10 +42,6 @@ def view(ask: Ask) -> View:
         _record(record),
     ]
     return View((Name(experiment_id),), _subtitle(record), tuple(parts))
-
-
-def _told(ask: Ask, experiment_id: str) -> Json:
-    return ask.reading.study.experiment(experiment_id)
 
 
 def _subtitle(record: Json) -> str:
@@ -119,13 +118,19 @@ def _protocol(ask: Ask, registry: Json) -> list[Part]:
 
 def _analysis(ask: Ask, registry: Json) -> list[Part]:
     """Its analysis on the study's panel, or before it is read out what is planned; why there is neither."""
+    read = registry["state"] not in UNREAD
     try:
-        found = ask.reading.dossier(str(registry["experiment_id"]), read=registry["state"] not in UNREAD)
-        page = compose(found)
+        found = ask.reading.dossier(str(registry["experiment_id"]), read=read)
+        version = (ask.reading.data, found.test, registry["protocol"], read)
+        return list(kept_parts(ask, ("analysis", registry["experiment_id"]), version, lambda: _sections(found)))
     except TheodoliteError as error:
         words = Prose(tuple(str(error).splitlines()), "muted")
         lead = "It cannot be analysed on the study's own data; what was reported stands in its record below."
         return [Part("analysis", "Analysis", lead, (words,))]
+
+
+def _sections(found: "Dossier") -> list[Part]:
+    page = compose(found)
     sections = [Part.of(section) for section in page.sections]
     if page.notice:
         sections.insert(0, Part("warning", blocks=(Prose((page.notice,), "caution"),)))

@@ -6,7 +6,8 @@ from measurement.errors import DataError, did_you_mean
 from measurement.errors import shown as say
 from measurement.typing import Json
 from theodolite.app.blocks import Board, Button, Card, Choice, Empty, Part, View
-from theodolite.app.pages.ask import Ask, link, test_link
+from theodolite.app.desk import TESTS
+from theodolite.app.pages.ask import Ask, kept_parts, link, test_link, today
 from theodolite.report.experiment_words import METHODS
 from theodolite.report.page import Cell, ChartBlock, Column, Name, Prose, TableBlock, Text, Tone
 from theodolite.report.words import NOTHING, number
@@ -42,7 +43,8 @@ def view(ask: Ask) -> View:
         case "list":
             parts += [_table(tests), _drawer(ask)]
         case "calendar":
-            parts.append(_calendar(ask))
+            version = (*ask.reading.since(*TESTS), today())
+            parts += kept_parts(ask, "calendar", version, lambda: (_calendar(ask),))
         case "board":
             parts.append(_board(tests))
         case _:
@@ -83,7 +85,7 @@ def state_words(state: str) -> str:
 def _calendar(ask: Ask) -> Part:
     channels = {name for test in ask.reading.tests() for name in test["channel"]}
     chart = ChartBlock(
-        ask.reading.study.registry.calendar().to_dict(validate=False),
+        ask.reading.registry.calendar().to_dict(validate=False),
         title="Every test over time",
         caption="By channel, coloured by state. Tests that overlap in time and markets disturb each other.",
         height=90 + 44 * len(channels),
@@ -121,7 +123,7 @@ def _table(tests: Sequence[Json]) -> Part:
 
 def _drawer(ask: Ask) -> Part:
     """Per channel what became of its tests: results that nobody reads out make the others look too good."""
-    found = ask.reading.study.registry.file_drawer()
+    found = ask.reading.registry.file_drawer()
     counts = {
         "registered": "Registered",
         "read_out": "Read out",

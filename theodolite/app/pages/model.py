@@ -1,9 +1,13 @@
 """Model: whether the fit can be trusted, what it says of curves and contributions, and how it stands to the tests."""
 
+from collections.abc import Iterator
+
+from measurement.typing import Json
 from theodolite.app.blocks import Block, Drawer, Form, Part, View
 from theodolite.app.blocks import Field as Entry
-from theodolite.app.pages.ask import Ask, linked, not_yet, notice, state_of, test_link, work
+from theodolite.app.pages.ask import Ask, kept_parts, linked, not_yet, notice, state_of, test_link, work
 from theodolite.report import backtested, check, compare, understand, verdict
+from theodolite.report.material import Material
 from theodolite.report.page import Prose
 
 EXTENTS = (
@@ -24,9 +28,7 @@ def view(ask: Ask) -> View:
         parts = (Part("start", blocks=(not_yet(ask, state),)), *_work(ask, fitted=state == "no view"))
         return View("Model", parts=parts)
     m = ask.reading.material()
-    tests = Part.of(compare.tests_section(m))
-    to = {test.experiment_id: test_link(test.experiment_id) for test in m.tests}
-    blocks = tuple(linked(block, to) for block in tests.blocks)
+    *told, made = kept_parts(ask, "model", ask.reading.numbers, lambda: _told(m, ask.reading.backtest()))
     judged = Part.of(verdict.section(m))
     if m.validation is None:
         judged = Part(judged.id, judged.title, "Nobody has judged this fit yet: see below.")
@@ -35,18 +37,25 @@ def view(ask: Ask) -> View:
         "What the fit says, and whether it can be trusted",
         (
             judged,
-            Part.of(check.fit_section(m)),
-            Part.of(check.convergence_section(m)),
-            Part.of(backtested.section(ask.reading.backtest())),
-            Part(tests.id, tests.title, tests.lead, blocks),
-            Part.of(understand.curves_section(m)),
-            Part.of(understand.where_section(m)),
+            *told,
             *_work(ask, fitted=True),
-            Part.of(check.provenance_section(m)),
+            made,
         ),
         notice(m),
         work(ask, ("Fit again", "fit"), strong=False),
     )
+
+
+def _told(m: Material, predicted: Json | None) -> Iterator[Part]:
+    yield Part.of(check.fit_section(m))
+    yield Part.of(check.convergence_section(m))
+    yield Part.of(backtested.section(predicted))
+    tests = compare.tests_section(m)
+    to = {test.experiment_id: test_link(test.experiment_id) for test in m.tests}
+    yield Part(tests.id, tests.title, tests.lead, tuple(linked(block, to) for block in tests.blocks))
+    yield Part.of(understand.curves_section(m))
+    yield Part.of(understand.where_section(m))
+    yield Part.of(check.provenance_section(m))
 
 
 def _work(ask: Ask, *, fitted: bool) -> tuple[Part, ...]:

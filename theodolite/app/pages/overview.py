@@ -1,6 +1,7 @@
 """Overview: the unified view in one table and one picture, what needs attention, what changed since the last view."""
 
 import math
+from collections.abc import Iterator
 
 from measurement.errors import DataError, shown
 from theodolite.app.blocks import Choice, Part, Reminder, Reminders, View
@@ -9,6 +10,7 @@ from theodolite.app.pages.ask import (
     Ask,
     channel_link,
     decision_link,
+    kept_parts,
     link,
     linked,
     not_yet,
@@ -45,25 +47,26 @@ def view(ask: Ask) -> View:
     material = reading.material()
     first, last = material.view.window
     channels = {channel.channel: channel_link(channel.channel) for channel in material.view.channels}
-    unified, change = decide.unified_section(material), decide.change_section(material)
+    told = kept_parts(ask, "overview", reading.numbers, lambda: _told(material, channels))
     return View(
         study_name(reading),
         f"What advertising brings, {first} to {last} · {material.markets} · {material.currency}",
         (
             _attention(ask, material),
-            _with_links(Part.of(change), channels),
-            _with_links(Part.of(unified), channels),
+            *told[:2],
             _changed(ask, channels),
-            Part.of(understand.sources_section(material)),
-            *(Part.of(found) for found in hangs.sections(material) if found.id == "hangs"),
+            *told[2:],
         ),
         notice(material),
         work(ask, ("Bring the sources together again", "reconcile"), strong=False),
     )
 
 
-def _with_links(part: Part, to: dict[str, str]) -> Part:
-    return Part(part.id, part.title, part.lead, tuple(linked(block, to) for block in part.blocks))
+def _told(material: Material, to: dict[str, str]) -> Iterator[Part]:
+    more = (found for found in hangs.sections(material) if found.id == "hangs")
+    told = (decide.change_section, decide.unified_section, understand.sources_section)
+    for found in (*(section(material) for section in told), *more):
+        yield Part(found.id, found.title, found.lead, tuple(linked(block, to) for block in found.blocks))
 
 
 # -- what needs attention ---------------------------------------------------------------------------------------------

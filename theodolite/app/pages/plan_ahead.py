@@ -1,5 +1,6 @@
 """Scenarios by sliders and the forecast on the plan page, and the way to make either a plan of record."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from measurement.errors import DataError, Problem, shown
@@ -9,7 +10,7 @@ from theodolite import plans
 from theodolite.app.blocks import Block, Drawer, Form, Part
 from theodolite.app.blocks import Field as Entry
 from theodolite.app.fields import number as number_of
-from theodolite.app.pages.ask import Ask
+from theodolite.app.pages.ask import Ask, kept_parts
 from theodolite.app.plan_steps import RECORDS
 from theodolite.keys import may
 from theodolite.report.page import ChartBlock, Fact, Facts
@@ -78,7 +79,7 @@ def scenario_of(ask: Ask, periods: int, multiples: dict[str, float]) -> "Scenari
     reading = ask.reading
     name = ("scenario", periods, tuple(sorted(multiples.items())))
     frame = plans.scaled(reading.panel, periods, multiples)
-    return reading.kept(name, reading.numbers, lambda: reading.study.scenario(frame))
+    return reading.kept(name, reading.of_fit, lambda: reading.study.scenario(frame))
 
 
 def scenario(ask: Ask, periods: int) -> Part:
@@ -100,9 +101,15 @@ def scenario(ask: Ask, periods: int) -> Part:
     fields = (*kept(ask, *BUDGET), Entry("periods", "", "hidden", str(periods)), *sliders)
     form = Form("/plan#scenario", fields, "See what it would bring", "get", key="scenario", currency=panel.currency)
     lead = "Move each channel against business as usual: 100 % leaves it as it is. What you see can be made a plan."
+    title = "A scenario of your own"
     if not multiples:
-        return Part("scenario", "A scenario of your own", lead, (form,))
-    found = scenario_of(ask, periods, multiples)
+        return Part("scenario", title, lead, (form,))
+    found, name = scenario_of(ask, periods, multiples), ("scenario", periods, *sorted(multiples.items()))
+    (told,) = kept_parts(ask, name, ask.reading.of_fit, lambda: (Part("scenario", title, lead, _told(found)),))
+    return replace(told, blocks=(form, *told.blocks, *_draft(ask, periods, multiples)))
+
+
+def _told(found: "Scenario") -> tuple[Block, ...]:
     change = float(found.plan.horizon.spend.sum() - found.usual.horizon.spend.sum())
     facts = Facts(
         (
@@ -119,8 +126,7 @@ def scenario(ask: Ask, periods: int) -> Part:
         height=260,
         file="scenario.csv",
     )
-    blocks: tuple[Block, ...] = (form, facts, chart, *_draft(ask, periods, multiples))
-    return Part("scenario", "A scenario of your own", lead, blocks)
+    return facts, chart
 
 
 # -- the forecast -----------------------------------------------------------------------------------------------------
@@ -129,11 +135,17 @@ def scenario(ask: Ask, periods: int) -> Part:
 def forecast_of(ask: Ask, periods: int) -> "Forecast":
     """The KPI of the periods ahead under business as usual."""
     reading = ask.reading
-    return reading.kept(("forecast", periods), reading.numbers, lambda: reading.study.forecast(periods))
+    return reading.kept(("forecast", periods), reading.of_fit, lambda: reading.study.forecast(periods))
 
 
 def outlook(ask: Ask, found: "Forecast") -> Part:
     """The forecast under business as usual."""
+    name = ("forecast", len(found.horizon.dates))
+    (told,) = kept_parts(ask, name, ask.reading.of_fit, lambda: (_outlook(ask, found),))
+    return replace(told, blocks=(*told.blocks, *_draft(ask, len(found.horizon.dates), {})))
+
+
+def _outlook(ask: Ask, found: "Forecast") -> Part:
     total, ago = found.total, found.year_ago
     lead = f"{number(total.median)} {found.kpi} in all ({span(total.low, total.high, number)})"
     lead += "." if ago is None else f"; a year ago it was {number(float(ago.sum()))}."
@@ -144,7 +156,7 @@ def outlook(ask: Ask, found: "Forecast") -> Part:
         height=280,
         file="forecast.csv",
     )
-    return Part("forecast", "What is to come", lead, (chart, *_draft(ask, len(found.horizon.dates), {})))
+    return Part("forecast", "What is to come", lead, (chart,))
 
 
 # -- into a plan ------------------------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """The best split of a budget on the plan page: its limits, what it brings, and the proof of how good it is."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from theodolite.app.blocks import Actions, Block, Button, Drawer, Form, Part
+from theodolite.app.blocks import Actions, Button, Drawer, Form, Part
 from theodolite.app.blocks import Field as Entry
 from theodolite.app.fields import number as number_of
-from theodolite.app.pages.ask import Ask, channel_link, link, linked
+from theodolite.app.pages.ask import Ask, channel_link, kept_parts, link, linked
 from theodolite.app.pages.plan_ahead import kept, signed_money
 from theodolite.report.page import Cell, ChartBlock, Column, Fact, Facts, Points, TableBlock
 from theodolite.report.plan_words import cautions, proof
@@ -29,9 +30,11 @@ def advised(ask: Ask, periods: int) -> "Budget":
         DataError: With everything that is wrong about them.
         DesignError: Where no plan keeps to them.
     """
-    reading = ask.reading
-    asked = tuple(sorted((name, text) for name, text in ask.query.items() if _limits(name)))
-    return reading.kept(("budget", periods, asked), reading.numbers, lambda: _made(ask, periods))
+    return ask.reading.kept(_name(ask, periods), ask.reading.of_fit, lambda: _made(ask, periods))
+
+
+def _name(ask: Ask, periods: int) -> tuple[object, ...]:
+    return ("budget", periods, *sorted((name, text) for name, text in ask.query.items() if _limits(name)))
 
 
 def _limits(name: str) -> bool:
@@ -58,6 +61,12 @@ def _made(ask: Ask, periods: int) -> "Budget":
 
 def part(ask: Ask, made: "Budget", periods: int) -> Part:
     """The advised split: what it spends, brings and changes, how far from the best it can be."""
+    (told,) = kept_parts(ask, _name(ask, periods), ask.reading.of_fit, lambda: (_told(ask, made, periods),))
+    form = Drawer("Change the budget and its limits", (_budget_form(ask, periods),), open="total" in ask.query)
+    return replace(told, blocks=(form, *told.blocks))
+
+
+def _told(ask: Ask, made: "Budget", periods: int) -> Part:
     currency, with_margin = made.currency, ask.reading.config.study.margin is not None
     usual = float(made.horizon.spend.sum())
     facts = Facts(
@@ -79,10 +88,8 @@ def part(ask: Ask, made: "Budget", periods: int) -> Part:
     to = {name: channel_link(name) for name in ask.reading.panel.channels}
     points = Points((proof(made), *cautions(made, with_margin)))
     take = Actions((Button("Take this split into the sliders", _sliders(made, ask, periods)),))
-    form = Drawer("Change the budget and its limits", (_budget_form(ask, periods),), open="total" in ask.query)
     lead = f"Now is business as usual, {made.horizon.like}."
-    blocks: tuple[Block, ...] = (form, facts, linked(_moves(made), to), take, chart, points)
-    return Part("optimum", "The best split", lead, blocks)
+    return Part("optimum", "The best split", lead, (facts, linked(_moves(made), to), take, chart, points))
 
 
 def _bound(made: "Budget") -> str:
