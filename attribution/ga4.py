@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from attribution.path_spec import PathSpec
 from measurement.errors import DataError, Problem, shown
+from measurement.reading import duckdb_file
 from measurement.reading import files as table_files
 
 if TYPE_CHECKING:
@@ -127,9 +128,11 @@ def convert(connection: "DuckDBPyConnection", export: str | Path, target: Path, 
 
 
 def _open(connection: "DuckDBPyConnection", export: str | Path) -> None:
-    found = table_files.find(export)
+    found = table_files.find(export, tables=True)
     names = [str(file.path) for file in found]
-    if found[0].kind == "csv":
+    if found[0].kind == "duckdb":
+        rows = connection.sql(f"SELECT * FROM {duckdb_file.relation(connection, found[0])}")  # noqa: S608
+    elif found[0].kind == "csv":
         rows = connection.read_csv(names, all_varchar=True, header=True)  # type: ignore[arg-type]
     else:
         rows = connection.read_parquet(names, union_by_name=True)

@@ -70,7 +70,8 @@ def read_paths(
     An export of GA4 (`attribution.ga4`) is known by its columns too.
 
     Args:
-        log: Csv or parquet (a path, or a glob of many files, also larger than memory), or a frame. Events:
+        log: Csv or parquet (a path, or a glob of many files, also larger than memory), a table of a DuckDB file
+            (``FILE::TABLE``), or a frame. Events:
             ``user_id, timestamp, channel, event`` (click, impression, conversion), ``value``, ``campaign``, ``geo``.
             Aggregated paths: ``path`` (channels joined by `` > ``), ``conversions, value, nulls``.
         spec: The choices; ``None`` for the defaults.

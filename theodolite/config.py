@@ -62,7 +62,7 @@ class StudySection(_Section):
 
 
 class DataSection(_Section):
-    """Files, relative to theodolite.toml; csv or parquet, globs allowed."""
+    """Files, relative to theodolite.toml; csv, parquet or ``FILE::TABLE`` of DuckDB, globs allowed."""
 
     media: str
     outcome: str

@@ -162,7 +162,7 @@ def _attribute(study: "Study", seed: int, files: dict[str, str]) -> str:
         each.name
         for pattern in (data.touchpoints, data.identities, data.path_spec)
         if pattern
-        for each in find(study.folder / pattern)
+        for each in find(study.folder / pattern, tables=True)
     ]
     if last and all(files[name] == last["files"].get(name) for name in named) and _attributed(study):
         return "nothing has changed since the last run"
@@ -193,8 +193,8 @@ def _told(study: "Study", steps: list[Step], state: Monitored, fitted: "Fitted")
 def _fingerprints(study: "Study") -> Iterator[tuple[str, str]]:
     """Each data file with the SHA-256 of its bytes."""
     for name in study.config.data.model_dump(exclude_none=True).values():
-        for found in find(study.folder / name):
-            with Path(found.name).open("rb") as file:
+        for found in find(study.folder / name, tables=True):
+            with found.path.open("rb") as file:
                 yield found.name, hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -6,6 +6,7 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from measurement.reading.files import apart
 from theodolite.sources import located
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def named_files(folder: Path, config: "Config") -> list[tuple[str, str, Path]]:
         if name is None:
             continue
         place = located(folder, name)
+        place, _ = apart(place)
         several = [] if Path(place).exists() else [Path(path) for path in sorted(glob(place, recursive=True))]  # noqa: PTH207
         found += [(table, path.name, path) for path in several] or [(table, name, Path(place))]
     return found

@@ -158,8 +158,8 @@ def _data_files(folder: Path, settings: config.Config) -> tuple[dict[str, Path],
     outside: list[str] = []
     home = folder.resolve()
     for name in settings.data.model_dump(exclude_none=True).values():
-        for found in find(folder / name):
-            path = Path(found.name).resolve()
+        for found in find(folder / name, tables=True):
+            path = found.path.resolve()
             if path.is_relative_to(home):
                 inside[path.relative_to(home).as_posix()] = path
             else:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from attribution.models import lattice, subsequences
-from attribution.models.coalitions import Coalitions, left_open, main_effects, rare, rates, strength
+from attribution.models.coalitions import Coalitions, left_open, lost, rare, rates, strength
 from attribution.path_table import Paths
 from attribution.sums import Prepared, Solution, Term
 from measurement.errors import Problem, shown
@@ -60,7 +60,7 @@ def prepare(paths: Paths, ordered: bool = False) -> Prepared:
         credit = [_credit(game(sums[0], reward, factor), reward) for game, reward in pairs]
         return Solution(credit[0], credit[1] if len(credit) > 1 else None)
 
-    said = (*_said(paths, found, share, weight), *_leaning(paths, known, sold * weight / (journeys + weight), sold))
+    said = (*_said(paths, found, share, weight), *_leaning(paths, known, sold * lost(journeys, weight), sold))
     draw = left_open(known, journeys, sold, weight)
     return Prepared(tuple(terms), solve, max(cells, known.channels**2), open_=draw, about=about, findings=said)
 
@@ -71,9 +71,9 @@ def _by_lattice(known: Coalitions, weight: float) -> Values:
     bits = (np.arange(size)[:, None] >> np.arange(known.channels) & 1).astype(np.float64)
 
     def values(journeys: Floats, reward: Floats, factor: Floats | None) -> Floats:
-        met, brought = (np.zeros((size, journeys.shape[1])) for _ in range(2))
-        met[mask], brought[mask] = journeys, reward
-        rate = rates(bits, main_effects(known, journeys, reward, weight), met, brought, weight)
+        met = np.zeros((size, journeys.shape[1]))
+        met[mask] = journeys
+        rate = rates(known, journeys, reward, weight, bits, mask)
         rate[0] = 0.0
         if factor is not None:
             rate[mask] *= factor
@@ -115,9 +115,7 @@ def _by_parts(
 def _rates_of_parts(
     known: Coalitions, played: subsequences.Game, weight: float, journeys: Floats, reward: Floats
 ) -> Floats:
-    met, brought = (np.zeros((played.holds.shape[0], journeys.shape[1])) for _ in range(2))
-    met[played.place], brought[played.place] = journeys, reward
-    rate = rates(played.holds, main_effects(known, journeys, reward, weight), met, brought, weight)
+    rate = rates(known, journeys, reward, weight, played.holds, played.place)
     rate[played.empty] = 0.0
     return rate
 

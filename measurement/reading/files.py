@@ -22,6 +22,9 @@ from measurement.errors import DataError, Problem, did_you_mean, shown
 from measurement.typing import Bools, Ints
 
 CHUNK = 16 << 20
+TABLE = "::"
+"""Parts the name of a DuckDB file from that of its table."""
+DUCKDB = "duckdb-file"
 DELIMITERS = (",", ";", "\t")
 _MAGIC = {
     b"PK\x03\x04": "is a zip archive or an Excel workbook; save it as csv or parquet",
@@ -43,11 +46,13 @@ class TableFile:
         name: As the user named it; problems say this.
         path: Where it is.
         kind: Told by its first bytes, not by its name.
+        table: The table of a DuckDB file.
     """
 
     name: str
     path: Path
-    kind: Literal["csv", "parquet"]
+    kind: Literal["csv", "parquet", "duckdb"]
+    table: str = ""
 
     def problem(self, message: str, code: str, line: int | None = None, column: str | None = None) -> Problem:
         """An error at a place in this file."""
@@ -79,14 +84,28 @@ class Layout:
     problems: tuple[Problem, ...] = ()
 
 
-def find(source: str | Path) -> list[TableFile]:
+def apart(source: str | Path) -> tuple[str, str]:
+    """File and table of a name such as ``sales.duckdb::journeys``; no table where it is the name of a file."""
+    name = str(source)
+    file, mark, table = name.rpartition(TABLE)
+    return (file, table) if mark and file and not os.path.lexists(name) else (name, "")
+
+
+def find(source: str | Path, *, tables: bool = False) -> list[TableFile]:
     """The files that a path or a glob names, sorted by name.
+
+    Args:
+        source: Path or glob.
+        tables: Whether ``FILE::TABLE`` may name a table of a DuckDB file.
 
     Raises:
         DataError: Where there is none, or one of them is a folder, empty, unreadable or of another format.
     """
     name = str(source)
     try:
+        file, table = apart(name) if tables else (name, "")
+        if table:
+            return [_table(name, file, table)]
         there = os.path.lexists(name)
         names = [name] if there or not glob.has_magic(name) else sorted(glob.glob(name, recursive=True))  # noqa: PTH207
     except (ValueError, OSError) as error:  # a NUL byte or an impossible length in the path
@@ -100,6 +119,16 @@ def find(source: str | Path) -> list[TableFile]:
     return [each for each in judged if isinstance(each, TableFile)]
 
 
+def _table(name: str, file: str, table: str) -> TableFile:
+    """A table of a DuckDB file."""
+    judged = _judge(file)
+    if isinstance(judged, TableFile):
+        judged = Problem(f"is a {judged.kind} file, which has no tables to name; give it without '::...'", file)
+    if judged.code != DUCKDB:
+        raise DataError([judged])
+    return TableFile(name, Path(file).absolute(), "duckdb", table)
+
+
 def _judge(name: str) -> TableFile | Problem:
     path = Path(name)
     try:
@@ -111,13 +140,18 @@ def _judge(name: str) -> TableFile | Problem:
         if not path.is_file():
             return Problem("is no ordinary file; a table is a csv or parquet file", name, code="not-a-file")
         with path.open("rb") as handle:
-            head = handle.read(8)
+            head = handle.read(12)
     except OSError as error:
         return Problem(f"cannot be read ({error.strerror or error})", name, code="unreadable-file")
     if not head:
         return Problem("the file is empty", name, code="empty-file")
     if head.startswith(b"PAR1"):
         return TableFile(name, path.absolute(), "parquet")
+    if head[8:] == b"DUCK":
+        words = (
+            f"is a DuckDB file; of one a log of journeys can be read, by the name of its table: '{shown(name)}::TABLE'"
+        )
+        return Problem(words, name, code=DUCKDB)
     for magic, words in _MAGIC.items():
         if head.startswith(magic):
             return Problem(words, name, code="binary-file")

@@ -27,7 +27,7 @@ class Part:
         width: Number of its columns.
         first: ``source_row`` of its first row.
         rows: Number of its rows.
-        view: Name of the view on its raw values, columns ``c0, c1, ...`` and ``file_row`` (parquet).
+        view: Name of the view on its raw values, columns ``c0, c1, ...`` and ``file_row`` (parquet, DuckDB).
         lines: Line of each row, where the file was walked in Python.
     """
 
@@ -65,7 +65,7 @@ class Loaded:
 
     def filled(self, column: str) -> bool:
         """Whether the statistics that parquet files keep say that a text column has no null and no blank."""
-        return all(part.view and _filled(part, column) for part in self.parts)
+        return all(part.file.kind == "parquet" and _filled(part, column) for part in self.parts)
 
     @property
     def complete(self) -> bool:

@@ -21,7 +21,7 @@ Two doors:
 of the values in ``problems``; only `read` looks for rows that share the contract's key. Values are judged in SQL, all
 at once; only the refused ones come to Python to be put into words (`measurement.reading.faults`). Names of the user
 never become identifiers: columns go by position.
-In parquet files "line" is the row, counted from 1.
+In parquet files and tables of a DuckDB file "line" is the row, counted from 1.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from measurement.errors import DataError, Problem, refuse, shown
-from measurement.reading import files, verdicts
+from measurement.reading import duckdb_file, files, verdicts
 from measurement.reading.columns import SQL_TYPES, Bound, Column, Contract, bind, judged, naive
 from measurement.reading.engine import interruptible, no_room
 from measurement.reading.files import Layout, TableFile
@@ -90,7 +90,10 @@ def header(source: str | Path) -> tuple[str, ...]:
     Raises:
         DataError: Where there is none or it cannot be read.
     """
-    file = files.find(source)[0]
+    file = files.find(source, tables=True)[0]
+    if file.kind == "duckdb":
+        with connect() as connection, readable(file, []):
+            return tuple(duckdb_file.columns(connection, duckdb_file.relation(connection, file)))
     if file.kind == "csv":
         with readable(file, []):
             layout = files.layout(file, ("date", "geo", "channel"), whole=False)
@@ -105,7 +108,7 @@ def read(contract: Contract, source: str | Path, rules: Callable[[Loaded], list[
 
     Args:
         contract: What it must hold.
-        source: Path or glob of csv or parquet files.
+        source: Path or glob of csv or parquet files, or ``FILE::TABLE`` of a DuckDB file.
         rules: Further rules, set queries over the relation ``rows``; they run where all required columns were found.
 
     Raises:
@@ -137,7 +140,7 @@ def load(connection: duckdb.DuckDBPyConnection, contract: Contract, source: str 
     Args:
         connection: From `connect`; it owns the relation.
         contract: What the table must hold.
-        source: Path or glob of csv or parquet files.
+        source: Path or glob of csv or parquet files, or ``FILE::TABLE`` of a DuckDB file.
         relation: Name for the relation (an identifier of ours, not of the user).
 
     Raises:
@@ -146,7 +149,7 @@ def load(connection: duckdb.DuckDBPyConnection, contract: Contract, source: str 
     if not relation.isidentifier():
         raise ValueError(f"{relation!r} is no identifier")
     loaded = Loaded(connection, relation, contract)
-    found = files.find(source)
+    found = files.find(source, tables=True)
     for file in found:
         with readable(file, loaded.problems):
             _open(loaded, file)
@@ -171,7 +174,8 @@ def readable(file: TableFile, problems: list[Problem]) -> Iterator[None]:
     except (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError) as error:
         first = str(error).strip().partition("\n")[0]
         room = no_room(error)
-        words = room or f"cannot be read as {file.kind}: {shown(first, 200)}"
+        kind = "DuckDB" if file.kind == "duckdb" else file.kind
+        words = room or f"cannot be read as {kind}: {shown(first, 200)}"
         found = file.problem(words, "no-room" if room else "unreadable-file")
         raise DataError(ordered([*problems, found])) from None
 
@@ -186,17 +190,34 @@ def _open(loaded: Loaded, file: TableFile) -> None:
         names, types, view, rows = layout.header, ["VARCHAR"] * len(layout.header), "", 0
     else:
         layout, view = Layout(), f"{loaded.relation}_file{len(loaded.parts)}"
-        with parquet.ParquetFile(file.path) as opened:
-            names, rows = tuple(opened.schema_arrow.names), opened.metadata.num_rows
-        places = ", ".join(f"c{i}" for i in range(len(names)))
-        raw = loaded.connection.read_parquet(escape(str(file.path)), file_row_number=True, hive_partitioning=False)
-        raw.create_view(f"{view}_raw", replace=True)
-        select = f"SELECT * FROM {view}_raw AS raw({places}, file_row)"  # noqa: S608
-        loaded.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {select}")
+        names, rows = _raw(loaded, file, view)
         types = [kind for _, kind, *_ in loaded.connection.execute(f"DESCRIBE {view}").fetchall()][:-1]
     bound, problems = bind(loaded.contract, names, types, file)
     loaded.problems += problems
     loaded.parts.append(Part(file, layout, bound, len(names), rows=rows, view=view))
+
+
+def _raw(loaded: Loaded, file: TableFile, view: str) -> tuple[tuple[str, ...], int]:
+    """Make the view of a file's raw values, and give its column names and its rows."""
+    connection = loaded.connection
+    if file.kind == "duckdb":
+        table = duckdb_file.relation(connection, file)
+        names = tuple(duckdb_file.columns(connection, table))
+        # a column of the user's may have the name of the row's own number
+        number = "row_number() OVER () - 1" if "rowid" in map(str.casefold, names) else "rowid"
+        select = f"SELECT *, {number} AS file_row FROM {table}"  # noqa: S608
+        query = f"SELECT coalesce(max(file_row) + 1, 0) FROM ({select})"  # noqa: S608
+        (rows,) = connection.execute(query).fetchone() or (0,)
+    else:
+        with parquet.ParquetFile(file.path) as opened:
+            names, rows = tuple(opened.schema_arrow.names), opened.metadata.num_rows
+        raw = connection.read_parquet(escape(str(file.path)), file_row_number=True, hive_partitioning=False)
+        raw.create_view(f"{view}_raw", replace=True)
+        select = f"SELECT * FROM {view}_raw"  # noqa: S608
+    places = ", ".join(f"c{i}" for i in range(len(names)))
+    made = f"SELECT * FROM ({select}) AS raw({places}, file_row)"  # noqa: S608
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {made}")
+    return names, rows
 
 
 def _agreed(loaded: Loaded) -> list[Bound]:

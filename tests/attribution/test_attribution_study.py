@@ -9,6 +9,8 @@ def test_the_committed_table_keeps_its_promise(study_table):
     assert {row["truth"] for row in rows} == {"model", "value", "cause"}
     for row in rows:
         assert 0.86 <= float(row["coverage"]) <= 0.94, row
+        # of one channel in 200 runs: two standard errors below .9 are .858; coalitions of rates have the roughest draws
+        assert float(row["worst_channel"]) >= (0.85 if row["model"] in ("shapley", "shapley:ordered") else 0.87), row
 
 
 @pytest.mark.parametrize("models", [["linear", "markov:2", "hazard"]])

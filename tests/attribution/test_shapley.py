@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from attribution import PathSpec, attribute
 from attribution.aggregated import from_frame
 from attribution.models import lattice, shapley, subsequences
-from attribution.models.coalitions import Coalitions, left_open, main_effects
+from attribution.models.coalitions import Coalitions, left_open, main_effects, rates
 
 
 def table(rows):
@@ -36,13 +36,22 @@ def by_definition(rows, weight, ordered):
     counts, won = np.array(list(journeys.values()), dtype=float), np.array(list(sold.values()), dtype=float)
     told = weight / (counts + weight)  # of a rate that differs from the main effects beyond chance
     gram = design.T @ (design * (counts * told)[:, None]) + np.eye(len(names))
-    effect = dict(zip(names, np.linalg.solve(gram, design.T @ (won * told)), strict=True))
+
+    def pulled(reward, least):
+        effect = dict(zip(names, np.linalg.solve(gram, design.T @ (reward * told)), strict=True))
+        brought = dict(zip(journeys, reward, strict=True))
+
+        def rate(part):
+            expected = max(sum(effect[name] for name in part), least)
+            return (brought.get(part, 0) + weight * expected) / (journeys.get(part, 0) + weight)
+
+        return rate
+
+    once = pulled(won, 0.0)
+    again = pulled(won - counts * np.array([once(key) for key in journeys]), -np.inf)
 
     def rate(part):
-        if not part:
-            return 0.0
-        expected = max(sum(effect[name] for name in part), 0.0)
-        return (sold.get(part, 0) + weight * expected) / (journeys.get(part, 0) + weight)
+        return max(once(part) + again(part), 0.0) if part else 0.0
 
     def game(left):
         return sum(count * rate(tuple(name for name in key if name in left)) for key, count in journeys.items())
@@ -148,16 +157,32 @@ def test_plentiful_rates_are_hardly_shrunk():
 
 
 def test_what_shrinking_leaves_open_is_drawn():
-    """A rate's variance about its shrunk value is m (1 - m) / (J + k); resampled users show J / (J + k) of it."""
+    """Of the variance m (1 - m) / k about main effects, what shrinking lost is not in resampled users."""
     paths = table([("a", 5, 0.0, 45), ("b", 20, 0.0, 380), ("a > b", 1, 0.0, 4)])
     known, weight = Coalitions.of(paths, False), 30.0
     journeys, sold = known.added_up(paths.conversions + paths.nulls), known.added_up(paths.conversions)
     factors = left_open(known, journeys, sold, weight)(np.random.default_rng(1), 40_000)
     expected = (known.holds @ main_effects(known, journeys[:, None], sold[:, None], weight))[:, 0]
-    rate = (sold + weight * expected) / (journeys + weight)
+    rate = rates(known, journeys[:, None], sold[:, None], weight, known.holds, np.arange(len(known)))
     np.testing.assert_allclose(factors.mean(axis=1), 1.0, rtol=0.02)
-    noise = expected * (1 - expected) / (journeys + weight)
-    np.testing.assert_allclose((factors * rate[:, None]).var(axis=1), noise * weight / (journeys + weight), rtol=0.05)
+    missing = (weight / (journeys + weight)) ** 4 * expected * (1 - expected) / weight
+    np.testing.assert_allclose((factors * rate).var(axis=1), missing, rtol=0.05)
+
+
+def test_shrinking_takes_nothing_from_a_channel_and_little_from_what_is_its_own():
+    """Alone ``c`` sells twice what it adds to others, which main effects cannot say."""
+    found = [("a", 300, 0.0, 700), ("b", 150, 0.0, 850), ("a > b", 420, 0.0, 580)]
+    found += [("c", 60, 0.0, 240), ("a > c", 66, 0.0, 134), ("b > c", 40, 0.0, 160), ("a > b > c", 70, 0.0, 80)]
+    paths = table(found)
+    known, weight = Coalitions.of(paths, False), 40.0
+    journeys, sold = known.added_up(paths.conversions + paths.nulls), known.added_up(paths.conversions)
+    rate = rates(known, journeys[:, None], sold[:, None], weight, known.holds, np.arange(len(known)))[:, 0]
+    np.testing.assert_allclose(known.holds.T @ (journeys * rate), known.holds.T @ sold, atol=0.1)
+    effects = main_effects(known, journeys[:, None], sold[:, None], weight)
+    apart = sold / journeys - (known.holds @ effects)[:, 0]
+    lacking = (sold / journeys - rate)[np.abs(apart) > 0.02] / apart[np.abs(apart) > 0.02]
+    assert (lacking < 1.6 * (weight / (journeys + weight))[np.abs(apart) > 0.02] ** 2 + 0.01).all()
+    assert (lacking > 0).all()
 
 
 def test_channels_that_lean_on_main_effects_are_named():

@@ -21,7 +21,9 @@ Models = Annotated[
 ]
 Touchpoints = Annotated[
     str | None,
-    typer.Option(help="A log of journeys (csv or parquet) or a path store (.npz), instead of a workspace's."),
+    typer.Option(
+        help="A log of journeys (csv, parquet, FILE::TABLE of DuckDB) or a path store (.npz), instead of a workspace's."
+    ),
 ]
 PathTable = Annotated[str | None, typer.Option("--paths", help="Aggregated paths: path, conversions, value, nulls.")]
 SpecFile = Annotated[Path | None, typer.Option("--spec", help="A path specification (toml or json).")]
