@@ -1,13 +1,15 @@
 """What passes through a channel: ``X = w`` in its own states, ``X = Q X`` in all others; a column per channel.
 
-Few channels are solved densely, by power iteration ``X <- C + M o (Q X)``. It converges like the chance that a journey
-goes on, so every few steps the iterates are combined, column by column, such that their residual is least (reduced rank
-extrapolation: Sidi 1991, J. Comput. Appl. Math. 36), which takes out the few slow directions. What stops it is the true
-residual: a poor extrapolation costs time and no accuracy; where even that fails, columns are solved directly. Of many
-channels most never meet: their columns are kept sparse.
+Columns are solved densely, by steps of ``X <- C + M o (Q X)``; of many channels by sweeps from the ends of journeys
+back to their beginnings (Gauss-Seidel). They converge like the chance that a journey goes on or comes back, so every
+few of them the iterates are combined, column by column, such that their residual is least (reduced rank extrapolation:
+Sidi 1991, J. Comput. Appl. Math. 36), which takes out the few slow directions. What stops it is how little a step still
+changes: a poor extrapolation costs time and no accuracy; where even that fails, columns are solved directly. Of many
+channels most may never meet: then their columns are kept sparse.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -20,8 +22,10 @@ type Matrix = sparse.csr_matrix | Floats
 
 MOST_DENSE = 64
 """Channels beyond which columns are kept sparse."""
-BLOCK = 16
-"""Channels that are solved densely at once where they must be, of many."""
+CELLS = 2_000_000
+"""Cells of the columns that are solved at once, of many channels."""
+LEVELS, FINE = 256, 4
+"""Steps ahead by which states of many channels are put in order, longer lines take more sweeps; levels to a step."""
 MOST_FILLED = 0.05
 """Share of cells beyond which sparse columns are slower than full ones."""
 NEGLIGIBLE = 1e-17
@@ -44,15 +48,16 @@ def through(matrix: sparse.csr_matrix, last: Ints, weight: Floats, channels: int
         channels: How many columns.
 
     Returns:
-        X, shape (states, channels); sparse where there are many channels.
+        X, shape (states, channels); sparse where there are many channels, most of which never meet.
     """
-    if channels <= MOST_DENSE:
-        return _dense(matrix, last, weight, np.arange(channels))
-    found = _sparse(matrix, last, weight, channels)
+    few = channels <= MOST_DENSE
+    found = None if few else _sparse(matrix, last, weight, channels)
     if found is not None:
         return found
-    parts = [np.arange(first, min(first + BLOCK, channels)) for first in range(0, channels, BLOCK)]
-    return sparse.csr_matrix(sparse.hstack([sparse.csc_matrix(_dense(matrix, last, weight, part)) for part in parts]))
+    sweep = _Sweep.of(matrix, 0 if few else LEVELS)
+    width = channels if few else min(max(CELLS // max(len(last), 1), 8), 64)
+    parts = [np.arange(first, min(first + width, channels)) for first in range(0, channels, width)]
+    return np.concatenate([_dense(matrix, last, weight, part, sweep) for part in parts], axis=1)
 
 
 def solve(matrix: sparse.csr_matrix, constant: Floats) -> Floats:
@@ -67,20 +72,59 @@ def solve(matrix: sparse.csr_matrix, constant: Floats) -> Floats:
     return _direct(matrix, np.ones(constant.shape, dtype=np.bool_), constant) if found is None else found
 
 
-def _dense(matrix: sparse.csr_matrix, last: Ints, weight: Floats, channels: Ints) -> Floats:
-    own = last[:, None] == channels
-    row, column = np.nonzero(own)
-    given = weight[row]
-    start = np.zeros(own.shape)
-    start[row, column] = given
+@dataclass(frozen=True, eq=False)
+class _Sweep:
+    """``X <- C + M o (Q X)``, level by level: what is nearer to its end goes first, and the others see it renewed.
 
-    def step(guess: Floats) -> Floats:
-        found: Floats = matrix @ guess
-        found[row, column] = given
+    Along a line of states that only ever follow each other one sweep does what as many steps as it is long would do.
+
+    Attributes:
+        order: The states in order of the steps that are left after them, shape (states,).
+        bounds: Where each level of equally many begins among them, and the end of the last.
+        rows: Q by level, in that order.
+    """
+
+    order: Ints
+    bounds: Ints
+    rows: tuple[sparse.csr_matrix, ...]
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_matrix, steps: int) -> "_Sweep":
+        """Put states in order by the steps that are expected after them, looking so many ahead; 0 for one level."""
+        states = matrix.shape[0]
+        left = np.ones(states)
+        for _ in range(steps):
+            left = np.asarray(1.0 + matrix @ left)
+        level = np.floor(FINE * left).astype(np.int64)
+        order = np.argsort(level, kind="stable")
+        bounds = np.concatenate([[0], np.flatnonzero(np.diff(level[order])) + 1, [states]])
+        sorted_ = sparse.csr_matrix(matrix[order][:, order])
+        return cls(order, bounds, tuple(sorted_[first:stop] for first, stop in pairwise(bounds)))
+
+    def __call__(self, guess: Floats, row: Ints, column: Ints, given: Floats) -> Floats:
+        """One sweep over columns in this order; ``given`` stays at places in order of their rows."""
+        found = guess.copy()
+        cuts = np.searchsorted(row, self.bounds)
+        for i, (first, stop) in enumerate(pairwise(self.bounds)):
+            found[first:stop] = self.rows[i] @ found
+            own = slice(cuts[i], cuts[i + 1])
+            found[row[own], column[own]] = given[own]
         return found
 
-    found = _iterated(step, start)
-    return _direct(matrix, ~own, start) if found is None else found
+
+def _dense(matrix: sparse.csr_matrix, last: Ints, weight: Floats, channels: Ints, sweep: _Sweep) -> Floats:
+    own = last[sweep.order][:, None] == channels
+    row, column = np.nonzero(own)
+    given = weight[sweep.order][row]
+    start = np.zeros(own.shape)
+    start[row, column] = given
+    found = _iterated(lambda guess: sweep(guess, row, column, given), start)
+    if found is None:
+        rearranged = matrix[sweep.order][:, sweep.order]
+        found = _direct(rearranged, ~own, start)
+    in_place = np.empty_like(found)
+    in_place[sweep.order] = found
+    return in_place
 
 
 def _sparse(matrix: sparse.csr_matrix, last: Ints, weight: Floats, channels: int) -> sparse.csr_matrix | None:

@@ -24,7 +24,7 @@ from scipy import sparse
 
 from attribution.models import first_order
 from attribution.models.contexts import START, Contexts, contexts
-from attribution.models.fixed_point import Matrix, solve, through
+from attribution.models.fixed_point import CELLS, Matrix, solve, through
 from attribution.path_table import Paths
 from attribution.sums import Prepared, Solution, Term
 from measurement.typing import Floats, Ints
@@ -118,15 +118,29 @@ class Chain:
         backwards = _between(self.flow / self.visits[known.target], known.target, known.source, states, known.source)
         before = through(backwards, known.last, np.full(states, 1.0 / self.journeys), self.channels)
         source, target = _rows(known.source, states), _rows(known.target, states)
-        rise = source @ before - target @ before
         first = np.asarray(steps[np.flatnonzero(known.source == START)].sum(axis=0)).ravel() / self.journeys
-        found = []
-        for i, end in enumerate(ends):
-            left = self.ahead[known.target, i]
-            by_step = _product(rise, left[:, None]) - _product(rise, target @ self.lost[i])
-            moved = _filled(steps.T @ by_step) + _filled(end.T @ before)
-            found.append(moved.T - self.loss[i][:, None] * first)
+        found = [-loss[:, None] * first for loss in self.loss]
+        for part in _parts([before, *self.lost], len(known.source)):
+            arrived = _columns(before, part)
+            rise = source @ arrived - target @ arrived
+            for i, end in enumerate(ends):
+                left = self.ahead[known.target, i]
+                by_step = _product(rise, left[:, None]) - _product(rise, target @ _columns(self.lost[i], part))
+                found[i][part] += (_filled(steps.T @ by_step) + _filled(end.T @ arrived)).T
         return np.stack(found)
+
+
+def _parts(matrices: Sequence[Matrix], steps: int) -> list[slice]:
+    """Channels that are looked at together: all where everything is sparse, else as many as there is room for."""
+    channels = matrices[0].shape[1]
+    room = channels if all(map(sparse.issparse, matrices)) else max(CELLS // steps, 1)
+    return [slice(first, min(first + room, channels)) for first in range(0, channels, room)]
+
+
+def _columns(matrix: Matrix, part: slice) -> Matrix:
+    """Some columns of a matrix: those of a sparse one too are full where others are."""
+    whole = part == slice(0, matrix.shape[1])
+    return matrix if whole else matrix[:, part].toarray() if sparse.issparse(matrix) else matrix[:, part]
 
 
 def _between(data: Floats, row: Ints, column: Ints, states: int, source: Ints | None = None) -> sparse.csr_matrix:

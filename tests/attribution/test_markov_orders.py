@@ -146,6 +146,30 @@ def test_slow_chains_are_solved_directly(monkeypatch):
     np.testing.assert_allclose(quick.removal_effect, direct.removal_effect, atol=1e-11)
 
 
+def test_long_lines_of_many_channels_need_no_direct_solve(monkeypatch):
+    """Sweeps from the ends of journeys run down a line of two hundred states at once; the direct solve agrees."""
+    random = np.random.default_rng(8)
+    names = [f"c{i}" for i in range(70)]
+    found = [(" > ".join(random.choice(names, 200)), 1, 1.0, 0) for _ in range(3)]
+    found += [(" > ".join(random.choice(names, random.integers(1, 9))), 1, 2.0, 3) for _ in range(60)]
+    known = contexts(table(found), 2)
+    chain = markov.Chain.of(known, *_sold(table(found)), len(names))
+    monkeypatch.setattr(fixed_point, "MOST_FILLED", 0.0)  # columns are too full to be kept sparse
+    weight = chain.ahead[:, 0]
+    expected = fixed_point._direct(chain.moves, known.last[:, None] != np.arange(70), _own(known.last, weight))
+    monkeypatch.setattr(fixed_point, "_direct", None)
+    swept = fixed_point.through(chain.moves, known.last, weight, len(names))
+    np.testing.assert_allclose(swept, expected, atol=1e-12)
+
+
+def _sold(paths):
+    return paths.conversions + paths.nulls, [paths.conversions]
+
+
+def _own(last, weight):
+    return np.where(last[:, None] == np.arange(last.max() + 1), weight[:, None], 0.0)
+
+
 def test_paths_told_apart_by_an_earlier_touch():
     """``a`` decides two touches later: order 1 cannot know, order 2 does."""
     found = [("a > x > y", 10, 10.0, 0), ("b > x > y", 0, 0.0, 10), ("b", 0, 0.0, 5), ("a", 0, 0.0, 5)]
