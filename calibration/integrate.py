@@ -1,14 +1,16 @@
 """Integrate the evidence model over a fixed quasi-random set: no chains, same inputs and seed, same answer.
 
-1. Scrambled Sobol points give the spreads from their priors (nodes). Per node the MMM's and attribution's numbers
-   are Gaussian: their likelihood is exact, and so is the Normal of the pairs ``g`` given them.
+1. Scrambled Sobol points give the spreads (nodes), from their priors and, by the larger part, from where a pilot on few
+   nodes found them likely. Per node the MMM's and attribution's numbers are Gaussian: their likelihood is exact, and so
+   is the Normal of the pairs ``g`` given them.
 2. Per node the tests' read-outs are not Gaussian in ``g``: `calibration.read_outs` draws it from a mixture around the
    modes of ``p(g | all)`` and of the Normal of step 1, by the same Sobol points.
-3. Every node is weighted by ``likelihood of step 1 × target / proposal``; the weights are Pareto-smoothed (ArviZ),
+3. Every node is weighted by ``likelihood of step 1 × targets / proposals``; the weights are Pareto-smoothed (ArviZ),
    their k-hat and effective number are reported, and nodes are resampled systematically. The truth in every cell then
    follows exactly (`calibration.truth`).
 
-Source: Vehtari, Simpson, Gelman, Yao & Gabry (2024), Pareto smoothed importance sampling, JMLR 25.
+Sources: Vehtari, Simpson, Gelman, Yao & Gabry (2024), Pareto smoothed importance sampling, JMLR 25; of the pilot:
+Cappé, Guillin, Marin & Robert (2004), Population Monte Carlo, Journal of Computational and Graphical Statistics 13.
 """
 
 from dataclasses import dataclass
@@ -26,6 +28,9 @@ from measurement.typing import Floats, Ints
 NODES = 8192
 DRAWS = 2048
 GAIN_NODES = 256
+PILOTS, PILOT_SHARE = 2, 8
+SAFE, WIDEN, FIRM = 0.2, 1.3, 20.0
+"""Share of nodes from the priors, sd of the others over the pilot's, and how many nodes the priors' shape counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +105,16 @@ def integrate(
     rng = np.random.default_rng(seed)
     looks = Looks.of(sources)
     pairs = looks.pairs
-    sobol = qmc.Sobol(Spreads.DIMENSIONS + pairs + 2, rng=np.random.default_rng(seed))
-    uniform = np.clip(sobol.random(nodes), 1e-9, 1 - 1e-9)
-    spreads = Spreads.from_uniform(uniform[:, : Spreads.DIMENSIONS], priors)
-    log_weight, g, precision = _weigh(sources, looks, spreads, priors, uniform[:, Spreads.DIMENSIONS :])
-    weight, khat = smoothed(log_weight)
+    sobol = qmc.Sobol(Spreads.DIMENSIONS + 1 + pairs + 2, rng=np.random.default_rng(seed))
+    likely = _Likely.prior()
+    for size in (*[nodes // PILOT_SHARE] * PILOTS, nodes):
+        uniform = np.clip(sobol.reset().random(size), 1e-9, 1 - 1e-9)
+        z, log_ratio = likely.draw(uniform[:, : Spreads.DIMENSIONS], uniform[:, Spreads.DIMENSIONS])
+        spreads = Spreads.from_uniform(special.ndtr(z), priors)
+        log_weight, g, precision = _weigh(sources, looks, spreads, priors, uniform[:, Spreads.DIMENSIONS + 1 :])
+        log_weight = log_weight + log_ratio
+        weight, khat = smoothed(log_weight)
+        likely = _Likely.of(z, weight)
     picked = np.searchsorted(np.cumsum(weight), (np.arange(draws) + rng.uniform()) / draws).clip(max=nodes - 1)
     chosen = spreads.at(picked)
     seen = np.concatenate([np.tile(_observed(sources, looks), (draws, 1)), g[picked]], axis=1)
@@ -123,6 +133,35 @@ def integrate(
         shape=shape,
         log_scale_draws=sources.tests.log_scale_draws,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Likely:
+    """Where the spreads are likely: a Normal of their priors' normal scores, beside which the priors always stand."""
+
+    centre: Floats
+    factor: Floats
+
+    @classmethod
+    def prior(cls) -> "_Likely":
+        return cls(np.zeros(Spreads.DIMENSIONS), np.eye(Spreads.DIMENSIONS))
+
+    @classmethod
+    def of(cls, z: Floats, weight: Floats) -> "_Likely":
+        """The Normal of weighted nodes, the priors' shape counting as `FIRM` of them."""
+        count = float(1 / np.sum(weight**2))
+        centre = weight @ z * count / (count + 1)
+        apart = z - centre
+        covariance = (count * (apart * weight[:, None]).T @ apart + FIRM * np.eye(len(centre))) / (count + FIRM)
+        return cls(centre, WIDEN * np.linalg.cholesky(covariance))
+
+    def draw(self, uniform: Floats, choice: Floats) -> tuple[Floats, Floats]:
+        """Normal scores, shape (nodes, spreads), and the log of the priors' density over the mixture's."""
+        white = special.ndtri(uniform)
+        z = np.where(choice[:, None] < SAFE, white, self.centre + white @ self.factor.T)
+        back = np.linalg.solve(self.factor, (z - self.centre).T).T
+        own = 0.5 * (z**2).sum(axis=1) - 0.5 * (back**2).sum(axis=1) - np.log(np.diag(self.factor)).sum()
+        return z, -np.logaddexp(np.log(SAFE), np.log1p(-SAFE) + own)
 
 
 def _observed(sources: Sources, looks: Looks) -> Floats:

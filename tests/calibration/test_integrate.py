@@ -154,8 +154,8 @@ def test_two_tests_that_contradict_each_other_span_both():
     apart = trials([100.0, 500.0], [20.0, 20.0], [0, 0], [0.4, 0.6], [100.0, 100.0])
     draws = np.exp(average(integrate(sources([0.7, 0.2], sd=0.6, tests=apart)))[:, 0])
     low, high = np.quantile(draws, [0.05, 0.95])
-    assert low < 1.4
-    assert high > 3.6
+    assert low < 1.2
+    assert high > 4.2
 
 
 def test_untested_channels_learn_the_mmm_bias_from_tested_ones():
@@ -190,6 +190,19 @@ def test_attribution_that_follows_the_other_sources_is_believed_and_one_that_doe
     assert np.ptp(new[1]) > 0.9 * np.ptp(new[2])
 
 
+def test_many_sources_of_many_channels_are_integrated_reliably():
+    """Numbers far from what the priors of the spreads expect: attribution errs by the same factor everywhere."""
+    rng = np.random.default_rng(0)
+    truth, tested = rng.normal(0.3, 0.6, 16), np.arange(12)
+    read = 100 * np.exp(truth[tested]) + rng.normal(0, 15, 12)
+    many = trials(read, [15.0] * 12, tested, rng.uniform(0, 3, 12), [100.0] * 12, grade=0.15, open_=0.1)
+    said = truth + rng.normal(0.1, 0.3, 16)
+    fusion = integrate(sources(said, attribution=truth + 0.8, tests=many, periods=12, demand=np.arange(16) % 3))
+    assert fusion.reliable
+    assert fusion.khat < 0.5
+    assert fusion.effective > 500
+
+
 def test_where_the_model_alone_speaks_its_own_posterior_comes_back():
     """With its prior divided out, and the joint model's prior as wide: not shrunk a second time."""
     before, sd = np.array([0.0, 0.0, 1.2]), np.array([0.98, 0.98, 0.3])
@@ -197,7 +210,7 @@ def test_where_the_model_alone_speaks_its_own_posterior_comes_back():
     said, covariance = divided(centre, np.diag(own**2), before, sd)
     s = replace(sources(said, periods=1), mmm_cov=covariance, prior_centre=before, prior_width=sd / 0.978)
     draws = average(integrate(s, replace(MethodPriors(), mmm_bias=1e-4, mmm_common=1e-4, drift=1e-4)))
-    assert np.median(draws, axis=0) == pytest.approx(centre, abs=0.06)
+    assert np.median(draws, axis=0) == pytest.approx(centre, abs=0.1)
     assert draws.std(axis=0) == pytest.approx(own, rel=0.12)
     usual = MethodPriors()
     mean_square = usual.channel_sd[0] ** 2 * np.exp(2 * usual.channel_sd[1] ** 2)
@@ -271,7 +284,9 @@ def test_a_test_that_is_fed_twice_does_not_narrow():
     one = trials([-60.0], [12.0], [0], [0.5], [-100.0])
     twice = trials([-60.0, -60.0], [12.0, 12.0], [0, 0], [0.5, 0.5], [-100.0, -100.0])
     linked = replace(twice, correlation=np.array([[1.0, 0.98], [0.98, 1.0]]))
-    alone, naive, known = (integrate(sources([0.3], sd=0.8, tests=t), seed=1) for t in (one, twice, linked))
+    alone, naive, known = (
+        integrate(sources([0.3], sd=0.8, tests=t), seed=1, draws=2**14) for t in (one, twice, linked)
+    )
     assert known.reliable
     assert average(known).std() == pytest.approx(average(alone).std(), rel=0.03)
     assert average(naive).std() < 0.85 * average(alone).std()
