@@ -19,7 +19,7 @@ QUOTED = [
     ("calibration", {"confounding term": "yes", "channels": "tested", "fit": "with tests"}, "covered", 0.94),
     ("calibration_flags", {"reported": "five times", "tests": "among three", "channel": "all"}, "flagged", 0.93),
     ("unified", {"regime": "badly biased MMM", "rule": "unified"}, "covered", 0.89),
-    ("unified_worlds", {"truths": "presets", "source": "unified", "channels": "all"}, "covered", 0.97),
+    ("unified_worlds", {"truths": "presets", "source": "unified", "channels": "all"}, "covered", 0.98),
     ("unified_worlds", {"truths": "presets", "source": "unified", "channels": "all"}, "rmse", 0.32),
     ("unified_worlds", {"truths": "priors", "source": "unified", "channels": "all"}, "covered", 0.87),
     ("unified_worlds", {"truths": "priors", "source": "unified", "channels": "tested"}, "covered", 0.82),
