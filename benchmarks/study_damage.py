@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -143,17 +143,24 @@ def full_server(folder: Path, trial: int, rng: random.Random) -> tuple[Row, Row]
         return full, looked_at(store, said, "may not do that", why)
 
 
-def filled(runs: int, seed: int) -> list[Row]:
-    """File systems of random sizes."""
-    rng = random.Random(seed)  # noqa: S311
+def filled(runs: int, seed: int, keep: Path) -> list[Row]:
+    """File systems of random sizes; trials that ``keep`` holds already are not made again."""
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for store, trials, run in (("DuckDB", runs // 50, full_workspace), ("PostgreSQL", runs // 200, full_server)):
-            seen = [run(Path(folder) / f"{store}-{trial}", trial, rng) for trial in range(trials)]
-            for what, each in zip(("disk full", "read-only"), zip(*seen, strict=True), strict=True):
-                counts = {name: sum(row[name] for row in each) for name in each[0]}  # type: ignore[misc]
-                rows.append({"what": what, "store": store, "runs": trials, **counts})
+    for store, trials, run in (("DuckDB", runs // 50, full_workspace), ("PostgreSQL", runs // 200, full_server)):
+        seen = []
+        for trial in range(trials):
+            seen.append(kept(keep / f"{run.__name__}-{seed}-{trial}.json", partial(a_trial, run, seed, trial)))
+            print(f"{store}: {len(seen)} disks", flush=True)
+        for what, each in zip(("disk full", "read-only"), zip(*seen, strict=True), strict=True):
+            counts = {name: sum(row[name] for row in each) for name in each[0]}
+            rows.append({"what": what, "store": store, "runs": trials, **counts})
     return rows
+
+
+def a_trial(run: Callable[[Path, int, random.Random], tuple[Row, Row]], seed: int, trial: int) -> tuple[Row, Row]:
+    """One file system that is filled, and what was seen."""
+    with tempfile.TemporaryDirectory() as folder:
+        return run(Path(folder) / "disk", trial, random.Random(f"{seed}-{trial}"))  # noqa: S311
 
 
 def main() -> None:
@@ -166,7 +173,7 @@ def main() -> None:
     keep = asked.keep or Path(tempfile.mkdtemp())
     keep.mkdir(parents=True, exist_ok=True)
     if asked.only in (None, "full"):
-        print(tables.write("store_full", FULL, filled(asked.runs, asked.seed), runs=asked.runs, seed=asked.seed))
+        print(tables.write("store_full", FULL, filled(asked.runs, asked.seed, keep), runs=asked.runs, seed=asked.seed))
     if asked.only in (None, "damage"):
         rows = damaged(asked.runs, asked.seed, keep)
         print(tables.write("store_damage", DAMAGE, rows, runs=asked.runs, seed=asked.seed))

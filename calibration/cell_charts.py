@@ -57,7 +57,7 @@ def by_market(frame: pd.DataFrame, columns: int = 2) -> alt.FacetChart:
         .mark_rect()
         .encode(
             x=alt.X("label:O", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True)),
-            y=alt.Y("market:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=120)),
+            y=alt.Y("market:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=160)),
             color=alt.Color(
                 "pays:Q",
                 title="Chance that it pays",
@@ -78,31 +78,35 @@ def by_market(frame: pd.DataFrame, columns: int = 2) -> alt.FacetChart:
 
 
 def campaigns(frame: pd.DataFrame, break_even: float) -> Layers:
-    """Each campaign's return; of campaigns whose spend nobody knows, the money that they brought.
+    """What each campaign whose spend is known returned.
 
     Args:
-        frame: `part_frames.campaigns`; the iROAS rows are drawn where there are any, else the values.
+        frame: `part_frames.campaigns`; its iROAS rows are drawn.
         break_even: iROAS at which the margin just pays.
     """
-    returns = frame[frame["quantity"] == "iroas"]
-    rows = named_rows("campaign")
-    if not len(returns):
-        unit = unit_of(frame)
-        base = alt.Chart(frame).encode(y=rows, tooltip=tips([("campaign:N", "Campaign")], ",.0f"))
-        x = alt.X("low:Q", title=f"Brought ({unit})", axis=alt.Axis(format="~s", grid=True))
-        layers = [
-            base.mark_rule(color=ACCENT, strokeWidth=2).encode(x=x, x2="high:Q"),
-            _dots(base).encode(x="median:Q"),
-        ]
-        return alt.layer(*layers, autosize=FIT).properties(width="container", height=alt.Step(22))
-    drawn = placed(returns)
-    scale, unit = domain([drawn], break_even), unit_of(returns)
-    base = alt.Chart(drawn).encode(y=rows, tooltip=tips([("campaign:N", "Campaign")], ".2f"))
+    drawn = placed(frame[frame["quantity"] == "iroas"])
+    scale, unit = domain([drawn], break_even), unit_of(drawn)
+    base = alt.Chart(drawn).encode(y=named_rows("campaign"), tooltip=tips([("campaign:N", "Campaign")], ".2f"))
     lines = base.mark_rule(color=ACCENT, strokeWidth=2).encode(x=axis_x("from", scale, unit), x2="to:Q")
     points = _dots(base).encode(x=axis_x("shown", scale, unit))
-    return alt.layer(lines, *break_even_line(break_even, scale, unit), points, autosize=FIT).properties(
-        width="container", height=alt.Step(22)
-    )
+    return _wide(lines, *break_even_line(break_even, scale, unit), points)
+
+
+def campaign_values(frame: pd.DataFrame) -> Layers:
+    """What each campaign brought.
+
+    Args:
+        frame: `part_frames.campaigns`; its rows of money are drawn.
+    """
+    drawn = frame[frame["quantity"] == "value"]
+    base = alt.Chart(drawn).encode(y=named_rows("campaign"), tooltip=tips([("campaign:N", "Campaign")], ",.0f"))
+    x = alt.X("low:Q", title=f"Brought ({unit_of(drawn)})", axis=alt.Axis(format="~s", grid=True, tickCount=8))
+    lines = base.mark_rule(color=ACCENT, strokeWidth=2).encode(x=x, x2="high:Q")
+    return _wide(lines, _dots(base).encode(x="median:Q"))
+
+
+def _wide(*layers: alt.Chart) -> Layers:
+    return alt.layer(*layers, autosize=FIT).properties(width="container", height=alt.Step(22))
 
 
 def _dots(base: alt.Chart) -> alt.Chart:

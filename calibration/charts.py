@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from calibration.ratio_charts import (
+    ABOVE,
     arrows,
     axis_x,
     bands,
@@ -55,7 +56,7 @@ def forest(
     channels = list(dict.fromkeys(drawn["channel"]))
     rows, x = named_rows(), axis_x("shown", scale, unit)
     offset = alt.YOffset("label:N", sort=[SOURCES[name].label for name in present])
-    legend = alt.Legend(title=None, orient="top", columns=3, symbolType="circle")
+    legend = alt.Legend(title=None, orient="top", columns=3, symbolType="circle", offset=ABOVE)
     named = [*present, "truth"] if len(known) else present
     colour = alt.Color("label:N", scale=source_colour(named), legend=legend, sort=None)
     base = alt.Chart(drawn).encode(y=rows, yOffset=offset, color=colour)

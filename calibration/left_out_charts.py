@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from calibration.ratio_charts import (
+    ABOVE,
     arrows,
     axis_x,
     bands,
@@ -34,7 +35,7 @@ TIPPED = {name: SOURCES[name] for name in ("mmm", "attribution")}
 UNSEEN = {
     "mmm": Source("Model without the test", SOURCES["mmm"].colour, "circle"),
     "experiments": Source("The test", SOURCES["experiments"].colour, "square"),
-    "panel": Source("Its markets' sales, read again", SOURCES["mmm_calibrated"].colour, "triangle-up"),
+    "panel": Source("Sales of its markets", SOURCES["mmm_calibrated"].colour, "triangle-up"),
 }
 WORDS = 1.5
 """Room for words on the right of a log scale, as a factor."""
@@ -58,7 +59,7 @@ class _Kinds:
         """One row per name, in it one line per kind (``label``)."""
         labels = [look.label for look in self.looks]
         scale = alt.Scale(domain=labels, range=[look.colour for look in self.looks])
-        legend = alt.Legend(title=None, orient="top", columns=4)
+        legend = alt.Legend(title=None, orient="top", columns=4, offset=ABOVE)
         return alt.Chart(frame).encode(
             y=named_rows(field),
             yOffset=alt.YOffset("label:N", sort=labels),
@@ -117,14 +118,14 @@ def tipping(frame: pd.DataFrame) -> Layers:
         label=frame["source"].map({name: look.label for name, look in TIPPED.items()}),
         at=frame["overstates"].fillna(1.0),
         right=1.0,
-        words=np.where(none, today + f", whatever its error up to {FARTHEST:g}-fold", today + " → " + frame["becomes"]),
+        words=np.where(none, today + " all the same", today + " → " + frame["becomes"]),
         leftward=frame["overstates"] < 1,
     )
     channels = list(dict.fromkeys(drawn["channel"]))
     scale = alt.Scale(type="log", domain=[0.5 / FARTHEST, 2 * FARTHEST], nice=False)
 
     def x(field: str) -> alt.X:
-        title = "The source says this many times too little (÷) or too much (×)"
+        title = "Times too little (÷) or too much (×)"
         return alt.X(
             f"{field}:Q", scale=scale, axis=alt.Axis(values=list(TICKS), labelExpr=TICK, grid=True), title=title
         )
@@ -160,7 +161,7 @@ def unseen(frame: pd.DataFrame, unit: str) -> Layers:
     tests = list(dict.fromkeys(drawn["experiment_id"]))
     low, high = min(float(drawn["low"].min()), 0.0), max(float(drawn["high"].max()), 0.0)
     room = 0.03 * (high - low)
-    scale = alt.Scale(domain=[low - room, high + room], nice=False)
+    scale = alt.Scale(domain=[low - room, high + (5 if against.any() else 1) * room], nice=False)
 
     def x(field: str) -> alt.X:
         return alt.X(

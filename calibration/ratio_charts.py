@@ -14,6 +14,8 @@ from measurement.charts import MUTED
 
 EDGE = 0.05
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+ABOVE = 22
+"""Pixels between a chart and its legend, where the break-even's name stands."""
 POSITIONS = {"shown": "median", "from": "low", "to": "high"}
 
 

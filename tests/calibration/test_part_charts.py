@@ -118,7 +118,7 @@ def pictures():
         "over_time": cell_charts.over_time(cells, 1.25),
         "by_market": cell_charts.by_market(cells),
         "campaigns": cell_charts.campaigns(campaigns, 1.25),
-        "values": cell_charts.campaigns(campaigns[campaigns["quantity"] == "value"], 1.25),
+        "values": cell_charts.campaign_values(campaigns),
     }
 
 
@@ -130,8 +130,8 @@ SAYS = {
         "break-even 1.25",
         "test first",
     ),
-    "tipping": ("raise → hold", "raise, whatever its error up to 10-fold", "too little (÷) or too much (×)"),
-    "unseen": ("Model without the test", "Its markets' sales, read again", "revenue (EUR) per EUR", "conflict"),
+    "tipping": ("raise → hold", "raise all the same", "too little (÷) or too much (×)"),
+    "unseen": ("Model without the test", "Sales of its markets", "revenue (EUR) per EUR", "conflict"),
     "over_time": ("Return (EUR per EUR, log)",),
     "by_market": ("Chance that it pays", "2024-01", "north &lt;i&gt;"),
     "campaigns": ("spring", "Return (EUR per EUR, log scale)"),

@@ -161,8 +161,11 @@ def test_a_changed_row_of_a_server_is_found_and_never_served(tmp_path: Path, pos
 
 def test_the_committed_damage_was_found_and_never_served(study_table: Any) -> None:
     table = study_table("store_damage")
-    assert sum(int(row["runs"]) for row in table) >= 250
-    assert {row["store"] for row in table} == {"DuckDB", "PostgreSQL"}
+    runs = {
+        store: sum(int(row["runs"]) for row in table if row["store"] == store) for store in ("DuckDB", "PostgreSQL")
+    }
+    assert runs["DuckDB"] >= 1_000
+    assert runs["PostgreSQL"] >= 250
     assert {row["served"] for row in table} == {"0"}
     assert {row["harmless"] for row in table if row["what"] != "the database"} == {"0"}
 

@@ -282,7 +282,7 @@ def test_the_report_says_what_numbers_hang_on_and_shows_it() -> None:
     )
     assert list(charts(found)) == ["left-out.csv", "tipping.csv"]
     assert list(charts(section(page, "when"))) == ["over-time.csv", "markets.csv"]
-    assert list(charts(section(page, "campaigns"))) == ["campaigns.csv"]
+    assert list(charts(section(page, "campaigns"))) == ["campaigns.csv", "campaign-values.csv"]
     assert "unseen.csv" in charts(section(page, "tests"))
     assert render(page)
 

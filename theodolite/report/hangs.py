@@ -1,6 +1,7 @@
 """What each unified number hangs on, and its parts: by time, by market, by campaign."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from calibration import cell_charts, left_out_charts, part_frames
 from calibration.verdict import NAMES
@@ -9,6 +10,9 @@ from theodolite.report.cells import joined, names
 from theodolite.report.material import Material
 from theodolite.report.page import Block, ChartBlock, Section, Text
 from theodolite.report.words import count, ratio
+
+if TYPE_CHECKING:
+    from measurement.charts import Layers
 
 LINE = 15
 """Pixels of a line of a chart."""
@@ -57,8 +61,9 @@ def _hang_blocks(m: Material) -> tuple[Block, ...]:
             ChartBlock(
                 left_out_charts.tipping(tipping).to_dict(validate=False),
                 title="How wrong a source would have to be before the money moved otherwise",
-                caption="Beyond what is allowed for already. The shorter the line, the less it takes. A threshold, so "
-                f"that it has no interval; tests are judged by leaving them out.{m.caveat}",
+                caption='Beyond what is allowed for already. The shorter the line, the less it takes; "all the same": '
+                "no error up to tenfold would do. A threshold, so that it has no interval; tests are judged by leaving "
+                f"them out.{m.caveat}",
                 height=90 + tipping["channel"].nunique() * (9 + LINE * tipping["source"].nunique()),
                 file="tipping.csv",
             )
@@ -134,14 +139,19 @@ def _campaigns(m: Material) -> Section:
 def _campaign_blocks(m: Material) -> tuple[Block, ...]:
     """Campaigns below channels; nothing where attribution does not tell them apart."""
     frame = part_frames.campaigns(m.view)
-    if not len(frame):
-        return ()
-    paid = (frame["quantity"] == "iroas").any()
-    chart = ChartBlock(
-        cell_charts.campaigns(frame, m.view.break_even).to_dict(validate=False),
-        title="What each campaign returned" if paid else "What each campaign brought",
-        caption=f"Medians with 90 % intervals.{m.caveat}",
-        height=70 + 22 * frame["campaign"].nunique(),
-        file="campaigns.csv",
+    known = set(frame["quantity"])
+    drawn: dict[str, tuple[str, Layers]] = {}
+    if "iroas" in known:
+        drawn["campaigns.csv"] = ("What each campaign returned", cell_charts.campaigns(frame, m.view.break_even))
+    if "value" in known:
+        drawn["campaign-values.csv"] = ("What each campaign brought", cell_charts.campaign_values(frame))
+    return tuple(
+        ChartBlock(
+            chart.to_dict(validate=False),
+            title=title,
+            caption=f"Medians with 90 % intervals.{m.caveat}",
+            height=70 + 22 * frame["campaign"].nunique(),
+            file=file,
+        )
+        for file, (title, chart) in drawn.items()
     )
-    return (chart,)
