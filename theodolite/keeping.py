@@ -48,7 +48,7 @@ class Packed:
     Attributes:
         archive: The file.
         contents: What is in it.
-        left_out: Data files that lie outside the workspace, and so do not travel.
+        left_out: Data that lie outside the workspace, and so do not travel.
     """
 
     archive: Path
@@ -118,14 +118,33 @@ def unpack(file: Path, folder: Path, actor: str) -> Packed:
     """
     from measurement.store import archive
 
-    found = archive.unpack(file, folder, actor)
+    found = archive.unpack(file, folder, actor, _settled)
+    return Packed(file, found, tuple(_not_there(folder, config.load(folder / config.FILE_NAME))))
+
+
+def _settled(folder: Path) -> None:
+    """Let the settings of an unpacked workspace name the store inside it.
+
+    Raises:
+        DataError: When they are missing or wrong.
+    """
     toml = folder / config.FILE_NAME
-    settings = config.load(toml)
+    if not toml.is_file():
+        raise DataError(f"the archive holds no {config.FILE_NAME}; nothing was changed")
+    try:
+        text = toml.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"the archive's {config.FILE_NAME} is not UTF-8; nothing was changed") from None
+    settings = config.parse(text)
     if settings.store.server is not None:
-        text = _rewritten(toml.read_text("utf-8"), None, settings)
-        with whole_file(toml, config.FILE_NAME) as draft:
-            draft.write_text(text, encoding="utf-8", newline="\n")
-    return Packed(file, found)
+        toml.write_text(_rewritten(text, None, settings), encoding="utf-8", newline="\n")
+
+
+def _not_there(folder: Path, settings: config.Config) -> list[str]:
+    """The data that the settings name and the workspace does not hold."""
+    home, named = folder.resolve(), settings.data.model_dump(exclude_none=True).values()
+    inside = [(folder / name).resolve().is_relative_to(home) for name in named]
+    return [name for name, kept in zip(named, inside, strict=True) if not kept]
 
 
 def _rewritten(text: str, server: Server | None, before: config.Config) -> str:

@@ -17,7 +17,7 @@ import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -32,6 +32,7 @@ from measurement.whole_file import whole_file
 FORMAT = 1
 MANIFEST, EVENTS, ARTIFACTS, FILES = "manifest.json", "events.jsonl", "artifacts/", "workspace/"
 LARGEST_MANIFEST = 50_000_000
+LARGEST = 4_000_000_000
 BLOCK = 1 << 20
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, ValueError)
@@ -88,8 +89,12 @@ def pack(store: Store, files: Mapping[str, Path], target: Path) -> Contents:
         return inspect(draft)
 
 
-def inspect(archive: Path) -> Contents:
+def inspect(archive: Path, room: int | None = None) -> Contents:
     """Check an archive from its first byte to its last.
+
+    Args:
+        archive: The archive.
+        room: Bytes that there is room for; ``None`` where nothing is to be unpacked.
 
     Raises:
         DataError: When anything in it is not what its manifest says, or may not be unpacked.
@@ -97,49 +102,77 @@ def inspect(archive: Path) -> Contents:
     with _opened(archive) as source:
         manifest = _manifest(source, archive)
         entries: dict[str, Json] = manifest["entries"]
+        needed = sum(said["bytes"] for said in entries.values())
+        if room is not None and needed > room:
+            raise DataError(f"the archive needs {needed:,} bytes, and there are {room:,} left; nothing was changed")
         for name, said in entries.items():
             _checked(source, name, said, archive)
     files = tuple(name.removeprefix(FILES) for name in entries if name.startswith(FILES))
     artifacts = sum(name.startswith(ARTIFACTS) for name in entries)
-    size = sum(said["bytes"] for said in entries.values())
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Contents(Head(**manifest["head"]), artifacts, files, size, digest)
+    return Contents(Head(**manifest["head"]), artifacts, files, needed, digest)
 
 
-def unpack(archive: Path, folder: Path, actor: str) -> Contents:
+def unpack(archive: Path, folder: Path, actor: str, finish: Callable[[Path], None] | None = None) -> Contents:
     """Make a workspace from an archive: all of it, checked, or nothing.
 
     Args:
         archive: The archive.
         folder: The new workspace; it must not exist, or be empty.
         actor: Who does it; the store records it.
+        finish: Looks at the filled folder before it takes its place, and may change it; what it raises stops all.
 
     Raises:
         DataError: When the archive is wrong, or the folder is not empty.
         StoreError: When the folder cannot be written, or the disk has no room.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    folder = folder.absolute()
+    name = f".import-{hashlib.sha256(bytes(folder)).hexdigest()[:12]}"  # found again where one was killed
+    there = folder.exists()
+    if there and (not folder.is_dir() or any(each.name != name for each in folder.iterdir())):
         raise DataError(f"{shown(folder)} is not an empty folder; nothing was changed")
-    found = inspect(archive)
+    found = inspect(archive, _room(folder))
+    draft = (folder if there else folder.parent) / name
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        room = shutil.disk_usage(folder.parent).free
-        if found.size > room:
-            raise DataError(f"the archive needs {found.size:,} bytes, and there are {room:,} left; nothing was changed")
-        draft = folder.with_name(f".{folder.name}-{found.digest[:12]}")
         shutil.rmtree(draft, ignore_errors=True)
         try:
-            draft.mkdir()
+            draft.mkdir(parents=True)
             _fill(archive, draft, found, actor)
-            if folder.exists():
-                folder.rmdir()
-            draft.replace(folder)
+            if finish is not None:
+                finish(draft)
+            _settle(draft, folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         raise StoreError(f"the archive cannot be unpacked into {shown(folder)}: {error.strerror or error}") from error
     return found
+
+
+def _room(folder: Path) -> int:
+    """Bytes left on the disk that a folder is or would be on."""
+    near = next((each for each in (folder, *folder.parents) if each.is_dir()), None)
+    return 0 if near is None else shutil.disk_usage(near).free
+
+
+def _settle(draft: Path, folder: Path) -> None:
+    """Let what was made be the folder; one that is there (somebody may stand in it) takes in what was made."""
+    if not folder.exists():
+        draft.replace(folder)
+        return
+    moved: list[Path] = []
+    try:
+        for part in sorted(
+            draft.iterdir(), key=lambda part: part.is_file()
+        ):  # theodolite.toml is a file: it comes last
+            moved.append(part.replace(folder / part.name))
+    except BaseException:
+        for part in moved:
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink(missing_ok=True)
+        raise
 
 
 def _fill(archive: Path, folder: Path, found: Contents, actor: str) -> None:
@@ -214,6 +247,8 @@ def _manifest(source: zipfile.ZipFile, archive: Path) -> dict[str, Any]:
             _refuse_name(name.removeprefix(FILES))
         elif name != EVENTS and name != ARTIFACTS + str(said["sha256"]):
             raise DataError(f"{shown(archive)} holds an entry that is nothing of a workspace: '{shown(name)}'")
+        elif said["bytes"] > LARGEST:  # it is read as a whole
+            raise DataError(f"'{shown(name)}' in {shown(archive)} has {said['bytes']:,} bytes; {LARGEST:,} are allowed")
     return {"head": raw["head"], "entries": entries}
 
 

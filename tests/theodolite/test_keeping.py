@@ -283,6 +283,107 @@ def test_any_flipped_byte_or_cut_is_found_or_harmless(packed: Path, tmp_path: Pa
     assert found > 90
 
 
+@pytest.mark.parametrize("left", [False, True], ids=["empty", "with the rest of an import that was killed"])
+def test_an_import_fills_the_folder_that_one_stands_in(
+    packed: Path, tmp_path: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, left: bool
+) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    monkeypatch.chdir(copy)
+    if left:
+        with monkeypatch.context() as patch:
+            patch.setattr(archive, "_settle", interrupted)
+            patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+            with pytest.raises(KeyboardInterrupt):
+                keeping.unpack(packed, Path(), "me")
+        assert [path.name[:8] for path in copy.iterdir()] == [".import-"]
+    ended = run("store", "import", packed, ".")
+    assert ended.code == 0, ended.err
+    assert sorted(path.name for path in copy.iterdir()) == [".theodolite", "data", "theodolite.toml"]
+    assert Path.cwd() == copy
+    assert Store.open(copy).verify() == []
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_import_into_a_folder_that_fails_half_way_leaves_it_empty(
+    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, replace, done = tmp_path / "copy", Path.replace, list[Path]()
+    copy.mkdir()
+
+    def failing(self: Path, target: Path) -> Path:
+        if Path(target).parent == copy and len(done) == 2:
+            raise OSError(28, "No space left on device")
+        if Path(target).parent == copy:
+            done.append(self)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(StoreError, match="No space left"):
+        keeping.unpack(packed, copy, "me")
+    assert list(copy.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        (None, "holds no theodolite.toml"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"[study", "theodolite.toml"),
+        (b'[study]\nname = "x"\nnme = 1\n[data]\nmedia = "m.csv"\noutcome = "o.csv"\n', "nme"),
+    ],
+)
+def test_an_archive_without_settings_that_can_be_read_makes_no_workspace(
+    packed: Path, tmp_path: Path, run: Callable[..., Any], toml: bytes | None, words: str
+) -> None:
+    def change(entries: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        entries.pop("workspace/theodolite.toml")
+        manifest["entries"].pop("workspace/theodolite.toml")
+        if toml is not None:
+            added("workspace/theodolite.toml", toml)(entries, manifest)
+
+    ended = run("store", "import", repacked(packed, tmp_path / "crafted.zip", change), tmp_path / "copy")
+    assert ended.code == 2
+    assert words in ended.err
+    assert not (tmp_path / "copy").exists()
+
+
+def test_an_archive_larger_than_the_disk_or_than_what_is_held_in_memory_is_not_read(
+    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def claiming(size: int) -> Callable[[dict[str, bytes], dict[str, Any]], None]:
+        def change(entries: dict[str, bytes], manifest: dict[str, Any]) -> None:
+            manifest["entries"]["events.jsonl"]["bytes"] = size
+
+        return change
+
+    def unread(*_: object) -> None:
+        raise AssertionError("nothing may be unpacked")
+
+    monkeypatch.setattr(archive, "_checked", unread)
+    for size, words in ((5_000_000_000, "are allowed"), (3_999_999_999, "bytes left|are [0-9,]+ left")):
+        crafted = repacked(packed, tmp_path / "crafted.zip", claiming(size))
+        monkeypatch.setattr(archive, "_room", lambda _: 1_000_000)
+        with pytest.raises(DataError, match=words):
+            archive.unpack(crafted, tmp_path / "copy", "me")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_an_import_names_the_data_that_the_archive_does_not_hold(
+    workspace: Path, tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    (workspace / "data" / "media.csv").rename(tmp_path / "elsewhere.csv")
+    text = TOML.replace('"data/media.csv"', '"../elsewhere.csv"')
+    (workspace / "theodolite.toml").write_text(text, "utf-8")
+    keeping.pack(workspace, tmp_path / "acme.zip")
+    ended = run("store", "import", tmp_path / "acme.zip", tmp_path / "far" / "copy")
+    assert ended.code == 0, ended.err
+    assert "outside the workspace: ../elsewhere.csv" in ended.out
+
+
 @pytest.mark.parametrize("content", [b"", b"PK", b"not a zip", None])
 def test_a_file_that_is_no_archive_is_said_so(content: bytes | None, tmp_path: Path, run: Callable[..., Any]) -> None:
     file = tmp_path / "some.zip"

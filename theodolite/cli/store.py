@@ -81,4 +81,4 @@ def _say(found: "Packed", done: str, json: bool) -> None:
     output.say(f"{done}: {inside.head.sequence} events, {inside.artifacts} artifacts, {len(inside.files)} files.")
     output.say(f"Head {inside.head.hash}.")
     for name in found.left_out:
-        output.say(f"Left out, since it lies outside the workspace: {name}")
+        output.say(f"Not in the archive, since it lies outside the workspace: {name}")
