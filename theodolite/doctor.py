@@ -150,13 +150,22 @@ def store(workspace: Path, head: str | None = None) -> list[Finding]:
         advice = f"; the last backup is .theodolite/backups/{shown(backups[-1])}" if backups else ""
         events = Finding("store events", False, _first(chain) + advice)
     else:
-        end = found.head()
-        events = Finding("store events", True, f"{end.sequence} whole in {found.address}, head {end.hash}")
+        events = _whole(found)
     detail = _first(artifacts) if artifacts else f"{len(found.artifacts())} whole"
     findings = [events, Finding("store artifacts", not artifacts, detail)]
     if not chain:
         findings += [registry(found), *([] if head is None else [printed(found, head)])]
     return findings
+
+
+def _whole(found: "Store") -> Finding:
+    """A chain that holds; whether its store is still written here."""
+    end, place = found.head(), found.moved_to()
+    said = f"{end.sequence} whole in {found.address}, head {end.hash}"
+    if place is None:
+        return Finding("store events", True, said)
+    advice = "finish that move by the same `theodolite store move`, or let theodolite.toml name that place"
+    return Finding("store events", False, f"{said}; but the store has moved to {shown(place)}: {advice}")
 
 
 def served(workspace: Path) -> list[Finding]:

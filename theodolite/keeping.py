@@ -87,9 +87,9 @@ def move(folder: Path, server: Server | None, actor: str) -> Moved:
     text = _rewritten(file.read_text("utf-8"), server, here)
     source = Store.create(folder, server=here.store.server)
     target = Store.create(folder, server=server)
-    last = source.move(target, actor)
-    with whole_file(file, config.FILE_NAME) as draft:
+    with whole_file(file, config.FILE_NAME) as draft:  # before the store moves: the folder may not be writable
         draft.write_text(text, encoding="utf-8", newline="\n")
+        last = source.move(target, actor)
     return Moved(source.address, target.address, last.sequence, len(target.artifacts()), last.hash)
 
 

@@ -81,19 +81,26 @@ def end_of(last: Row | None) -> Head:
     return last.head if last else Head()
 
 
+def moved_to(last: Row | None, address: str) -> str | None:
+    """Where a store at ``address`` has moved to, by its last event; ``None`` where it has not moved away."""
+    if last is None or last.kind != MOVED:
+        return None
+    place = str(event(last).payload.get("to"))
+    return None if place == address else place
+
+
 def refuse_moved(last: Row | None, address: str) -> None:
     """Refuse to write to a store that was moved elsewhere, by a program that has not noticed.
 
     Raises:
         StoreError: When the last event says that the store went to another address.
     """
-    if last is None or last.kind != MOVED:
-        return
-    found = event(last)
-    if found.payload.get("to") != address:
+    place = moved_to(last, address)
+    if last is not None and place is not None:
+        when = f"{shown(last.actor)}, {last.recorded_at[:16]} UTC"
         raise StoreError(
-            f"this store has moved to {shown(found.payload.get('to'))} ({found.actor}, {found.at[:16]} UTC): "
-            "open the study again, with the theodolite.toml that names the new place"
+            f"this store has moved to {shown(place)} ({when}): open the study again, with the theodolite.toml that "
+            "names the new place; a move that was interrupted is finished by the same `theodolite store move`"
         )
 
 

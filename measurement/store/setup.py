@@ -64,7 +64,7 @@ def upgrade(home: Path, now: Callable[[], str], wait: float) -> None:
 
 
 def _backed_up(home: Path, wait: float) -> int:
-    """Copy database and head as they are, if a migration is to come; return the version."""
+    """Copy database and head as they are, if a migration is to come, and read the copy; return the version."""
     with opened(home, read_only=False, wait=wait) as session:
         version, head = statements.version(session.connection), session.settle()
         session.rows()
@@ -75,4 +75,7 @@ def _backed_up(home: Path, wait: float) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             copy_durably(database_path(home), folder / database_path(home).name)
             copy_durably(HeadFile(home).path, folder / HeadFile(home).path.name)
+        with opened(folder, read_only=True, wait=wait) as copy:
+            copy.end()
+            copy.rows()
     return version

@@ -26,7 +26,7 @@ from typing import Any, Self
 
 from measurement.errors import Problem, StoreError, shown
 from measurement.store.chain import Entry, Event, Head, Row, broken_links, event, link
-from measurement.store.keeper import MOVED, Keeper, Server, Turn, end_of, refuse_foreign, refuse_moved
+from measurement.store.keeper import MOVED, Keeper, Server, Turn, end_of, moved_to, refuse_foreign, refuse_moved
 from measurement.store.local import LocalKeeper
 
 __all__ = ["Entry", "Event", "Head", "Store", "utc_now"]
@@ -212,6 +212,7 @@ class Store:
             StoreError: When either is damaged or cannot be written.
         """
         address = to.address
+        refuse_foreign(self.rows(), to.rows())
         for digest in sorted({*self.artifacts()} - {*to.artifacts()}):
             to.put(self.get(digest))
         to._continue(self.rows())
@@ -247,6 +248,11 @@ class Store:
         self._continue(rows)
         entry = Entry(RESTORED, "store", source, actor)
         return event(self._keeper.write(lambda turn: link([entry], end_of(turn.last), self._now()))[0])
+
+    def moved_to(self) -> str | None:
+        """The place that this store has moved to, by its last event; ``None`` where it has not moved away."""
+        last = self.rows()[-1:]
+        return moved_to(last[0], self.address) if last else None
 
     @property
     def address(self) -> str:

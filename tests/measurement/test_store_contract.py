@@ -277,6 +277,7 @@ def test_a_move_takes_everything_and_the_old_place_takes_no_more(store: Store, e
     before = store.rows()
     moved = store.move(elsewhere, "Ada")
     assert (moved.kind, moved.actor, moved.payload["to"]) == (MOVED, "Ada", elsewhere.address)
+    assert (store.moved_to(), elsewhere.moved_to()) == (elsewhere.address, None)
     assert elsewhere.rows()[:-1] == before
     assert elsewhere.rows() == store.rows()
     assert elsewhere.artifacts() == store.artifacts() == sorted(named)
@@ -311,7 +312,9 @@ def test_a_move_that_was_interrupted_is_finished_by_doing_it_again(
 def test_a_move_onto_other_events_is_refused(store: Store, elsewhere: Store) -> None:
     store.append("a.b", "x", {}, "me")
     elsewhere.append("c.d", "y", {}, "someone else")
+    store.put(b"ours")
     with pytest.raises(DataError, match="already holds other events"):
         store.move(elsewhere, "me")
+    assert elsewhere.artifacts() == [], "nothing is left in a store that is another study's"
     assert [event.kind for event in store.events()] == ["a.b"]
     assert [event.kind for event in elsewhere.events()] == ["c.d"]

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,44 @@ def test_a_move_that_fails_changes_nothing(workspace: Path, run: Callable[..., A
         assert words in ended.err
     assert (workspace / "theodolite.toml").read_text("utf-8") == TOML
     assert Store.open(workspace).rows() == before
+
+
+def test_a_move_that_was_interrupted_is_named_by_doctor_and_finished_by_the_same_command(
+    workspace: Path, postgres: str, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = Store.open(workspace).rows()
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "verify", interrupted)  # everything has arrived, and theodolite.toml names the old place
+        with pytest.raises(KeyboardInterrupt):
+            keeping.move(workspace, Server(postgres, "half"), "Ada")
+    assert (workspace / "theodolite.toml").read_text("utf-8") == TOML
+    events = {finding.name: finding for finding in doctor.store(workspace)}["store events"]
+    assert not events.ok
+    assert "has moved to PostgreSQL, database postgres, schema half: finish that move" in events.detail
+    with pytest.raises(StoreError, match="finished by the same `theodolite store move`"):
+        Study.open(workspace).store.append("a.b", "late", {}, "Grace")
+
+    keeping.pack(workspace, tmp_path / "rescue.zip")  # where that server is lost for good
+    keeping.unpack(tmp_path / "rescue.zip", tmp_path / "rescued", "Grace")
+    assert Study.open(tmp_path / "rescued").store.rows()[:2] == before
+    assert Study.open(tmp_path / "rescued").store.append("a.b", "z", {}, "Grace").sequence == 5
+
+    ended = run("store", "move", "--postgres", postgres, "--schema", "half", "-w", workspace)
+    assert ended.code == 0, ended.err
+    assert [event.kind for event in Study.open(workspace).store.events()] == ["a.b", "a.b", "store.moved"]
+    assert all(finding.ok for finding in doctor.store(workspace))
+
+
+def test_a_move_whose_settings_cannot_be_written_does_not_begin(
+    workspace: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "mkstemp", refused)
+    with pytest.raises(DataError, match="Read-only file system"):
+        keeping.move(workspace, Server(postgres, "never"), "Ada")
+    assert Store.open(workspace).append("a.b", "z", {}, "Ada").sequence == 3
 
 
 def test_only_the_section_of_the_store_is_rewritten() -> None:
