@@ -1,8 +1,8 @@
 """Damage to a store, a full disk and one that may only be read, in their long form.
 
 A thousand bits of a store's files are flipped or files cut short, and a quarter as many rows of a PostgreSQL store
-changed behind its back: what is damaged must be found by ``theodolite doctor`` and never be served. File systems of
-random sizes are filled by tests that live in them, on DuckDB and under PostgreSQL's own files. Needs Linux and the
+changed behind its back: what is damaged must be found by ``theodolite doctor`` and never be served. File systems with
+little room left are filled by tests that live in them, on DuckDB and under PostgreSQL's own files. Needs Linux and the
 right to mount.
 """
 
@@ -84,6 +84,13 @@ def file_system(folder: Path, kilobytes: int) -> Iterator[None]:
         subprocess.run(["umount", "-l", folder], check=True)
 
 
+def crowd(folder: Path, kilobytes: int) -> None:
+    """Fill a file system with something else, up to some room."""
+    with (folder / "something-else").open("wb") as file:
+        for _ in range((shutil.disk_usage(folder).free // 1_024 - kilobytes) // 64):
+            file.write(bytes(65_536))
+
+
 def mount(folder: Path, how: str, *what: str) -> None:
     """Mount it, or mount it otherwise."""
     subprocess.run(["mount", "-o", how if what else f"remount,{how}", *what, folder], check=True)
@@ -114,8 +121,9 @@ def looked_at(store: Store, said: list[str], word: str, why: str, grown: bool = 
 
 def full_workspace(folder: Path, trial: int, rng: random.Random) -> tuple[Row, Row]:
     """A workspace on a full disk, then on one that may only be read."""
-    with file_system(folder, rng.randint(2_500, 8_000)):
+    with file_system(folder, 8_000):
         store, said = Store.create(folder / "acme"), list[str]()
+        crowd(folder, rng.randint(200, 2_000))
         why = failed(store, said, trial)
         mount(folder, "size=64m")
         full = looked_at(Store.open(store.home), said, "full", why)
@@ -129,9 +137,10 @@ def full_server(folder: Path, trial: int, rng: random.Random) -> tuple[Row, Row]
     """A PostgreSQL whose disk is full, then one that takes no writes."""
     home = Path(tempfile.mkdtemp(prefix="pg-")) / "disk"
     home.parent.chmod(0o755)
-    with file_system(home, rng.randint(64_000, 76_000)), postgres_server.running(home) as conninfo:
+    with file_system(home, 128_000), postgres_server.running(home) as conninfo:
         server, said = Server(conninfo, "acme"), list[str]()
         store = Store.create(folder / str(trial), server=server)
+        crowd(home, rng.randint(200, 4_000))
         why = failed(store, said, trial)
         mount(home, "size=512m")
         postgres_server.restart(home)
@@ -144,7 +153,7 @@ def full_server(folder: Path, trial: int, rng: random.Random) -> tuple[Row, Row]
 
 
 def filled(runs: int, seed: int, keep: Path) -> list[Row]:
-    """File systems of random sizes; trials that ``keep`` holds already are not made again."""
+    """File systems with a random room left; trials that ``keep`` holds already are not made again."""
     rows: list[Row] = []
     for store, trials, run in (("DuckDB", runs // 50, full_workspace), ("PostgreSQL", runs // 200, full_server)):
         seen = []

@@ -208,7 +208,7 @@ def fits(folder: str, count: str, seed: str) -> dict[str, Any]:
     seen.known = [event.hash for event in store.events()]
     for round_ in range(int(count)):
         work = lambda r=round_: fitting(Store.open(folder), r)  # type: ignore[misc]  # noqa: E731
-        acknowledged = killed(work, rng, kill9, 9, longest=1.0)
+        acknowledged = killed(work, rng, kill9, 5, longest=6.0)  # while it is planned, fitted or kept
         seen.counts["kills"] += 1
         seen.look(store, acknowledged)
         kept = results.load_fit(store)

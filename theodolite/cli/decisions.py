@@ -66,7 +66,7 @@ def list_(workspace: Workspace = HERE, json: AsJson = False) -> None:
             each.decision.what,
             each.decision.metric,
             _range(each),
-            f"{each.outcomes[-1].actual:,.4g}" if each.outcomes else "–",
+            output.amount(each.outcomes[-1].actual) if each.outcomes else "–",
             each.verdict or each.state,
             str(each.decision.review),
         ]
@@ -112,8 +112,10 @@ def withdraw(decision_id: Id, reason: Why, by: By = LOCAL, workspace: Workspace 
 
 
 def _range(each: "Recorded") -> str:
+    from theodolite.cli import output
+
     expected = each.decision.expected
-    return f"{expected.median:,.4g} [{expected.low:,.4g}, {expected.high:,.4g}]"
+    return f"{output.amount(expected.median)} [{output.amount(expected.low)}, {output.amount(expected.high)}]"
 
 
 def _told(each: "Recorded", json: bool) -> None:
@@ -133,7 +135,9 @@ def _told(each: "Recorded", json: bool) -> None:
     for kind, sha in each.basis.items():
         output.say(f"Taken on {kind} {sha[:12]}.")
     for came in each.outcomes:
-        ends = "" if came.low is None else f" [{came.low:,.4g}, {came.high:,.4g}]"
-        output.say(f"Came: {came.actual:,.4g}{ends}" + (f" ({came.note})" if came.note else "") + ".")
+        ends = (
+            "" if came.low is None or came.high is None else f" [{output.amount(came.low)}, {output.amount(came.high)}]"
+        )
+        output.say(f"Came: {output.amount(came.actual)}{ends}" + (f" ({came.note})" if came.note else "") + ".")
     if each.verdict:
         output.say(f"Verdict: {each.verdict}.")

@@ -75,6 +75,11 @@ def interval(quantity: Mapping[str, float] | None, digits: int = 2) -> str:
     return f"{quantity['median']:.{digits}f} [{quantity['low']:.{digits}f}, {quantity['high']:.{digits}f}]"
 
 
+def amount(value: float) -> str:
+    """A number as people write it: ``-10,165``, ``1.114``; four digits, and never an exponent where it is large."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
+
+
 @contextmanager
 def progress(quiet: bool = False) -> Iterator[Callable[[Any], None]]:
     """Show progress with the time left on standard error; a plain line now and then where that is no terminal.

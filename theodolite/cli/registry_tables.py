@@ -57,7 +57,9 @@ def _state(row: Mapping[str, Any]) -> str:
 def _measured(row: Mapping[str, Any]) -> str:
     if row["estimate"] is None:
         return "–"
-    return f"{row['estimand'].replace('_', ' ')} {row['estimate']:,.4g} ± {row['std_error'] or 0:,.3g}"
+    return (
+        f"{row['estimand'].replace('_', ' ')} {output.amount(row['estimate'])} ± {output.amount(row['std_error'] or 0)}"
+    )
 
 
 def listed(rows: Sequence[Mapping[str, Any]], drawers: "Sequence[Drawer]") -> None:
@@ -100,7 +102,7 @@ def shown(found: Mapping[str, Any]) -> None:
     for each in known["results"]:
         _result(each)
     if found["waterfall"]:
-        rows = [[step["step"], f"{step['std_error']:,.4g}", step["reason"]] for step in found["waterfall"]]
+        rows = [[step["step"], output.amount(step["std_error"]), step["reason"]] for step in found["waterfall"]]
         output.table("How its standard error was widened", ["step", "std. error", "why"], rows)
     elif known["results"]:
         output.say(f"The model does not take it: {found['left_out']}.", CAUTION)
@@ -139,7 +141,9 @@ def _plan(known: Mapping[str, Any]) -> None:
 def _result(each: Mapping[str, Any]) -> None:
     record = each["record"]
     counts = " (counts)" if each["counts"] else ""
-    output.say(f"Result, version {each['version']}{counts}: {record['estimand']} {record['estimate']:,.4g}", "bold")
+    output.say(
+        f"Result, version {each['version']}{counts}: {record['estimand']} {output.amount(record['estimate'])}", "bold"
+    )
     if each["asked"]:
         asked = ", ".join(f"{name} {value}" for name, value in each["asked"].items())
         p = "–" if each["p_value"] is None else f"{each['p_value']:.3g}"
