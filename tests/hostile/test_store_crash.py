@@ -170,6 +170,15 @@ def test_the_committed_damage_was_found_and_never_served(study_table: Any) -> No
     assert {row["harmless"] for row in table if row["what"] != "the database"} == {"0"}
 
 
+def test_the_committed_full_disks_lost_nothing_and_were_said_in_words(study_table: Any) -> None:
+    rows = {(row["what"], row["store"]): row for row in study_table("store_full")}
+    assert set(rows) == {(what, store) for what in ("disk full", "read-only") for store in ("DuckDB", "PostgreSQL")}
+    for (_, store), row in rows.items():
+        assert int(row["runs"]) >= (20 if store == "DuckDB" else 5)
+        assert int(row["acknowledged"]) > int(row["runs"]), "tests lived there before it was full"
+        assert [row[name] for name in ("lost", "wordless", "problems", "stuck")] == ["0"] * 4
+
+
 def test_damage_anywhere_in_the_used_part_of_the_database_is_found(intact: Store, tmp_path: Path) -> None:
     """One event's text, as it lies in the file, is changed to another text of the same length."""
     whole = store_damage.Whole.of(intact)
