@@ -36,7 +36,7 @@ def over_time(frame: pd.DataFrame, break_even: float, columns: int = 3) -> alt.F
     chart: alt.FacetChart = (
         alt.layer(line, spans, middle, data=drawn)
         .properties(width=230, height=130)
-        .facet(facet=alt.Facet("channel:N", title=None, sort=None), columns=columns)
+        .facet(facet=alt.Facet("channel:N", title=None, sort=None), columns=min(columns, drawn["channel"].nunique()))
         .resolve_axis(x="independent")
     )
     return chart
@@ -71,7 +71,7 @@ def by_market(frame: pd.DataFrame, columns: int = 2) -> alt.FacetChart:
             ],
         )
         .properties(width=320, height=max(40, ROW * markets))
-        .facet(facet=alt.Facet("channel:N", title=None, sort=None), columns=columns)
+        .facet(facet=alt.Facet("channel:N", title=None, sort=None), columns=min(columns, drawn["channel"].nunique()))
         .resolve_axis(x="independent")
     )
     return chart

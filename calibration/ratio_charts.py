@@ -13,7 +13,7 @@ import pandas as pd
 from measurement.charts import MUTED
 
 EDGE = 0.05
-TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 20, 50)
 ABOVE = 22
 """Pixels between a chart and its legend, where the break-even's name stands."""
 POSITIONS = {"shown": "median", "from": "low", "to": "high"}
@@ -98,4 +98,4 @@ def tips(names: Sequence[tuple[str, str]], number: str) -> list[alt.Tooltip]:
 
 
 def _axis() -> alt.Axis:
-    return alt.Axis(values=list(TICKS), format="~g", grid=True)
+    return alt.Axis(values=list(TICKS), format="~g", grid=True, labelOverlap="greedy")

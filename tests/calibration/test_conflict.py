@@ -15,6 +15,7 @@ from calibration.conflict import (
     predictive_p,
     withheld,
 )
+from calibration.quantity import Quantity
 from measurement.lift import Lift
 from measurement.psis import smoothed
 
@@ -167,6 +168,9 @@ def test_round_trip_keeps_the_printed_form():
     one = Conflict("t", ("tv",), 0.004, "conflict", "psis", 0.3)
     many = Conflict("m", ("tv", "radio"), 0.5, "agrees")
     assert Conflict.from_dict(one.to_dict()) == one
+    known = replace(one, expected=Quantity(-80.0, -120.0, -40.0))
+    assert Conflict.from_dict(known.to_dict()) == known
+    assert Conflict.from_dict({key: value for key, value in one.to_dict().items() if key != "expected"}) == one
     printed = many.to_dict()
     assert {"experiment_id": "m", "channel": ["tv", "radio"], "p": 0.5, "verdict": "agrees"}.items() <= printed.items()
     assert Conflict.from_dict(printed).channels == ("tv", "radio")
