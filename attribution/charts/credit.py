@@ -21,7 +21,10 @@ LABELS = {
     "shapley:unanimity": "Shapley, unanimity",
     "shapley:ordered": "Shapley, ordered",
     "hazard": "Additive hazard",
+    "hazard:baseline": "Hazard and baseline",
 }
+IN_SHORT = "format(datum.value, '~s')"
+"""Labels of an axis of counts: 0, 2k, 4k; Vega's own have the letter on the nought too."""
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 
 
@@ -81,7 +84,7 @@ def _side_by_side(
             ),
         ],
     )
-    x = alt.X("low:Q", title=title, scale=alt.Scale(domainMin=0), axis=alt.Axis(format="~s", tickCount=6))
+    x = alt.X("low:Q", title=title, scale=alt.Scale(domainMin=0), axis=alt.Axis(labelExpr=IN_SHORT, tickCount=6))
     whiskers = base.mark_rule(strokeWidth=1.6).encode(x=x, x2="high:Q")
     dots = base.mark_point(filled=True, opacity=1, size=48).encode(
         x="estimate:Q", shape=alt.Shape("label:N", scale=shapes, legend=None)

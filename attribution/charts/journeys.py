@@ -4,6 +4,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from attribution.charts.credit import IN_SHORT
 from attribution.path_table import NO_TOUCH
 from attribution.views import CONVERSION, MORE, OTHER
 from measurement.charts import ACCENT, CHANNELS, FIT, MUTED, SOURCES, Layers
@@ -11,8 +12,8 @@ from measurement.charts import ACCENT, CHANNELS, FIT, MUTED, SOURCES, Layers
 WIN = SOURCES["truth"].colour
 GAP = 0.025
 """Between the nodes of one step of the flows, as a share of the height."""
-DARK = 0.3
-"""Share beyond which a cell is dark."""
+DARK = 0.8
+"""Share beyond which a cell is so dark that white is read better than black."""
 LONGEST = 15
 """Letters of a name beside a node."""
 CURVE = 9
@@ -42,7 +43,7 @@ def top_paths(frame: pd.DataFrame, top: int = 15) -> Layers:
         "conversions:Q",
         scale=room,
         title="Conversions (share of the path's journeys that converted)",
-        axis=alt.Axis(format="~s", tickCount=6),
+        axis=alt.Axis(labelExpr=IN_SHORT, tickCount=6),
     )
     bars = base.mark_bar(color=ACCENT, opacity=0.6, height=14).encode(x=x)
     rates = base.mark_text(align="left", dx=4, color=MUTED).encode(x=x, text=alt.Text("rate:Q", format=".1%"))
@@ -71,7 +72,7 @@ def path_lengths(frame: pd.DataFrame) -> Layers:
         ],
     )
     room = alt.Scale(domainMax=float(frame["conversions"].max()) * 1.45)
-    x = alt.X("conversions:Q", title="Conversions", scale=room, axis=alt.Axis(format="~s", tickCount=6))
+    x = alt.X("conversions:Q", title="Conversions", scale=room, axis=alt.Axis(labelExpr=IN_SHORT, tickCount=6))
     bars = base.mark_bar(color=ACCENT, opacity=0.6, height=14).encode(x=x)
     words = base.mark_text(align="left", dx=4, color=MUTED).encode(x=x, text="words:N")
     return alt.layer(bars, words, autosize=FIT).properties(width="container", height=alt.Step(22))
@@ -124,7 +125,9 @@ def windows(frame: pd.DataFrame, top: int = 8) -> Layers:
         .encode(
             x=x,
             y=alt.Y("share:Q", title="Share of all conversions", axis=alt.Axis(format="~%", tickCount=6)),
-            color=alt.Color("channel:N", scale=colours, legend=alt.Legend(title=None, orient="right", labelLimit=160)),
+            color=alt.Color(
+                "channel:N", scale=colours, legend=alt.Legend(title=None, orient="top", columns=4, labelLimit=160)
+            ),
             tooltip=[
                 alt.Tooltip("channel:N", title="Channel"),
                 alt.Tooltip("days:O", title="Lookback, days"),

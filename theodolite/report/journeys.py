@@ -26,6 +26,18 @@ if TYPE_CHECKING:
     from calibration.calibrated_credit import CalibratedCredit
 
 TONES: dict[str, Tone] = {"serious": "caution", "look": "plain", "fine": "good"}
+GRAVE = {
+    "no-touch": "conversions without a touch",
+    "models": "models that disagree",
+    "coverage": "money on channels that no journey shows",
+    "window": "credit that hangs on the lookback",
+    "identity-loss": "credit that hangs on how well users are known",
+    "duplicates": "events that repeat others",
+    "same-instant": "touches at the very time of their conversion",
+    "leakage": "touches that follow conversions",
+    "no-time-of-day": "no time of day",
+}
+"""What is serious, in a few words, by the code of its finding."""
 WORDS = {"serious": "serious", "look": "worth a look", "fine": "fine"}
 
 
@@ -173,8 +185,8 @@ def _audit(j: Journeys) -> Section:
         words = "The journeys were not audited: run theodolite attribution audit, then write the report again."
         return Section("journeys-audit", title, "check", lead=words)
     grave = [f for f in j.audit.findings if f.severity == "serious"]
-    codes = listed([f.code.replace("-", " ") for f in grave])
-    lead: Text = (Strong("Serious: "), f"{codes}.") if grave else "The audit found nothing serious."
+    named = listed([GRAVE.get(f.code, f.code.replace("-", " ")) for f in grave])
+    lead: Text = (Strong("Serious: "), f"{named}.") if grave else "The audit found nothing serious."
     items = tuple(f"{WORDS[f.severity]}: {f.sentence}." for f in j.audit.findings)
     blocks: list[Block] = [Points(items)]
     if j.audit.windows is not None:
