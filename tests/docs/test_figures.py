@@ -27,7 +27,7 @@ QUOTED = [
     ("switchback", {"world": "on-off, rho .6 and a random walk", "estimator": "autoregressive"}, "covered", 0.80),
     ("power", {"panel": "all"}, "found", 0.80),
     ("power", {"panel": "geolift"}, "found", 0.70),
-    ("attribution", {"model": "shapley", "truth": "model"}, "worst_channel", 0.81),
+    ("attribution", {"model": "shapley", "truth": "model"}, "worst_channel", 0.85),
     ("variation", {"effects": "drifting", "varies": "no", "of": "last 26 weeks"}, "covered", 0.75),
     ("validate", {"kind": "right, geo"}, "good", 0.77),
 ]
