@@ -12,7 +12,7 @@ import numpy as np
 
 from measurement.estimate import Estimate
 from measurement.mmm import Posterior
-from measurement.mmm.ahead import ahead, media_ahead
+from measurement.mmm.ahead import Ahead, ahead, media_ahead
 from measurement.panel import Panel
 from measurement.plan.horizon import Horizon, same_periods
 from measurement.plan.planned import planned_controls
@@ -181,9 +181,13 @@ def forecast(
     Raises:
         DataError: Where the controls do not fit the periods.
     """
-    few, periods = post.thinned(draws), len(plan.dates)
-    given = planned_controls(panel, controls, plan.dates)
-    later = ahead(few, panel, plan.dates, given, seed=seed)
+    few, given = post.thinned(draws), planned_controls(panel, controls, plan.dates)
+    return _under(few, panel, plan, given, ahead(few, panel, plan.dates, given, seed=seed), seed)
+
+
+def _under(few: Posterior, panel: Panel, plan: Horizon, given: Floats, later: Ahead, seed: int) -> Forecast:
+    """The forecast under a plan, where everything but media is drawn already."""
+    periods = len(plan.dates)
     media = media_ahead(few, panel, planned_exposure(few, panel, plan), seed=seed)
     mean = later.mean(media.sum(axis=1))
     year = {"day": 364, "week": 52, "month": 12}[panel.period]
@@ -200,13 +204,13 @@ def forecast(
         terms=terms,
         controls=given,
         year_ago=panel.outcome[:, same_periods(panel, periods)].sum(axis=0) if known else None,
-        converged=post.converged,
+        converged=few.converged,
         provenance=Provenance(
             data=panel.sha256,
             settings={"periods": periods, "spend": plan.like},
             seed=seed,
             versions=versions("numpy"),
-            parents=(post.provenance.sha256, *post.provenance.parents),
+            parents=(few.provenance.sha256, *few.provenance.parents),
         ),
     )
 
@@ -234,8 +238,9 @@ def scenario(
         draws: Draws used at most.
         seed: Seed.
     """
-    few = post.thinned(draws)
-    first, second = (forecast(few, panel, spent, controls=controls, draws=draws, seed=seed) for spent in (plan, usual))
+    few, given = post.thinned(draws), planned_controls(panel, controls, plan.dates)
+    later = ahead(few, panel, plan.dates, given, seed=seed)
+    first, second = (_under(few, panel, spent, given, later, seed) for spent in (plan, usual))
     moved = (first.mean - second.mean).sum(axis=1)
     in_the_end = (_brought(few, panel, plan, seed) - _brought(few, panel, usual, seed)) * panel.kpi_value
     profit = margin * in_the_end - float(plan.spend.sum() - usual.spend.sum())
