@@ -119,7 +119,8 @@ def _seasons(spec: Spec) -> tuple[int, ...]:
 
 def _name(changes: tuple[tuple[str, str | int], ...]) -> str:
     words = {"fourier_order": "season of {} waves", "adstock": "{} adstock", "saturation": "{} saturation"}
-    return ", ".join(words[field].format(value) for field, value in changes).replace("of 1 waves", "of 1 wave") or OWN
+    said = ", ".join(words[field].format(value) for field, value in changes)
+    return said.replace("of 1 waves", "of 1 wave").replace("none adstock", "no adstock") or OWN
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> Problem:

@@ -157,11 +157,13 @@ class Comparison:
         said = []
         if chosen is self.own:
             if best is self.own:
-                said.append(f"Keep the model as it is: none of {tried - 1} others predicts better.")
+                others = "the other one does not predict" if tried == 2 else f"none of {tried - 1} others predicts"
+                said.append(f"Keep the model as it is: {others} better.")
             else:
                 gap, error = best.beyond(self.own)
+                other = "the other one" if tried == 2 else f"the best of {tried - 1} others"
                 said.append(
-                    f"Keep the model as it is: the best of {tried - 1} others ({best.candidate.name}) leads by "
+                    f"Keep the model as it is: {other} ({best.candidate.name}) leads by "
                     f"{gap:.1f} ± {error:.1f} elpd, which is within the error of so many tries."
                 )
         else:

@@ -5,6 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from theodolite import results, validating
+from theodolite.app.blocks import Part
+from theodolite.app.shell import fragment
+from theodolite.report import backtested
 from theodolite.study import Study
 
 
@@ -29,6 +32,9 @@ def test_a_backtest_prints_scores_folds_and_a_verdict(run, workspace: Path, tmp_
     assert [fold["history"] for fold in plain["folds"]] == [68, 74]
     assert f"{plain['scores']['periods']['model']['wmape']['value']:.1%}" in said.out
     kept = results.load_backtest(study.store, study.fitted().best)
+    page = fragment(Part.of(backtested.section(kept)).blocks)
+    assert "the last week over and over" in page
+    assert "What was predicted" in page
     assert kept == plain | {"seconds": kept["seconds"], "folds": kept["folds"]}, "it is kept for the verdict"
     other = replace(study.fitted().best, spec=study.spec.model_copy(update={"trend": "none"}))
     assert results.load_backtest(study.store, other) is None, "a backtest of another model says nothing of this one"

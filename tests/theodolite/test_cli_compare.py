@@ -7,24 +7,34 @@ import pytest
 
 from measurement.validation.candidates import OWN, candidates
 from theodolite import comparing, config
+from theodolite.app.work import KINDS, settings_of
 from theodolite.study import Study
 
 FEW = ("--quick", "--adstock", "none", "--saturation", "hill", "--jobs", 1)
 
 
-def test_a_comparison_prints_models_money_and_the_choice(run, fitted_workspace: Path, tmp_path: Path) -> None:
+def test_a_comparison_prints_models_money_and_the_choice(
+    run, fitted_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, compare = [], Study.compare
+    monkeypatch.setattr(Study, "compare", lambda self, **how: made.append(compare(self, **how)) or made[-1])
     head, drawn = Study.open(fitted_workspace).head, tmp_path / "models.svg"
     said = run("mmm", "compare", "-w", fitted_workspace, *FEW, "--chart", drawn)
     assert said.code == 0, said.err
-    for words in ("as it is", "none adstock", "does the choice matter?", "brand_search", "2 fits took", "weight"):
+    for words in ("as it is", "no adstock", "does the choice matter?", "brand_search", "2 fits took", "weight"):
         assert words in said.out
     assert "fit candidates: 100%" in said.err
     assert "all, stacked" in drawn.read_text()
     plain = json.loads(run("mmm", "compare", "-w", fitted_workspace, *FEW, "--json").out)
-    assert {one["name"] for one in plain["candidates"]} == {OWN, "none adstock"}
+    assert {one["name"] for one in plain["candidates"]} == {OWN, "no adstock"}
     assert plain["why"][0] in said.out
     assert sum(one["weight"] for one in plain["candidates"]) == pytest.approx(1.0)
     assert Study.open(fitted_workspace).head == head, "nothing is written to the store"
+    monkeypatch.setattr(Study, "compare", lambda *_, **how: made[0])
+    page = KINDS["compare"].run(Study.open(fitted_workspace), settings_of("compare", {}), lambda *_: None)
+    assert page["words"] == plain["why"][0]
+    for words in ("no adstock", "brand_search", "Does the choice matter?", "2 fits took"):
+        assert words in page["html"]
 
 
 def test_what_cannot_be_compared_is_refused(run, fitted_workspace: Path) -> None:
