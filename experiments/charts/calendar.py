@@ -51,7 +51,7 @@ def calendar(rows: Sequence[Json], today: date, blackouts: Sequence[Blackout] = 
         title=None,
         axis=alt.Axis(format="%b %Y", labelOverlap=True, labelSeparation=16, tickCount=9, grid=True),
     )
-    label = alt.Y("label:N", title=None, sort=order, axis=alt.Axis(**{**NAMES.to_dict(), "labelLimit": 320}))
+    label = alt.Y("label:N", title=None, sort=order, axis=alt.Axis(**{**NAMES.to_dict(), "labelLimit": 250}))
     base = alt.Chart(frame, width="container", height=alt.Step(26))
     tips = [
         alt.Tooltip("test:N", title="Test"),

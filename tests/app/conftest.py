@@ -1,5 +1,6 @@
 """A fitted workspace, served: by the test client, and by a real server for a real browser."""
 
+import os
 import shutil
 import threading
 import time
@@ -21,6 +22,8 @@ from theodolite.workspace import initialise
 
 TOKEN = "a-token-that-only-this-test-knows"  # noqa: S105
 BASE = "http://127.0.0.1:8765"
+HOSTILE = "=1+<img src=x onerror=document.title='gone'>"
+"""A channel of the served study: markup to a page, a formula to a spreadsheet."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,9 @@ def serving(folder: Path) -> Iterator[Served]:
     listening.close()
 
 
-@pytest.fixture(scope="session")
-def served_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A national company with three channels, one test, journeys; fitted, attributed, reconciled. Not to be written."""
-    folder = tmp_path_factory.mktemp("served") / "acme"
-    world = simulate(national(weeks=80, channels=("tv", "social", "brand_search"), seed=5, n_tests=1, journey_weeks=6))
+def fitted_company(folder: Path) -> None:
+    """A national company with three channels, one test, journeys; fitted, attributed, reconciled."""
+    world = simulate(national(weeks=80, channels=("tv", HOSTILE, "brand_search"), seed=5, n_tests=1, journey_weeks=6))
     world.write(folder / "tables")
     names = {name: str(folder / "tables" / name) for name in ("media.csv", "outcome.csv")}
     others = {
@@ -73,7 +74,39 @@ def served_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study.import_experiments(folder / "tables" / "experiments.json")
     study.fit(seed=1, chains=2, warmup=100, draws=150)
     study.reconcile()
+
+
+def made_once(base: Path, make: Callable[[Path], None]) -> Path:
+    """A folder that one of several processes of a test run makes; the others wait for it as long as that one lives."""
+    made = base / "made"
+    claimed, folder, ready = base / "made.by", made / "acme", base / "made.ready"
+    try:
+        claimed.symlink_to(str(os.getpid()))
+    except FileExistsError:
+        while not ready.exists():
+            assert alive(int(str(claimed.readlink()))), "the other process of this test run did not make the study"
+            time.sleep(0.1)
+        return folder
+    made.mkdir()
+    make(folder)
+    ready.touch()
     return folder
+
+
+def alive(process: int) -> bool:
+    """Whether a process of ours runs."""
+    try:
+        os.kill(process, 0)
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def served_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`fitted_company`, made once for all processes of a test run. Not to be written."""
+    base = tmp_path_factory.getbasetemp()
+    return made_once(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base, fitted_company)
 
 
 @pytest.fixture

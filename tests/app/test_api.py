@@ -101,6 +101,26 @@ def test_plans_are_registered_over_the_api_all_or_none(empty: Path, client_of: S
     assert {test.state for test in Study.open(empty).registry.list()} == {"draft"}
 
 
+def test_a_completed_test_says_what_the_study_cannot_know(folder: Path, client_of: Serve) -> None:
+    client, day = client_of(folder), "2024-01-08"
+    plan = {name: RECORD[name] for name in ("experiment_id", "channel", "method", "start_date", "end_date")}
+    assert client.post(f"{V}/registrations", json={"records": [plan]}).status_code == 200
+    at = f"{V}/experiments/tv-elsewhere"
+    for step, said in (
+        ("submit", {}),
+        ("approve", {"self_approve": True}),
+        ("start", {"on": day}),
+        ("complete", {"actuals": {"spend_delta": -900.0, "end_date": "2024-01-27"}}),
+    ):
+        answer = client.post(f"{at}/{step}", json=said)
+        assert answer.status_code == 200, answer.text
+    problem(client.post(f"{at}/complete", json={"actuals": {"spend": {"treated": 1}}}), 422)
+    problem(client.post(f"{at}/deviate", json={}), 422)
+    assert client.post(f"{at}/deviate", json={"reason": "a week late"}).json()["deviations"] == ["a week late"]
+    told = answer.json()["actuals"]
+    assert (told["spend_delta"], told["end_date"], told["incidents"]) == (-900.0, "2024-01-27", [])
+
+
 def test_refusals_are_problems_in_words(empty: Path, client_of: Serve) -> None:
     client = client_of(empty)
     assert "no fit yet" in problem(client.get(f"{V}/view"), 409)["detail"]

@@ -1,14 +1,19 @@
 """The app in a real browser: every page at two widths, light and dark; the main flows; hostile names; nothing sent."""
 
+import base64
+import csv
+import io
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from measurement.simulate import national, simulate
 from tests.app.browser import CHROMIUM, Browser
+from tests.app.conftest import HOSTILE as HOSTILE_CHANNEL
 from tests.app.conftest import TOKEN, Served, serving
 from theodolite.app.shell import MENU
 from theodolite.study import Study
@@ -151,6 +156,62 @@ def test_a_job_shows_how_far_it_is_survives_a_reload_and_changes_the_page_when_i
     browser.until("!document.querySelector('[data-poll]')")
     assert len(Study.open(served.folder).views(99)) == before + 1
     assert "This is the first unified view" not in browser.js("document.body.innerText")
+
+
+def test_a_hostile_channel_is_text_on_every_page_in_charts_tables_and_the_report(
+    served: Served, browser: Browser, tmp_path: Path
+) -> None:
+    report = Study.open(served.folder).report(tmp_path / "report.html")
+    browser.go(f"{served.url}/?token={TOKEN}")
+    kept = set()
+    pages = ["/", "/channel", f"/channel?name={quote(HOSTILE_CHANNEL)}", "/plan", "/attribution", "/model", "/data"]
+    for url in (*(served.url + path for path in (*pages, "/experiments/register")), report.as_uri()):
+        browser.go(url)
+        browser.js("for (const fold of document.querySelectorAll('details')) fold.open = true")
+        browser.settled()
+        assert HOSTILE_CHANNEL in browser.js("document.body.innerText"), url
+        assert browser.js("document.querySelectorAll('img').length") == 0, url
+        assert "gone" not in browser.js("document.title").replace(HOSTILE_CHANNEL, ""), url
+        drawn = browser.js("[...document.querySelectorAll('.canvas svg text, .canvas [aria-label]')].length")
+        assert drawn > 0 or "register" in url, url
+        links = browser.js("[...document.querySelectorAll('a[download]')].map(a => a.href)")
+        texts = [base64.b64decode(link.partition(",")[2]).decode("utf-8-sig") for link in links]
+        cells = {cell for text in texts for row in csv.reader(io.StringIO(text)) for cell in row}
+        assert not [cell for cell in cells if cell.startswith(("=", "+", "@"))], "no spreadsheet runs anything"
+        kept |= cells
+    assert f"'{HOSTILE_CHANNEL}" in kept
+    assert browser.console == []
+
+
+def test_what_is_chosen_in_a_box_can_be_read_on_a_telephone(served: Served, browser: Browser) -> None:
+    browser.size(390, 900)
+    browser.go(f"{served.url}/?token={TOKEN}")
+    cut = """(() => {
+        const pen = document.createElement('canvas').getContext('2d'), cut = [];
+        for (const box of document.querySelectorAll('select')) {
+            for (let at = box; at; at = at.parentElement) if (at.matches('details')) at.open = true;
+            const look = getComputedStyle(box), arrow = 22;
+            pen.font = look.font;
+            const room = box.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight) - arrow;
+            for (const option of box.options)
+                if (box.name !== 'plan' && pen.measureText(option.text).width > room) cut.push(option.text);
+        }
+        return cut;
+    })()"""
+    name = next(test.experiment_id for test in Study.open(served.folder).registry.list() if test.versions)
+    for path in (
+        "/experiments/register",
+        "/experiments/record",
+        "/experiments/design",
+        "/plan",
+        "/model",
+        "/decisions",
+    ):
+        browser.go(served.url + path)
+        assert browser.js("document.querySelectorAll('select').length") > 0, path
+        assert browser.js(cut) == [], path
+    browser.go(f"{served.url}/experiment?id={quote(name)}")
+    assert browser.js(cut) == []
 
 
 def test_names_are_shown_as_they_are(tmp_path: Path, browser: Browser) -> None:

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from measurement.errors import DataError
 from measurement.store import utc_now
 from theodolite import attention, results
+from theodolite.app.pages.ask import channel_link
 from theodolite.changes import since
 from theodolite.decisions import Range, fold
 from theodolite.next_test_texts import asked_of
@@ -30,7 +31,7 @@ FIELDS = {
     "low": "5000",
     "high": "35000",
     "review": "2026-01-31",
-    "channels": ["tv", "social"],
+    "channels": ["tv", "brand_search"],
 }
 TOLD: dict[str, Any] = {
     "what": "more radio",
@@ -69,12 +70,12 @@ def test_a_decision_is_recorded_held_against_what_came_and_counted(folder: Path,
     made = editor.post("/decisions/add", headers=FORM, data=FIELDS)
     assert made.status_code == 303, made.text
     (kept,) = study.decisions.list()
-    assert (kept.actor, kept.decision.channels) == ("mia", ("tv", "social"))
+    assert (kept.actor, kept.decision.channels) == ("mia", ("tv", "brand_search"))
     assert kept.decision.expected == Range(median=20_000.0, low=5_000.0, high=35_000.0)
     assert set(kept.basis) == {results.FIT, results.VIEW}
     page = editor.get(made.headers["location"]).text
     assert "cut &lt;b&gt;TV&lt;/b&gt; by a fifth" in page
-    assert "/channel?name=social" in page
+    assert "/channel?name=brand_search" in page
     overview = editor.get("/").text
     assert "was to be held against what came on 2026-01-31" in overview
     assert "/decision?id=decision-1#next" in overview
@@ -92,7 +93,7 @@ def test_a_decision_is_recorded_held_against_what_came_and_counted(folder: Path,
 
 def test_the_form_is_filled_in_from_the_channel_and_the_plan(served_folder: Path, client_of: Serve) -> None:
     client = client_of(served_folder)
-    query = "what=Cut+tv&metric=revenue&expected=5&low=1&high=9&channels=%22tv%22%2Csocial"
+    query = "what=Cut+tv&metric=revenue&expected=5&low=1&high=9&channels=%22tv%22%2Cbrand_search"
     page = client.get(f"/decisions?{query}").text
     assert 'value="Cut tv"' in page
     assert page.count(" checked>") == 2
@@ -197,23 +198,23 @@ def test_a_withheld_number_leads_to_the_decision_about_the_test(contradicted: Pa
     study, client = Study.open(contradicted), client_of(contradicted)
     conflict = study.fitted().conflicts[0]
     name, test = conflict.channels[0], conflict.experiment_id
-    assert f"/channel?name={name}#conflict" in client.get("/").text
-    page = client.get(f"/channel?name={name}").text
+    assert f"{channel_link(name)}#conflict" in client.get("/").text
+    page = client.get(f"{channel_link(name)}").text
     assert "Whom to believe" in page
     assert "The test is right" in page
     editor = client_of(contradicted, study.keys.add("mia", "editor")[1])
     form = {"id": test, "channel": name, "keep": "test", "reason": "planned and clean"}
     assert editor.post("/channel/resolve", headers=FORM, data=form).status_code == 403
-    assert "Somebody with the role approver decides" in editor.get(f"/channel?name={name}").text
+    assert "Somebody with the role approver decides" in editor.get(f"{channel_link(name)}").text
     assert client.post("/channel/resolve", headers=FORM, data=form | {"reason": " "}).status_code == 422
     made = client.post("/channel/resolve", headers=FORM, data=form)
-    assert (made.status_code, made.headers["location"]) == (303, f"/channel?name={name}#conflict")
+    assert (made.status_code, made.headers["location"]) == (303, f"{channel_link(name)}#conflict")
     assert study.resolutions()[test].reason == "planned and clean"
-    page = client.get(f"/channel?name={name}").text
+    page = client.get(f"{channel_link(name)}").text
     assert "planned and clean" in page
     assert "not yet in the numbers" in page
     study.reconcile()
-    page = client.get(f"/channel?name={name}").text
+    page = client.get(f"{channel_link(name)}").text
     assert "not yet in the numbers" not in page
     assert study.view()[name].iroas is not None
 

@@ -76,11 +76,33 @@ def test_what_is_wrong_is_said_before_anything_begins(jobs: Jobs, folder: Path) 
         ("fit", {"draws": "many", "chains": 0}, "draws"),
         ("fit", {"warm": "perhaps"}, "yes or no"),
         ("design", {"goal": ["tv"]}, "texts"),
+        ("compare", {"extent": "fulll"}, "did you mean 'full'"),
+        ("backtest", {"folds": "0", "horizon": "x"}, "folds"),
+        ("validate", {"origins": "-1"}, "origins"),
+        ("analyse", {"experiment": 3}, "a text"),
     ):
         with pytest.raises(DataError, match=words):
             jobs.begin(kind, settings, "local")
     assert jobs.listed() == []
     assert settings_of("fit", {"draws": "250", "warm": "yes", "seed": ""})["draws"] == 250
+
+
+def test_judging_the_fit_and_auditing_the_journeys_are_work_too(jobs: Jobs, folder: Path, client_of: Serve) -> None:
+    client = client_of(folder)
+    assert "Nobody has judged this fit yet" in client.get("/model").text
+    assert "Nobody has tried yet" in client.get("/model").text
+    assert "not audited" in client.get("/attribution").text
+    judged = jobs.begin("validate", {"origins": "2"}, "mia")
+    audit = jobs.begin("audit", {}, "leo")
+    done = until(jobs, judged, lambda job: not job.live)
+    assert done.doing.startswith("Verdict: "), done
+    assert until(jobs, audit, lambda job: not job.live).state == "done"
+    validation = Study.open(folder).validation()
+    assert validation is not None
+    page = client.get("/model").text
+    assert "Nobody has judged this fit yet" not in page
+    assert f'<dd class="value">{validation["verdict"]}</dd>' in page
+    assert "not audited" not in client.get("/attribution").text
 
 
 def test_a_refusal_of_the_study_is_the_end_of_its_job(empty: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from theodolite.app.desk import Desk
 from theodolite.plans import scaled
 from theodolite.report.words import number
 from theodolite.study import Study
@@ -21,7 +22,7 @@ def test_a_scaled_plan_is_business_as_usual_but_for_what_was_moved(served_folder
     usual = scaled(study.panel, 4, {})
     by, was = (each.groupby("channel")["spend"].sum() for each in (frame, usual))
     assert by["tv"] == pytest.approx(1.5 * was["tv"])
-    assert by["social"] == pytest.approx(was["social"])
+    assert by["brand_search"] == pytest.approx(was["brand_search"])
     assert study.scenario(usual).change.median == pytest.approx(0.0, abs=1e-6)
 
 
@@ -47,9 +48,11 @@ def test_a_plan_goes_from_the_sliders_to_the_one_that_is_spent_by(folder: Path, 
     viewer = client_of(folder, study.keys.add("vera", "viewer")[1])
     form = {"periods": "4", "share0": "120", "name": "autumn ? 1"}
     assert viewer.post("/plan/record", headers=FORM, data=form).status_code == 403
+    before = Desk(folder).reading()
     made = editor.post("/plan/record", headers=FORM, data=form)
     assert made.status_code == 303, made.text
     where = made.headers["location"]
+    assert before.plans() == [], "who reads while somebody writes sees one state and not two"
     again = editor.post("/plan/record", headers=FORM, data=form)
     assert again.status_code == 422
     assert "autumn" in again.text

@@ -213,8 +213,10 @@ class Reading:
         return tuple(decisions.fold(self.events).values())
 
     def plans(self) -> "list[PlanOfRecord]":
-        """Its plans of record, oldest first."""
-        return self._kept.get("plans", self.since(plan_states.RECORDED), self.study.plans.all)
+        """Its plans of record, oldest first; none that was recorded after this reading."""
+        found = self._kept.get("plans", self.since(plan_states.RECORDED), self.study.plans.all)
+        known = self.plan_states()
+        return [plan for plan in found if plan.name in known]
 
     def plan_states(self) -> "dict[str, PlanState]":
         """Where each of them stands, by name."""

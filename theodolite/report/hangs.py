@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LINE = 15
 """Pixels of a line of a chart."""
+LEAST = 600
+"""Pixels of width that charts with words beside their lines need."""
 
 
 def sections(m: Material) -> tuple[Section, ...]:
@@ -54,6 +56,7 @@ def _hang_blocks(m: Material) -> tuple[Block, ...]:
             f"where the money would move otherwise.{m.caveat}",
             height=90 + frame["channel"].nunique() * (9 + LINE * frame["left_out"].nunique()),
             file="left-out.csv",
+            least=LEAST,
         )
     ]
     if len(tipping):
@@ -66,6 +69,7 @@ def _hang_blocks(m: Material) -> tuple[Block, ...]:
                 f"them out.{m.caveat}",
                 height=90 + tipping["channel"].nunique() * (9 + LINE * tipping["source"].nunique()),
                 file="tipping.csv",
+                least=LEAST,
             )
         )
     return tuple(blocks)

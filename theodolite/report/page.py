@@ -140,6 +140,7 @@ class ChartBlock:
         caption: How to read it.
         height: Room kept for it in pixels until it is drawn.
         file: Name of the csv of its data.
+        least: Least width in pixels at which it can be read; a narrower screen scrolls it sideways.
     """
 
     spec: Mapping[str, Any]
@@ -147,6 +148,7 @@ class ChartBlock:
     caption: Text = ""
     height: int = 260
     file: str | None = None
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def view(ask: Ask) -> View:
         "Attribution",
         f"Journeys of {m.credit_window}" if m.credit_window else "",
         kept_parts(ask, "attribution", reading.numbers, lambda: _parts(m)),
-        notice(m) or ("" if m.journeys else CHANGED),
+        " ".join(words for words in (str(notice(m)), "" if m.journeys else CHANGED) if words),
         work(ask, ("Credit journeys again", "attribution"), ("Audit the journeys", "audit"), strong=False),
     )
 

@@ -6,27 +6,34 @@ from experiments.records.experiment import ESTIMANDS, GRADES
 from measurement import Panel
 from theodolite.app.blocks import Field as Entry
 from theodolite.plan_texts import quoted
-from theodolite.report.experiment_words import GRADES as GRADE_WORDS
-from theodolite.report.experiment_words import METHODS
 
-WHAT = {
-    "geo_holdout": "some markets see no ads of the channel",
-    "go_dark": "the channel stops in some markets",
-    "heavy_up": "more is spent in some markets",
-    "scale": "spend is changed by a share in some markets",
-    "conversion_lift": "users with and without ads, by the platform",
-    "ghost_ads": "users who would have seen the ad, by the platform",
-    "psa": "users who see another ad in its place",
-    "switchback": "on and off by a drawn schedule",
-    "on_off": "on and off everywhere",
+KINDS = {
+    "geo_holdout": "geo holdout: no ads in some markets",
+    "go_dark": "go-dark: stopped in some markets",
+    "heavy_up": "heavy-up: more in some markets",
+    "scale": "scaled: by a share in some markets",
+    "conversion_lift": "conversion lift, by the platform",
+    "ghost_ads": "ghost ads, by the platform",
+    "psa": "PSA: another ad in its place",
+    "switchback": "switchback: on and off by a draw",
+    "on_off": "on-off: on and off everywhere",
 }
+"""Kinds of tests as a select box on a telephone can show them."""
 ESTIMAND_WORDS = {
-    "outcome_change": "change of the KPI against without the test (negative where a cut cost sales)",
+    "outcome_change": "change of the KPI, with its sign",
     "incremental_outcome": "what the tested spend brought",
-    "iroas": "iROAS: incremental revenue per unit of spend",
-    "icpa": "iCPA: spend per incremental conversion",
-    "relative_lift": "lift, as a share: 0.05 is 5 %",
+    "iroas": "iROAS: revenue per unit of spend",
+    "icpa": "iCPA: spend per extra conversion",
+    "relative_lift": "lift as a share: 0.05 is 5 %",
 }
+GRADE_WORDS = {
+    "A": "A: randomised, all checks passed",
+    "B": "B: checks passed, not all locked",
+    "C": "C: one or two checks failed",
+    "D": "D: more than two checks failed",
+    "E": "E: a failure makes it unusable",
+}
+"""Grades, as short (`theodolite.report.experiment_words.GRADES` has them in full)."""
 
 
 def options(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -36,10 +43,9 @@ def options(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 def what(panel: Panel) -> tuple[Entry, ...]:
     """What is changed, where and when."""
-    methods = tuple((name, f"{words}: {WHAT[name]}") for name, words in METHODS.items())
     fields = [
         Entry("experiment_id", "Name of the test", help="short and its own, as in tv-dark-2026", required=True),
-        Entry("method", "Kind of test", "select", "go_dark", options=methods),
+        Entry("method", "Kind of test", "select", "go_dark", options=tuple(KINDS.items())),
         Entry("start_date", "First day", "date", required=True),
         Entry("end_date", "Last day", "date", required=True),
         Entry("cooldown_end_date", "Last day of the cool-down", "date", help="left empty, there is none"),
@@ -86,9 +92,11 @@ def result_fields(panel: Panel) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     """The fields of a result that was measured elsewhere, and those that few need."""
     money = panel.currency
     yes = (("", "no"), ("true", "yes"))
+    sign = "a change is against without the test: negative where a cut cost sales"
+    estimands = tuple((name, ESTIMAND_WORDS[name]) for name in ESTIMANDS)
     main = (
         *what(panel),
-        Entry("estimand", "What was measured", "select", options=tuple((e, ESTIMAND_WORDS[e]) for e in ESTIMANDS)),
+        Entry("estimand", "What was measured", "select", "", sign, options=estimands),
         Entry("estimate", "Estimate", "number", required=True),
         Entry("std_error", "Standard error", "number", help="or both ends of the interval"),
         Entry("ci_lower", "Interval from", "number", help="90 % unless said otherwise below"),
@@ -96,7 +104,7 @@ def result_fields(panel: Panel) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
         Entry("spend_delta", "Money moved", "number", "", "negative where spend was taken away", money, required=True),
         Entry("source", "Who measured it", help="the platform, the agency, the team"),
     )
-    grades = (("", "by its checklist"), *((grade, f"{grade}: {GRADE_WORDS[grade]}") for grade in GRADES))
+    grades = (("", "by its checklist"), *((grade, GRADE_WORDS[grade]) for grade in GRADES))
     more = (
         Entry("ci_level", "Level of the interval", "number", help="0.9 where empty"),
         Entry("counterfactual_spend", "Spend without the test", "number", "", "over the same days and markets", money),

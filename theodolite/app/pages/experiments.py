@@ -85,11 +85,12 @@ def state_words(state: str) -> str:
 def _calendar(ask: Ask) -> Part:
     channels = {name for test in ask.reading.tests() for name in test["channel"]}
     chart = ChartBlock(
-        ask.reading.registry.calendar().to_dict(validate=False),
+        ask.reading.registry.calendar().to_dict(validate=False) | {"width": "container"},
         title="Every test over time",
         caption="By channel, coloured by state. Tests that overlap in time and markets disturb each other.",
         height=90 + 44 * len(channels),
         file="calendar.csv",
+        least=720,
     )
     return Part("calendar", blocks=(chart,))
 

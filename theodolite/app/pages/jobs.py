@@ -24,7 +24,9 @@ def view(ask: Ask, jobs: list[Job]) -> View:
     """Every job since the server began."""
     if not jobs:
         words = "Fits, views and designs that are asked for run here, one at a time, while the pages go on working."
-        return View("Jobs", parts=(Part("start", blocks=(Empty("Nothing was asked for", words),)),))
+        ways = (Button("Fit the model", "/model#again"), Button("Design a test", "/experiments/design"))
+        none = Empty("Nothing was asked for", f"{words} They are begun where they are needed:", ways)
+        return View("Jobs", parts=(Part("start", blocks=(none,)),))
     columns = (Column("Work"), Column("State"), Column("How far", wide=True), Column("By"), Column("Asked for", "UTC"))
     rows = tuple(
         (

@@ -11,13 +11,17 @@ from theodolite.report.material import Material
 from theodolite.report.page import Prose
 
 EXTENTS = (
-    ("quick", "quick: one other carry-over and one other saturation"),
-    ("usual", "usual: one change at a time, and the two largest channels alone"),
-    ("full", "full: every combination, the best backtested too"),
+    ("quick", "quick: two other models"),
+    ("usual", "usual: one change at a time"),
+    ("full", "full: every combination"),
 )
 
 REFITS = "Each time the model is fitted anew to what came before: it takes as long as that many fits."
 OTHERS = "Every other model is fitted once; none of these fits is kept. What came of it stands on the page of the job."
+EXTENT = (
+    "Quick: one other carry-over and one other saturation. Usual: one change at a time, and the two largest channels "
+    "alone. Full: every combination, the best backtested too."
+)
 SEED = Entry("seed", "Seed", "number", "0", "same seed, same answer", limits=("0", "2147483647", "1"))
 
 
@@ -114,5 +118,9 @@ def _backtest(ask: Ask) -> Form:
 
 
 def _compare() -> Form:
-    fields = (*_hidden("compare", "/job"), Entry("extent", "How many", "select", "quick", options=EXTENTS), SEED)
+    fields = (
+        *_hidden("compare", "/job"),
+        Entry("extent", "How many", "select", "quick", EXTENT, options=EXTENTS),
+        SEED,
+    )
     return Form("/jobs", fields, "Compare models", key="compare")

@@ -84,6 +84,7 @@ def _told(ask: Ask, made: "Budget", periods: int) -> Part:
         caption="The pale bar shows where nine of ten draws of the model would put the money: how firm the advice is.",
         height=90 + 30 * len(made.moves),
         file="budget.csv",
+        least=640,
     )
     to = {name: channel_link(name) for name in ask.reading.panel.channels}
     points = Points((proof(made), *cautions(made, with_margin)))

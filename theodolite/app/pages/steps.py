@@ -6,8 +6,8 @@ from theodolite.app.blocks import Actions, Block, Button, Drawer, Form, Part
 from theodolite.app.blocks import Field as Entry
 from theodolite.app.moves import MOVES, Move
 from theodolite.app.pages.ask import Ask, link, test_link
+from theodolite.app.pages.entries import GRADE_WORDS
 from theodolite.keys import may
-from theodolite.report.experiment_words import GRADES as GRADE_WORDS
 from theodolite.report.page import Prose
 
 WAITS_FOR: dict[str, tuple[Move, str]] = {
@@ -75,7 +75,7 @@ def _form(ask: Ask, registry: Json, key: Move) -> Form:
             )
             fields.append(Entry("version", "Which result", "select", versions[-1][0], options=versions))
     if key == "regrade":
-        grades = tuple((grade, f"{grade}: {GRADE_WORDS[grade]}") for grade in GRADES)
+        grades = tuple((grade, GRADE_WORDS[grade]) for grade in GRADES)
         fields.append(Entry("grade", "Grade", "select", str(registry["grade"] or "C"), options=grades))
     if key == "supersede":
         fields.append(Entry("successor", "The test that takes its place", required=True))

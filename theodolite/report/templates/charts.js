@@ -73,26 +73,50 @@
     return { ...spec, columns, spec: { ...spec.spec, width: Math.max(120, Math.floor(room)) } };
   }
 
-  /* A legend of several columns does not fit a telephone. */
+  /* Neither a legend of several columns nor the long title of an axis fits a telephone. */
+  const LONG_LABEL = 14, LONG_TITLE = 40;
   function narrowed(value) {
     if (Array.isArray(value)) return value.map(narrowed);
     if (value === null || typeof value !== "object") return value;
     const copy = {};
     for (const [key, item] of Object.entries(value)) {
       if (key === "datasets" || key === "data") copy[key] = item;
-      else if (key === "legend" && item?.columns > 2) copy[key] = { ...item, columns: 2 };
+      else if (key === "title" && typeof item === "string" && item.length > LONG_TITLE) copy[key] = halves(item);
       else copy[key] = narrowed(item);
     }
+    const labels = Array.isArray(value.scale?.domain) ? value.scale.domain.map(String) : [];
+    const most = labels.some((label) => label.length > LONG_LABEL) ? 1 : 2;
+    if (value.legend !== null && (value.legend?.columns > most || (labels.length > 1 && most === 1))) {
+      copy.legend = { ...copy.legend, columns: most, ...(most === 1 ? { labelLimit: 230 } : {}) };
+    }
     return copy;
+  }
+  function halves(text) {
+    const spaces = [...text.matchAll(/ /g)].map((found) => found.index);
+    const middle = spaces.sort((a, b) => Math.abs(a - text.length / 2) - Math.abs(b - text.length / 2))[0];
+    return middle === undefined ? text : [text.slice(0, middle), text.slice(middle + 1)];
+  }
+
+  /* A chart that cannot be read below some width is drawn as wide as that, and scrolled. */
+  function roomFor(canvas) {
+    const least = Number(canvas.dataset.least ?? 0);
+    if (canvas.clientWidth >= least) return canvas;
+    const room = document.createElement("div");
+    room.className = "least";
+    room.style.width = `${least}px`;
+    canvas.append(room);
+    canvas.tabIndex = 0; // the keyboard scrolls it, too
+    return room;
   }
 
   const waiting = new Map();
   function draw(canvas) {
     if (waiting.has(canvas)) return waiting.get(canvas);
     const whole = JSON.parse(document.getElementById(canvas.dataset.chart).textContent);
-    const spec = canvas.clientWidth < NARROW ? narrowed(whole) : whole;
-    const done = window.theodoliteEmbed(canvas, fitted(spec, canvas.clientWidth), {
-      mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, logLevel: 1, config: configFor(canvas.clientWidth), tooltip: showTip,
+    const room = roomFor(canvas), width = room.clientWidth;
+    const spec = width < NARROW ? narrowed(whole) : whole;
+    const done = window.theodoliteEmbed(room, fitted(spec, width), {
+      mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, logLevel: 1, config: configFor(width), tooltip: showTip,
     }).then(() => canvas.classList.add("drawn"), (error) => {
       canvas.textContent = "This chart could not be drawn; its numbers can be downloaded below.";
       console.error(error);
