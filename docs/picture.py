@@ -1,6 +1,7 @@
 """The pictures of the README and the tutorials, from a real run: ``python -m docs.picture DEMO [NAME ...]``.
 
-DEMO is the folder of a demo that has run; without names all pictures are drawn.
+DEMO is the folder of a demo that has run; without names all pictures are drawn. The numbers of its unified view, which
+pages quote, are written beside them (``demo.csv``): a test holds the pages to it.
 """
 
 import json
@@ -77,6 +78,7 @@ def draw(chart: Any) -> bytes:
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     company = Study.open(sys.argv[1])
+    company.view().to_frame().to_csv(IMAGES / "demo.csv", index=False, float_format="%.6g", lineterminator="\n")
     for name in sys.argv[2:] or PICTURES:
         (IMAGES / f"{name}.png").write_bytes(draw(PICTURES[name](company)))
         print(f"Wrote {IMAGES / name}.png")

@@ -1,5 +1,6 @@
-"""What the pages quote of the studies is what the committed tables say, within what another run may move."""
+"""What the pages quote is what the committed tables say: studies within what another run may move, the demo exactly."""
 
+import csv
 import re
 from collections.abc import Callable
 
@@ -53,3 +54,66 @@ def test_every_table_named_exists(study_table: Table) -> None:
     assert len(named) > 10
     for name in named:
         assert study_table(name)
+
+
+def demo_says(channel: str) -> dict[str, str]:
+    """What the demo's unified view says of a channel, as pages write it: by source and, of attribution, by model."""
+    with (build.SOURCE / "images" / "demo.csv").open(encoding="utf-8", newline="") as file:
+        lines = [line for line in csv.DictReader(file) if line["channel"] == channel]
+    says = {}
+    for line in lines:
+        median, low, high = (float(line[name]) for name in ("median", "low", "high"))
+        if line["quantity"] == "weight":
+            says[f"weight of {line['source']}"] = f"{median:.0%}".replace("%", " %")
+        elif line["quantity"] in {"iroas", "roas"}:
+            says[line["model"] or line["source"]] = f"{median:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")
+        else:
+            says[line["quantity"]] = f"{median:.2f}"
+    return says
+
+
+def row_of(page: str, begins: str) -> str:
+    text = (build.SOURCE / page).read_text("utf-8")
+    (row,) = [row for row in text.splitlines() if row.startswith(f"| {begins} |")]
+    return row.replace("*", "")
+
+
+CHANNELS = ("affiliates", "brand_search", "generic_search", "radio", "social", "tv", "video")
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_the_table_of_the_analysts_tutorial_is_the_demos(channel: str) -> None:
+    says = demo_says(channel)
+    attribution = says["markov:1"].split()[0] if "markov:1" in says else "–"
+    cells = [says["mmm"], says.get("experiments", "–"), attribution, says["unified"]]
+    assert row_of("tutorial-compare.md", channel).startswith(f"| {channel} | {' | '.join(cells)} |")
+
+
+@pytest.mark.parametrize(
+    ("page", "begins", "source"),
+    [
+        ("what-each-number-means.md", "**MMM alone**", "mmm"),
+        ("what-each-number-means.md", "**with the tests**", "mmm_calibrated"),
+        ("what-each-number-means.md", "**lift tests**", "experiments"),
+        ("what-each-number-means.md", "**attribution**", "markov:1"),
+        ("what-each-number-means.md", "**unified**", "unified"),
+        ("why-calibration.md", "the mix model alone", "mmm"),
+        ("why-calibration.md", "the lift test", "experiments"),
+        ("why-calibration.md", "**all of it together**", "unified"),
+    ],
+)
+def test_what_pages_say_of_brand_search_is_the_demos(page: str, begins: str, source: str) -> None:
+    assert f" {demo_says('brand_search')[source]} |" in row_of(page, begins)
+
+
+def test_examples_of_single_numbers_are_the_demos() -> None:
+    page = "what-each-number-means.md"
+    brand, social, video = (demo_says(name) for name in ("brand_search", "social", "video"))
+    weights = [
+        f"{name} {brand[f'weight of {source}']}" for name, source in (("model", "mmm"), ("tests", "experiments"))
+    ]
+    assert ", ".join([*weights, f"attribution {brand['weight of attribution']}"]) in row_of(page, "**weights**")
+    assert f"brand search {brand['incrementality_factor']} [" in row_of(page, "**incrementality factor**")
+    assert f"video {video['incrementality_factor']}:" in row_of(page, "**incrementality factor**")
+    assert f"iROAS {social['unified'].split()[0]}, mROAS {social['mroas']}." in row_of(page, "**mROAS**")
+    assert f"video {video['unified']}:" in row_of(page, "**iROAS**")
