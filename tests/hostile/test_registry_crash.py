@@ -80,6 +80,7 @@ def test_the_committed_kills_lost_nothing(study_table: Any) -> None:
     for (what, store), least in {
         ("kill -9 during a life", "DuckDB"): 600,
         ("kill -9 during a life", "PostgreSQL"): 300,
+        ("kill -9 during fits by NUTS", "DuckDB"): 100,
         ("server killed during a life", "PostgreSQL"): 50,
         ("two processes write at once", "DuckDB"): 1_000,
         ("two processes write at once", "PostgreSQL"): 1_000,
