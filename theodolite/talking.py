@@ -92,6 +92,8 @@ def running(folder: Path) -> Running | None:
     try:
         raw = json.loads((Store.home_of(folder) / RUNTIME).read_text(encoding="utf-8"))
         found = Running(str(raw["url"]), int(raw["pid"]), str(raw["token"]))
+        if raw["folder"] != str(folder.resolve()):
+            return None
         where = urlsplit(found.url)
         if where.hostname not in HERE or not where.port:
             return None

@@ -99,7 +99,12 @@ def test_the_runtime_file_is_for_its_owner_only_and_goes_with_the_server(empty: 
     settings = Settings(empty, port=12345)
     with runtime_file(settings) as file:
         told = json.loads(file.read_text())
-        assert told == {"url": "http://127.0.0.1:12345", "token": settings.token, "pid": os.getpid()}
+        assert told == {
+            "url": "http://127.0.0.1:12345",
+            "token": settings.token,
+            "pid": os.getpid(),
+            "folder": str(empty.resolve()),
+        }
         if os.name == "posix":
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert not Study.open(empty).has_store, "it makes no store"
@@ -152,7 +157,10 @@ def test_the_command_line_talks_to_the_running_server(empty: Path, monkeypatch: 
             known = json.loads(home.read_text())
             home.write_text(json.dumps(known | {"url": known["url"].replace("127.0.0.1", "measure.example.org")}))
             assert running(empty) is None, "its secret is told to nobody elsewhere"
+            home.write_text(json.dumps(known | {"folder": str(empty.parent)}))
+            assert running(empty) is None, "the server of the workspace that this one was copied from is another's"
             home.write_text(json.dumps(known))
-    home.write_text(json.dumps({"url": server.settings.url, "token": "x", "pid": 1}))
+            assert running(empty) is not None
+    home.write_text(json.dumps({"url": server.settings.url, "token": "x", "pid": 1, "folder": str(empty.resolve())}))
     assert running(empty) is None
     assert "left behind" in served(empty)[0].detail

@@ -93,7 +93,8 @@ def bound(address: str, port: int, *, any_port: bool = False) -> socket.socket:
 def runtime_file(settings: Settings) -> Iterator[Path]:
     """Tell programs of the same user where this server is: ``.theodolite/server.json``, readable by that user only."""
     file = Store.home_of(settings.folder) / RUNTIME
-    content = {"url": settings.url, "token": settings.token, "pid": os.getpid()}
+    folder = str(settings.folder.resolve())  # a copy of the workspace is not what this server serves
+    content = {"url": settings.url, "token": settings.token, "pid": os.getpid(), "folder": folder}
     draft = file.with_name(f"{RUNTIME}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
