@@ -80,9 +80,9 @@ def _without(entry: "ChannelView", source: str) -> str:
 
 def in_words(source: str, tip: "Tipping") -> str:
     """What it would take for an action to change, in words."""
-    how, factor = "overstates" if tip.overstates > 1 else "understates", max(tip.overstates, 1 / tip.overstates)
-    size = f"{factor:.1f} times" if factor >= 2 else f"by {factor - 1:.0%}"
-    return f"{NAMES[source]} {how} it {size} (then {tip.becomes})"
+    how, factor = "much" if tip.overstates > 1 else "little", max(tip.overstates, 1 / tip.overstates)
+    size = f"{factor:.1f} times" if factor >= 1.5 else f"{factor - 1:.0%}"
+    return f"{NAMES[source]} says {size} too {how} (then {tip.becomes})"
 
 
 def cells(view: "View") -> None:
