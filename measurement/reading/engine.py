@@ -7,6 +7,7 @@ from measurement.errors import shown
 
 _FULL = ("No space left", "File too large", "Disk quota", "failed to offload", "max_temp_directory_size")
 _TIGHT = "Out of Memory"
+_INTERRUPTED = ("InterruptException", "ArrowCancelled")
 
 
 def no_room(error: BaseException) -> str | None:
@@ -22,10 +23,10 @@ def no_room(error: BaseException) -> str | None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C within a query be what it is everywhere else: DuckDB makes a `RuntimeError` of it."""
+    """Let Ctrl-C within a query be what it is everywhere else: DuckDB and Arrow make errors of their own of it."""
     try:
         yield
-    except RuntimeError as error:
-        if str(error) == "Query interrupted":
+    except Exception as error:
+        if str(error) == "Query interrupted" or type(error).__name__ in _INTERRUPTED:
             raise KeyboardInterrupt from None
         raise

@@ -8,13 +8,16 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from attribution import PathSpec, PathStore, read_paths
 from attribution.spill import PREFIX, spill_folder
 from measurement import DataError
+from measurement.reading.engine import interruptible
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and limits of a Unix system")
 ROWS = 900_000
@@ -209,11 +212,13 @@ def test_folders_of_killed_runs_are_removed_and_those_of_others_stay(tmp_path):
 
 
 def test_ctrl_c_ends_a_run_at_once_and_leaves_nothing(large, tmp_path):
-    """Wherever it comes: in a query, between two, in numpy."""
+    """Wherever it comes: in a query, between two, in numpy. Six times the log, so that it comes before the end."""
     temporary = {"env": os.environ | {"TMPDIR": str(tmp_path)}, "cwd": tmp_path}
     command = "from theodolite.cli import main; import sys; sys.argv[0] = 'theodolite'; main()"
+    for i in range(6):
+        (large.parent / f"again-{i}.parquet").hardlink_to(large)
     for share in (0.35, 0.6, 0.85):
-        arguments = ("attribution", "run", "--touchpoints", str(large), "--models", "last")
+        arguments = ("attribution", "run", "--touchpoints", str(large.parent / "again-*.parquet"), "--models", "last")
         run = python(command, *arguments, **temporary)
         began = time.monotonic()
         while not any(tmp_path.glob(f"{PREFIX}*")):
@@ -227,6 +232,12 @@ def test_ctrl_c_ends_a_run_at_once_and_leaves_nothing(large, tmp_path):
         assert err.strip().splitlines()[-1].startswith("interrupted")
         assert out == ""
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [duckdb.InterruptException, pa.lib.ArrowCancelled])
+def test_what_an_engine_makes_of_ctrl_c_is_ctrl_c_again(kind):
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        raise kind("Operation cancelled. Detail: received Unix signal 2")
 
 
 EXTEND = """

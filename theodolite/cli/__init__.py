@@ -11,6 +11,18 @@ INTERRUPTED = 130  # the exit code after Ctrl-C
 
 def main() -> None:
     """Run the command line; errors that a user can mend end with their message and exit code, without a traceback."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # outside of a command, as while it is loaded
+        _interrupted()
+        sys.exit(INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            _interrupted()
+        raise
+
+
+def _run() -> None:
     _one_thread_for_small_matrices()
     from measurement.errors import TheodoliteError
     from theodolite.cli.commands import app
@@ -21,10 +33,10 @@ def main() -> None:
         words = str(error)  # those of bad input begin with their level already
         print(words if words.startswith(LEVELS) else f"error: {words}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except SystemExit as ended:
-        if ended.code == INTERRUPTED:
-            print("interrupted: what was under way is dropped, what was stored before stays", file=sys.stderr)
-        raise
+
+
+def _interrupted() -> None:
+    print("interrupted: what was under way is dropped, what was stored before stays", file=sys.stderr)
 
 
 def _one_thread_for_small_matrices() -> None:
