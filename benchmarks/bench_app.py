@@ -11,6 +11,7 @@ the same run is ``/health``, which passes the same guard and says nothing. The b
 import argparse
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,11 @@ def pages(study: Study) -> list[str]:
 
 
 def read(client: TestClient, path: str) -> int:
-    """Read a page; returns its size in bytes."""
+    """Read a page until all that it works out is there; returns its size in bytes."""
     answer = client.get(path)
+    while b'data-poll="/plan/now' in answer.content:
+        time.sleep(0.02)
+        answer = client.get(path)
     if answer.status_code != 200:
         raise RuntimeError(f"{path}: {answer.status_code}")
     return len(answer.content)

@@ -121,7 +121,8 @@ class Browser:
         self.settled()
 
     def settled(self) -> None:
-        """Wait until the page is loaded and every chart that can be seen is drawn."""
+        """Wait until the page is loaded, what it works out is there and every chart that can be seen is drawn."""
+        self.until("!document.querySelector('[data-poll^=\"/plan/now\"]')")
         self.until("![...document.querySelectorAll('.canvas:not(.drawn)')].some(e => e.clientWidth > 0)")
 
     def until(self, expression: str, seconds: float = PATIENCE) -> None:

@@ -26,6 +26,18 @@ HOSTILE = "=1+<img src=x onerror=document.title='gone'>"
 """A channel of the served study: markup to a page, a formula to a spreadsheet."""
 
 
+def worked_out(client: TestClient, path: str, seconds: float = 120.0) -> str:
+    """A page once all that it works out meanwhile is there."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = client.get(path)
+        assert answer.status_code == 200, (path, answer.text)
+        if 'data-poll="/plan/now' not in answer.text:
+            return answer.text
+        time.sleep(0.05)
+    raise AssertionError(f"{path} is still being worked out after {seconds:.0f} s")
+
+
 @dataclass(frozen=True)
 class Served:
     """A running server."""

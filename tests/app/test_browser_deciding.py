@@ -2,6 +2,8 @@
 
 import json
 import re
+import threading
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,28 @@ def send(browser: Browser, form: str, **entries: str) -> None:
         browser.js(f"{form}.elements.{name}.value = {json.dumps(value)}")
     browser.js(f"for (let e = {form}; e; e = e.parentElement) if (e.matches('details')) e.open = true")
     browser.leaving(lambda: browser.js(f"{form}.requestSubmit()"))
+
+
+def test_a_page_says_what_it_works_out_and_shows_it_once_it_is_there(
+    served: Served, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser.go(f"{served.url}/plan?periods=3&token={TOKEN}")
+    gate, scenario = threading.Event(), Study.scenario
+
+    def held(study: Study, *asked: Any) -> Any:
+        assert gate.wait(60)
+        return scenario(study, *asked)
+
+    monkeypatch.setattr(Study, "scenario", held)
+    browser.js(f"location.href = '{served.url}/plan?periods=3&share0=130'")
+    browser.until("document.querySelector('#scenario .working') !== null")
+    said = browser.js("document.querySelector('#scenario .working').innerText")
+    assert "Working out what this would bring" in said
+    assert "The plan spends" in browser.js("document.querySelector('#optimum').innerText"), "the rest can be read"
+    gate.set()
+    browser.until("document.querySelector('#scenario .fact') !== null")
+    assert "Chance of more profit" in browser.js("document.querySelector('#scenario').innerText")
+    browser.settled()
 
 
 def test_from_the_sliders_to_a_committed_plan_a_decision_and_what_came_of_it(served: Served, browser: Browser) -> None:

@@ -11,6 +11,7 @@ import pytest
 from markupsafe import escape
 from starlette.testclient import TestClient
 
+from tests.app.conftest import worked_out
 from theodolite.app.shell import MENU
 from theodolite.study import Study
 
@@ -175,7 +176,7 @@ def test_pages_are_quick_once_the_study_is_loaded(reader: TestClient) -> None:
 def test_a_test_that_is_planned_changes_no_number_and_costs_no_page_its_charts(folder: Path, client_of: Serve) -> None:
     client, study = client_of(folder), Study.open(folder)
     day = str(study.panel.dates[-1])[:10]
-    shown = {path: client.get(path).text for path in MENU_PAGES}
+    shown = {path: worked_out(client, path) for path in MENU_PAGES}
     took: dict[str, list[float]] = {path: [] for path in MENU_PAGES}
     for name in ("one", "two", "three"):
         plan = {"experiment_id": name, "channel": "tv", "method": "on_off", "start_date": day, "end_date": "2099-12-31"}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from tests.app.conftest import worked_out
 from theodolite.app.desk import Desk
 from theodolite.plans import scaled
 from theodolite.report.words import number
@@ -30,15 +31,20 @@ def test_the_page_shows_the_budget_the_scenario_and_the_forecast_of_the_study(
     served_folder: Path, client_of: Serve
 ) -> None:
     client, study = client_of(served_folder), Study.open(served_folder)
-    page = client.get("/plan?periods=4&total=200000&bound0=0.9:1.1&share0=150").text
+    page = worked_out(client, "/plan?periods=4&total=200000&bound0=0.9:1.1&share0=150")
     name = study.panel.channels[0]
     made = study.budget(200_000, periods=4, bounds={name: "0.9:1.1"})
     for move in made.moves:
         assert number(move.advised) in page
     assert number(study.forecast(4).total.median) in page
     assert "Change of" in page
-    for wrong in ("total=abc", "periods=0", "share0=-1", "bound0=x:y", "aim=luck", "total=1", "periods=99999"):
+    for wrong in ("periods=0", "periods=99999"):
         assert client.get(f"/plan?{wrong}").status_code == 422, wrong
+    for wrong in ("share0=-1", "total=abc", "bound0=x:y", "aim=luck", "total=1"):
+        page = worked_out(client, f"/plan?{wrong}")
+        assert "This cannot be worked out" in page, wrong
+        name, _, entry = wrong.partition("=")
+        assert name == "aim" or f'value="{entry}"' in page, "the form stays as it was filled in"
 
 
 def test_a_plan_goes_from_the_sliders_to_the_one_that_is_spent_by(folder: Path, client_of: Serve) -> None:

@@ -231,3 +231,8 @@ class View:
     parts: tuple[Part, ...] = ()
     notice: Text = ""
     actions: tuple[Button, ...] = field(default=())
+
+    @property
+    def under_way(self) -> bool:
+        """Whether some of it is still being worked out."""
+        return any(isinstance(block, Working) and block.poll for part in self.parts for block in part.blocks)

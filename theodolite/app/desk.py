@@ -4,18 +4,18 @@ Loading the data, the fit and its frames takes seconds, and a page has 200 ms. W
 made from: the stamp of the data files, and the last event of the kinds that it depends on.
 """
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from measurement.errors import DataError, StoreError, TheodoliteError
 from measurement.store import Event, Store, utc_now
 from measurement.typing import Json
 from theodolite import decisions, next_tests, plan_states, results
+from theodolite.app.kept import PATIENCE, Kept
 from theodolite.config import FILE_NAME, Config
 from theodolite.data_files import named_files
 from theodolite.keys import Key, find
@@ -42,39 +42,11 @@ if TYPE_CHECKING:
     from theodolite.results import Fitted
     from theodolite.track_records import TrackRecord
 
-MOST_KEPT = 200
 RESOLVED = "conflict."
 TESTS = ("experiment.", RESOLVED)
 """Beginnings of the kinds of events that change which tests count."""
 
 type Stamp = tuple[object, ...]
-
-
-class Kept:
-    """What was made, by name, each with the version of what it was made from; two who ask at once wait for one."""
-
-    def __init__(self) -> None:
-        self._made: dict[object, tuple[object, Any]] = {}
-        self._locks: dict[object, threading.Lock] = {}
-        self._lock = threading.Lock()
-
-    def get[T](self, name: object, version: object, make: Callable[[], T]) -> T:
-        """What was made under a name from this version; made now where it was not."""
-        with self._lock:
-            lock = self._locks.setdefault(name, threading.Lock())
-        with lock:
-            found = self._made.get(name)
-            if found is None or found[0] != version:
-                found = (version, make())
-            with self._lock:
-                self._made.pop(name, None)
-                while len(self._made) >= MOST_KEPT:
-                    oldest = next(iter(self._made))  # what nobody has asked for longest
-                    self._made.pop(oldest)
-                    self._locks.pop(oldest, None)
-                self._made[name] = found
-            made: T = found[1]
-            return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +104,20 @@ class Reading:
     def kept[T](self, name: object, version: Stamp, make: Callable[[], T]) -> T:
         """Something made of the study, kept until ``version`` changes."""
         return self._kept.get(name, version, make)
+
+    def soon[T](
+        self, name: object, version: Stamp, make: Callable[[], T], patience: float | None = PATIENCE
+    ) -> T | None:
+        """The same of what takes seconds; ``None`` while it is being made and ``patience`` is at its end.
+
+        Raises:
+            TheodoliteError: As ``make`` does.
+        """
+        return self._kept.soon(name, version, make, patience)
+
+    def forget(self, name: object) -> None:
+        """Make something again when it is asked for next."""
+        self._kept.forget(name)
 
     def fitted(self) -> "Fitted":
         """Its last fit."""

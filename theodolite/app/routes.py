@@ -60,11 +60,13 @@ def _page(current: str, make: Callable[[Ask], View]) -> Callable[[Request], Resp
         key = ("page", request.url.path, tuple(sorted(ask.query.items())), ask.who.role)
         version = (*ask.reading.numbers, ask.reading.head, today())
 
-        def made() -> tuple[str, str]:
+        def made() -> tuple[str, str, bool]:
             found = make(ask)
-            return plain(found.title), shell.content(found)
+            return plain(found.title), shell.content(found), found.under_way
 
-        title, content = ask.reading.kept(key, version, made)
+        title, content, under_way = ask.reading.kept(key, version, made)
+        if under_way:
+            ask.reading.forget(key)
         return shown(request, ask, current, title, content)
 
     return show
@@ -72,6 +74,12 @@ def _page(current: str, make: Callable[[Ask], View]) -> Callable[[Request], Resp
 
 for _path, (_current, _make) in PAGES.items():
     router.add_api_route(_path, _page(_current, _make), methods=["GET"])
+
+
+@router.get("/plan/now")
+def plan_now(request: Request) -> Response:
+    """What stands in the place of a piece of the plan page now."""
+    return HTMLResponse(shell.fragment(plan.now(ask_of(request))).encode("utf-8", "replace"))
 
 
 # -- jobs -------------------------------------------------------------------------------------------------------------

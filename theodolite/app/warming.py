@@ -19,6 +19,9 @@ def warm(desk: Desk) -> None:
         return
     pages = (overview.view, plan.view, model.view, attribution.view, experiments.view)
     asked = [(view, ask) for view in pages] + [(channel.view, Ask(ask.reading, OWNER, {"name": c})) for c in channels]
+    with suppress(TheodoliteError):
+        for piece in plan.pieces(ask).values():
+            piece.made(ask, patience=None)
     for view, each in asked:
         with suppress(TheodoliteError):
             view(each)

@@ -39,7 +39,7 @@ class Ask:
         return may(self.who.role, "editor")
 
 
-def link(path: str, **query: str) -> str:
+def link(path: str, /, **query: str) -> str:
     """An address of the app; names stand in its query, whatever they hold."""
     return f"{path}?{urlencode(query)}" if query else path
 

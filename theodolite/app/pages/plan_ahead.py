@@ -10,10 +10,11 @@ from theodolite import plans
 from theodolite.app.blocks import Block, Drawer, Form, Part
 from theodolite.app.blocks import Field as Entry
 from theodolite.app.fields import number as number_of
-from theodolite.app.pages.ask import Ask, kept_parts
+from theodolite.app.pages.ask import Ask
+from theodolite.app.pages.pieces import Piece
 from theodolite.app.plan_steps import RECORDS
 from theodolite.keys import may
-from theodolite.report.page import ChartBlock, Fact, Facts
+from theodolite.report.page import ChartBlock, Fact, Facts, Prose
 from theodolite.report.words import chance, money, number, span
 
 if TYPE_CHECKING:
@@ -82,11 +83,28 @@ def scenario_of(ask: Ask, periods: int, multiples: dict[str, float]) -> "Scenari
     return reading.kept(name, reading.of_fit, lambda: reading.study.scenario(frame))
 
 
-def scenario(ask: Ask, periods: int) -> Part:
-    """Sliders, and what they would bring."""
-    panel, multiples = ask.reading.panel, multiples_of(ask)
+def scenario(ask: Ask, periods: int) -> Piece | Part:
+    """Sliders, and what they would bring; the sliders alone where none was moved."""
+    multiples = multiples_of(ask)
+    form = _sliders(ask, periods, multiples)
+    lead = "Move each channel against business as usual: 100 % leaves it as it is. What you see can be made a plan."
+    part = Part("scenario", "A scenario of your own", lead)
+    if not multiples:
+        return replace(part, blocks=(form,))
+    return Piece(
+        part,
+        "Working out what this would bring",
+        ("scenario", periods, *sorted(multiples.items())),
+        lambda: _scenario(scenario_of(ask, periods, multiples)),
+        before=(form,),
+        after=_draft(ask, periods, multiples),
+    )
+
+
+def _sliders(ask: Ask, periods: int, multiples: dict[str, float]) -> Form:
+    panel = ask.reading.panel
     usual = business_as_usual(panel, periods).by_channel
-    sliders = tuple(
+    moves = tuple(
         Entry(
             f"share{i}",
             name,
@@ -98,18 +116,11 @@ def scenario(ask: Ask, periods: int) -> Part:
         )
         for i, name in enumerate(panel.channels)
     )
-    fields = (*kept(ask, *BUDGET), Entry("periods", "", "hidden", str(periods)), *sliders)
-    form = Form("/plan#scenario", fields, "See what it would bring", "get", key="scenario", currency=panel.currency)
-    lead = "Move each channel against business as usual: 100 % leaves it as it is. What you see can be made a plan."
-    title = "A scenario of your own"
-    if not multiples:
-        return Part("scenario", title, lead, (form,))
-    found, name = scenario_of(ask, periods, multiples), ("scenario", periods, *sorted(multiples.items()))
-    (told,) = kept_parts(ask, name, ask.reading.of_fit, lambda: (Part("scenario", title, lead, _told(found)),))
-    return replace(told, blocks=(form, *told.blocks, *_draft(ask, periods, multiples)))
+    fields = (*kept(ask, *BUDGET), Entry("periods", "", "hidden", str(periods)), *moves)
+    return Form("/plan#scenario", fields, "See what it would bring", "get", key="scenario", currency=panel.currency)
 
 
-def _told(found: "Scenario") -> tuple[Block, ...]:
+def _scenario(found: "Scenario") -> tuple[Block, ...]:
     change = float(found.plan.horizon.spend.sum() - found.usual.horizon.spend.sum())
     facts = Facts(
         (
@@ -138,14 +149,18 @@ def forecast_of(ask: Ask, periods: int) -> "Forecast":
     return reading.kept(("forecast", periods), reading.of_fit, lambda: reading.study.forecast(periods))
 
 
-def outlook(ask: Ask, found: "Forecast") -> Part:
+def forecast(ask: Ask, periods: int) -> Piece:
     """The forecast under business as usual."""
-    name = ("forecast", len(found.horizon.dates))
-    (told,) = kept_parts(ask, name, ask.reading.of_fit, lambda: (_outlook(ask, found),))
-    return replace(told, blocks=(*told.blocks, *_draft(ask, len(found.horizon.dates), {})))
+    return Piece(
+        Part("forecast", "What is to come"),
+        "Working out what is to come",
+        ("forecast", periods),
+        lambda: _outlook(ask, forecast_of(ask, periods)),
+        after=_draft(ask, periods, {}),
+    )
 
 
-def _outlook(ask: Ask, found: "Forecast") -> Part:
+def _outlook(ask: Ask, found: "Forecast") -> tuple[Block, ...]:
     total, ago = found.total, found.year_ago
     lead = f"{number(total.median)} {found.kpi} in all ({span(total.low, total.high, number)})"
     lead += "." if ago is None else f"; a year ago it was {number(float(ago.sum()))}."
@@ -156,7 +171,7 @@ def _outlook(ask: Ask, found: "Forecast") -> Part:
         height=280,
         file="forecast.csv",
     )
-    return Part("forecast", "What is to come", lead, (chart,))
+    return Prose((lead,)), chart
 
 
 # -- into a plan ------------------------------------------------------------------------------------------------------

@@ -1,14 +1,14 @@
 """The best split of a budget on the plan page: its limits, what it brings, and the proof of how good it is."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from theodolite.app.blocks import Actions, Button, Drawer, Form, Part
+from theodolite.app.blocks import Actions, Block, Button, Drawer, Form, Part
 from theodolite.app.blocks import Field as Entry
 from theodolite.app.fields import number as number_of
-from theodolite.app.pages.ask import Ask, channel_link, kept_parts, link, linked
+from theodolite.app.pages.ask import Ask, channel_link, link, linked
+from theodolite.app.pages.pieces import Piece
 from theodolite.app.pages.plan_ahead import kept, signed_money
-from theodolite.report.page import Cell, ChartBlock, Column, Fact, Facts, Points, TableBlock
+from theodolite.report.page import Cell, ChartBlock, Column, Fact, Facts, Points, Prose, TableBlock
 from theodolite.report.plan_words import cautions, proof
 from theodolite.report.words import NOTHING, chance, money, number, percent, ratio, span
 
@@ -23,18 +23,12 @@ AIMS = (
 OWN = ("total", "at_most", "otherwise", "iroas", "aim")
 
 
-def advised(ask: Ask, periods: int) -> "Budget":
-    """The best split within the limits that the page is asked for.
-
-    Raises:
-        DataError: With everything that is wrong about them.
-        DesignError: Where no plan keeps to them.
-    """
-    return ask.reading.kept(_name(ask, periods), ask.reading.of_fit, lambda: _made(ask, periods))
-
-
-def _name(ask: Ask, periods: int) -> tuple[object, ...]:
-    return ("budget", periods, *sorted((name, text) for name, text in ask.query.items() if _limits(name)))
+def piece(ask: Ask, periods: int) -> Piece:
+    """The best split within the limits that the page is asked for: what it spends, brings and changes."""
+    name = ("budget", periods, *sorted((name, text) for name, text in ask.query.items() if _limits(name)))
+    form = Drawer("Change the budget and its limits", (_form(ask, periods),), open="total" in ask.query)
+    part = Part("optimum", "The best split")
+    return Piece(part, "Working out the best split", name, lambda: _told(ask, periods), before=(form,))
 
 
 def _limits(name: str) -> bool:
@@ -59,14 +53,8 @@ def _made(ask: Ask, periods: int) -> "Budget":
     )
 
 
-def part(ask: Ask, made: "Budget", periods: int) -> Part:
-    """The advised split: what it spends, brings and changes, how far from the best it can be."""
-    (told,) = kept_parts(ask, _name(ask, periods), ask.reading.of_fit, lambda: (_told(ask, made, periods),))
-    form = Drawer("Change the budget and its limits", (_budget_form(ask, periods),), open="total" in ask.query)
-    return replace(told, blocks=(form, *told.blocks))
-
-
-def _told(ask: Ask, made: "Budget", periods: int) -> Part:
+def _told(ask: Ask, periods: int) -> tuple[Block, ...]:
+    made = _made(ask, periods)
     currency, with_margin = made.currency, ask.reading.config.study.margin is not None
     usual = float(made.horizon.spend.sum())
     facts = Facts(
@@ -89,8 +77,8 @@ def _told(ask: Ask, made: "Budget", periods: int) -> Part:
     to = {name: channel_link(name) for name in ask.reading.panel.channels}
     points = Points((proof(made), *cautions(made, with_margin)))
     take = Actions((Button("Take this split into the sliders", _sliders(made, ask, periods)),))
-    lead = f"Now is business as usual, {made.horizon.like}."
-    return Part("optimum", "The best split", lead, (facts, linked(_moves(made), to), take, chart, points))
+    now = Prose((f"Now is business as usual, {made.horizon.like}.",))
+    return now, facts, linked(_moves(made), to), take, chart, points
 
 
 def _bound(made: "Budget") -> str:
@@ -147,7 +135,7 @@ def _move(move: "Move") -> tuple[Cell, ...]:
     )
 
 
-def _budget_form(ask: Ask, periods: int) -> Form:
+def _form(ask: Ask, periods: int) -> Form:
     panel, query = ask.reading.panel, ask.query
     limit = "0.8:1.2 times as usual, or money as in 10000" + panel.currency + ":50000" + panel.currency
     fields = (

@@ -147,9 +147,8 @@
     theme(document.documentElement.dataset.theme ?? "system");
   }
 
-  const folds = [...document.querySelectorAll("details.fold")];
   window.addEventListener("beforeprint", () => {
-    for (const fold of folds) fold.open = true;
+    for (const fold of document.querySelectorAll("details.fold")) fold.open = true;
     return window.theodoliteCharts?.drawAll();
   });
   document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
