@@ -25,6 +25,15 @@ FLAGS = [
 PATIENCE = 240.0
 """Seconds until something counts as never coming, on a machine that has other work to do as well."""
 LOADED = "document.readyState === 'complete'"
+KEYS = {
+    "Tab": ("Tab", 9, ""),
+    "Enter": ("Enter", 13, "\r"),
+    " ": ("Space", 32, " "),
+    "Escape": ("Escape", 27, ""),
+    "ArrowRight": ("ArrowRight", 39, ""),
+    "ArrowDown": ("ArrowDown", 40, ""),
+}
+"""What the browser is told of a key: its place, its number, and what it writes."""
 QUIET = ("violation", "intervention", "recommendation")
 """What a browser says of how slow the machine is, which is no fault of the page."""
 
@@ -68,7 +77,8 @@ class Browser:
         mobile = width < 600
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        still = {"name": "prefers-reduced-motion", "value": "reduce"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme, still])
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """One command; events that come meanwhile are taken down."""
@@ -152,6 +162,13 @@ class Browser:
         """Type into a field, as a person would."""
         self.js(f"document.querySelector({json.dumps(selector)}).focus()")
         self.call("Input.insertText", text=text)
+
+    def press(self, key: str, *, shift: bool = False) -> None:
+        """Press a key and let it go: one of `KEYS`."""
+        code, number, text = KEYS[key]
+        told = {"key": key, "code": code, "windowsVirtualKeyCode": number, "modifiers": 8 if shift else 0}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **told, **({"text": text} if text else {}))
+        self.call("Input.dispatchKeyEvent", type="keyUp", **told)
 
     def click(self, selector: str) -> None:
         """Click something, and wait for the page that follows."""

@@ -93,14 +93,14 @@ def test_what_cannot_be_taken_back_is_asked_again_in_a_dialog(served: Served, br
     browser.js(f"document.querySelector('main').insertAdjacentHTML('beforeend', {form!r})")
     stop = "document.querySelector('main form[data-confirm] button').click()"
     browser.js(stop)
-    assert browser.js("document.getElementById('sure').open")
-    assert browser.js("document.querySelector('#sure p').textContent") == "Sure & certain?"
+    assert browser.js("document.querySelector('dialog').open")
+    assert browser.js("document.querySelector('dialog p').textContent") == "Sure & certain?"
     for kind in ("keyDown", "keyUp"):
         browser.call("Input.dispatchKeyEvent", type=kind, key="Escape", code="Escape", windowsVirtualKeyCode=27)
-    browser.until("!document.getElementById('sure').open")
+    browser.until("!document.querySelector('dialog').open")
     assert browser.js("location.pathname") == "/jobs", "nothing was sent"
     browser.js(stop)
-    browser.js("document.querySelector('#sure [value=yes]').click()")
+    browser.js("document.querySelector('dialog [value=yes]').click()")
     browser.until("location.pathname === '/job/cancel'")
 
 
@@ -139,8 +139,8 @@ def test_a_goal_is_checked_while_it_is_typed_and_a_design_becomes_a_test_that_is
         form = f"[...document.forms].find(f => f.elements.step?.value === '{step}')"
         browser.js(f"{form}.requestSubmit()")
         if step == "approve":
-            browser.until("document.getElementById('sure').open")
-            browser.js("document.querySelector('#sure [value=yes]').click()")
+            browser.until("document.querySelector('dialog').open")
+            browser.js("document.querySelector('dialog [value=yes]').click()")
         browser.until(f"document.querySelector('.fact .value')?.textContent === '{state}'")
     assert Study.open(served.folder).registry.get("plan").state == "running"
 

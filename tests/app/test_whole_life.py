@@ -137,6 +137,6 @@ def take(page: Browser, step: str, state: str) -> None:
     """Take a step on a test's page; what is asked again is answered."""
     page.js(
         f"[...document.forms].find(f => f.elements.step?.value === '{step}').requestSubmit();"
-        "const asked = document.getElementById('sure'); if (asked.open) asked.querySelector('[value=yes]').click()"
+        "const asked = document.querySelector('dialog'); if (asked.open) asked.querySelector('[value=yes]').click()"
     )
     stands(page, state)

@@ -216,6 +216,11 @@ class Part:
     lead: Text = ""
     blocks: tuple[Block, ...] = ()
 
+    @property
+    def level(self) -> int:
+        """Level of the headings in its blocks: one below its own, where it has one."""
+        return 3 if self.title else 2
+
     @classmethod
     def of(cls, section: Section) -> "Part":
         """A section of the report."""

@@ -50,15 +50,16 @@ def content(view: View) -> str:
         return _templates().get_template("content.html.j2").render(view=view)
 
 
-def fragment(blocks: Sequence[Block], charts: str = "live") -> str:
+def fragment(blocks: Sequence[Block], charts: str = "live", level: int = 3) -> str:
     """Some blocks alone, for a page that is there already.
 
     Args:
         blocks: The blocks.
         charts: What the ids of its charts begin with, so that they differ from those of the page.
+        level: Of the headings in them.
     """
     with numbering(charts):
-        return _templates().get_template("fragment.html.j2").render(blocks=blocks, parts=())
+        return _templates().get_template("fragment.html.j2").render(blocks=blocks, parts=(), level=level)
 
 
 def sections(parts: Sequence[Part], charts: str = "part") -> str:

@@ -134,7 +134,7 @@ def kept_parts(ask: Ask, name: object, version: Stamp, make: Callable[[], Iterab
 
     def made() -> tuple[Part, ...]:
         return tuple(
-            replace(part, blocks=(Rendered(fragment(part.blocks, part.id)),)) if part.blocks else part
+            replace(part, blocks=(Rendered(fragment(part.blocks, part.id, part.level)),)) if part.blocks else part
             for part in make()
         )
 

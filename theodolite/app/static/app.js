@@ -102,7 +102,7 @@
   }
 
   /* What cannot be taken back is asked once more, in a dialog that the keyboard reaches and Escape leaves. */
-  const dialog = document.getElementById("sure");
+  const dialog = document.querySelector("dialog");
   let asking = null;
   dialog?.addEventListener("close", () => {
     if (dialog.open) return; // it was opened again before this was told
