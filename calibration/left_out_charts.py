@@ -119,7 +119,7 @@ def tipping(frame: pd.DataFrame) -> Layers:
         at=frame["overstates"].fillna(1.0),
         right=1.0,
         words=np.where(none, today + " all the same", today + " → " + frame["becomes"]),
-        leftward=frame["overstates"] < 1,
+        rightward=frame["overstates"] > 1,
     )
     channels = list(dict.fromkeys(drawn["channel"]))
     scale = alt.Scale(type="log", domain=[0.5 / FARTHEST, 2 * FARTHEST], nice=False)
@@ -135,14 +135,15 @@ def tipping(frame: pd.DataFrame) -> Layers:
     tip.append(alt.Tooltip("overstates:Q", title="Overstates by a factor of", format=".2f"))
     base = kinds.base(drawn, "channel")
     some = base.transform_filter("isValid(datum.overstates)")
-    to_left, to_right = base.transform_filter(alt.datum.leftward), base.transform_filter(~alt.datum.leftward)
+    # The words stand on the half that the line leaves empty: beyond its end they would leave a narrow page.
+    to_right, others = base.transform_filter(alt.datum.rightward), base.transform_filter(~alt.datum.rightward)
     layers = [
         bands(channels, scale, "").encode(x=x("from")),
         alt.Chart(pd.DataFrame({"at": [1.0]})).mark_rule(color=MUTED).encode(x=x("at")),
         some.mark_rule(strokeWidth=2).encode(x=x("at"), x2="right:Q"),
         kinds.points(some, x("at"), tip),
-        to_left.mark_text(fontSize=11, align="right", dx=-8).encode(x=x("at"), text="words:N", tooltip=tip),
-        to_right.mark_text(fontSize=11, align="left", dx=8).encode(x=x("at"), text="words:N", tooltip=tip),
+        to_right.mark_text(fontSize=11, align="right", dx=-8).encode(x=x("right"), text="words:N", tooltip=tip),
+        others.mark_text(fontSize=11, align="left", dx=8).encode(x=x("right"), text="words:N", tooltip=tip),
     ]
     return kinds.drawn(layers, len(channels))
 

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -160,3 +161,25 @@ def test_no_position_lies_beyond_the_edge_of_the_scale():
     rows = [row for rows in spec["datasets"].values() for row in rows]
     assert min(row["from"] for row in rows) == 0.05
     assert all(math.isfinite(row["to"]) for row in rows)
+
+
+def test_words_of_a_tipping_point_stand_on_the_half_that_its_line_leaves_empty():
+    import vl_convert
+
+    made = pd.DataFrame(
+        [
+            ("much", "mmm", 2.0, "cut", "raise"),
+            ("little", "mmm", 0.25, "raise", "hold"),
+            ("never", "mmm", math.nan, "", "keep"),
+        ],
+        columns=["channel", "source", "overstates", "becomes", "action"],
+    )
+    spec = left_out_charts.tipping(made).properties(width=300).to_json()
+    root = ElementTree.fromstring(vl_convert.vegalite_to_svg(spec))  # noqa: S314 (a picture made here)
+    anchors = {text.text: text.get("text-anchor") for text in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert anchors["raise → cut"] == "end", "its line goes to the right"
+    assert anchors["hold → raise"] == "start", "its line goes to the left"
+    assert anchors["keep all the same"] == "start", "it has no line"
+    placed = {text.text: text.get("transform") for text in root.iter("{http://www.w3.org/2000/svg}text")}
+    across = {words: float(placed[words].split("(")[1].split(",")[0]) for words in anchors if "→" in str(words)}
+    assert across["hold → raise"] - across["raise → cut"] == pytest.approx(16), "both stand 8 pixels from 'right'"
