@@ -79,7 +79,6 @@ def save_fit(store: "Store", fitted: Fitted, actor: str) -> None:
 
 def load_fit(store: "Store") -> Fitted | None:
     """The last fit, or ``None``."""
-    from calibration import Conflict
     from measurement.mmm import Posterior
 
     payload = last(store, FIT)
@@ -90,9 +89,24 @@ def load_fit(store: "Store") -> Fitted | None:
         return Fitted(
             sibling=kept["sibling"],
             calibrated=kept.get("calibrated"),
-            conflicts=tuple(Conflict(**_restored(raw)) for raw in payload["conflicts"]),
+            conflicts=_judgements(payload),
             evidence=tuple(payload["evidence"]),
         )
+
+
+def judged(store: "Store") -> "tuple[Conflict, ...]":
+    """The judgements of the last fit on its tests, as they were made; none without a fit."""
+    payload = last(store, FIT)
+    if payload is None:
+        return ()
+    with _of_this_version("fit", "theodolite mmm fit"):
+        return _judgements(payload)
+
+
+def _judgements(payload: Json) -> "tuple[Conflict, ...]":
+    from calibration import Conflict
+
+    return tuple(Conflict(**_restored(raw)) for raw in payload["conflicts"])
 
 
 def save_backtest(store: "Store", made: "Backtest", actor: str) -> None:

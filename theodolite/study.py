@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from attribution import Attribution, Audit, Paths
-    from calibration import View
+    from calibration import Conflict, View
     from calibration.calibrated_credit import CalibratedCredit
     from calibration.evidence import Evidence
     from calibration.next_test.result import NextTests
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from theodolite.plan_records import Plans
     from theodolite.registry import Registry
     from theodolite.report.experiment import About, Dossier
+    from theodolite.report.standing import Standing
 
 ProgressCallback = Callable[[Any], None]
 
@@ -228,7 +229,18 @@ class Study:
         test, asked = self.registry.record(experiment) if isinstance(experiment, str) else experiment, asked or Asked()
         panel = None if asked.users else self.panel
         made = results(test, panel, asked, self.config.study.currency)
-        return Dossier(test, panel, results=made, about=self.about)
+        standing = self.standing(experiment) if isinstance(experiment, str) else None
+        return Dossier(test, panel, results=made, about=self.about, standing=standing)
+
+    def standing(self, experiment_id: str) -> "Standing":
+        """Where a test stands: its state, the grade that counts, whether it is in question, and what it waits for.
+
+        Raises:
+            DataError: Where there is no such test.
+        """
+        from theodolite.report.standing import Standing
+
+        return Standing.of(self.experiment(experiment_id), self.judged(), self.resolutions().get(experiment_id))
 
     @property
     def about(self) -> "About":
@@ -312,6 +324,12 @@ class Study:
         return resolution.resolve(
             self.store, judged, experiment_id, keep=keep, reason=reason, by=self.actor if by is None else by
         )
+
+    def judged(self) -> "tuple[Conflict, ...]":
+        """How the last fit judged each test, with what was decided since; none without a fit."""
+        from calibration.resolution import decided
+
+        return decided(results.judged(self.store), self.resolutions()) if self.has_store else ()
 
     def resolutions(self) -> "dict[str, Resolution]":
         """The last decision on each test that was decided on."""

@@ -65,6 +65,12 @@ def test_a_test_becomes_evidence_step_by_step(tmp_path: Path, client_of: Callabl
         answer = client.post(f"{V}/{step}", json=said)
         assert answer.status_code == 200, (step, answer.text)
         assert answer.json()["state"] == state
+        if state in ("analysed", "accepted"):
+            page = client.get("/experiment?id=tv-2024").text
+            assert ("Accept it in the registry as evidence" in page) == (state == "analysed")
+            assert ("Fit the model: version 1 of its result is accepted" in page) == (state == "accepted")
+            assert "Grade of this analysis" in page, "the registry knows of the strike, the analysis does not"
+            assert "there it did not pass" in page
     told = client.get(V).json()
     assert told["record"]["estimate"] < 0, "sales fell where TV was off"
     assert told["record"]["spend_delta"] < 0

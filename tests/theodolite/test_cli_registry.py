@@ -125,6 +125,74 @@ def whole_life(run: Any, folder: Path, plan: Path) -> list[Any]:
     return ended
 
 
+NEXT = {
+    "register": "the plan is a draft",
+    "submit": "until somebody else than its author approves it",
+    "approve": "the test has not begun",
+    "start": "the test still runs",
+    "complete": "Have the registry analyse it",
+    "analyse": "Accept it in the registry",
+    "accept": "Fit the model: version 1 of its result is accepted",
+    "reject": "It was rejected (a strike)",
+    "supersede": "Read 'tv-later', which took its place (longer)",
+}
+
+
+def test_what_is_shown_of_a_test_says_what_to_do_next_in_every_state(run: Any, folder: Path) -> None:
+    later = {"experiment_id": "tv-later", "start_date": "2024-06-03", "end_date": "2024-06-30"}
+    registry = Study.open(folder).registry
+    registry.register({**PLAN, **later}, by="Ada")
+    acts = {
+        "register": lambda: registry.register(PLAN, by="Ada"),
+        "submit": lambda: registry.submit("tv-2024"),
+        "approve": lambda: registry.approve("tv-2024", by="Grace"),
+        "start": lambda: registry.start("tv-2024"),
+        "complete": lambda: registry.complete(
+            "tv-2024", registry.told("tv-2024", None, {"incidents": ["a strike"]}, from_data=True)
+        ),
+        "analyse": lambda: registry.analyse("tv-2024"),
+        "accept": lambda: registry.accept("tv-2024", by="Grace"),
+        "reject": lambda: registry.reject("tv-2024", "a strike"),
+        "supersede": lambda: registry.supersede("tv-2024", "tv-later", "longer"),
+    }
+    assert list(acts) == list(NEXT)
+    for name, act in acts.items():
+        act()
+        shown = run("experiments", "show", "tv-2024", "-w", folder)
+        assert (shown.code, shown.err) == (0, "")
+        assert NEXT[name] in shown.out.split("What to do next:")[1].replace("\n", " "), name
+        assert ("Accept it in the registry" in shown.out) == (name == "analyse")
+    registry.cancel("tv-later", "no money")
+    assert "It was given up (no money)" in run("experiments", "show", "tv-later", "-w", folder).out
+
+
+def test_the_grade_that_counts_is_told_beside_that_of_the_analysis(run: Any, accepted: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(accepted, folder)
+    study = Study.open(folder)
+    found = study.dossier("tv-2024")
+    assert found.standing is not None
+    assert found.result is not None
+    counts, own = found.standing.grade, found.result.grade
+    graded = study.registry.grade("tv-2024")
+    assert graded is not None
+    assert counts is not None
+    assert counts == graded.grade > own, "the registry's checklist is longer"
+    words = found.standing.which_grade(found.result)
+    assert words.startswith(f"Grade {counts} counts: the registry also holds the test against its plan")
+    assert "complete record" in words
+    page = study.experiment_page("tv-2024").read_text(encoding="utf-8")
+    assert "Grade of this analysis" in page
+    assert "the registry also holds the test against its plan" in page
+    study.registry.regrade("tv-2024", "E", "spill-over", by="Grace")
+    by_hand = study.standing("tv-2024")
+    assert by_hand.which_grade(found.result).startswith("Grade E counts, given by hand: spill-over (Grace).")
+    assert "grade E is no evidence" in " ".join(by_hand.steps())
+    again = run("experiments", "analyse", "tv-2024", "--seed", 3, "-w", folder)
+    assert (again.code, again.err) == (0, "")
+    assert "Version 2 of its result is new" in again.out.replace("\n", " ")
+
+
 def test_a_test_goes_from_its_plan_to_evidence(run: Any, folder: Path, plan: Path) -> None:
     said = [each.out for each in whole_life(run, folder, plan)]
     assert "tv-2024 is draft" in said[0]

@@ -79,3 +79,19 @@ def test_a_test_that_is_not_in_question_is_refused(run, workspace: Path) -> None
         assert "Traceback" not in done.err
     with pytest.raises(DataError, match="reason: is empty"):
         Study.open(workspace).resolve(test, keep="test", reason="")
+
+
+def test_a_test_says_that_it_is_in_question_until_somebody_decides_and_then_what_was_decided(torn: Path) -> None:
+    study = Study.open(torn)
+    test = study.fitted().conflicts[0].experiment_id
+    asked = study.standing(test)
+    assert "contradicts the model" in asked.question
+    assert any("Decide whom to believe" in step for step in asked.steps())
+    for keep, words in {"test": "stays in", "neither": "number stays withheld", "model": "set aside"}.items():
+        study.resolve(test, keep=keep, reason="audited", by="Ada")
+        decided = study.standing(test)
+        said = " ".join(decided.steps())
+        assert (decided.question, decided.keep) == ("", keep)
+        assert "Decide whom to believe" not in said
+        assert words in said
+        assert "Ada decided on" in said

@@ -86,8 +86,10 @@ def analyse(
         registry = registry if plan is not None else None
     else:
         raise refused("name a test of the study, or give --experiment with --outcome")
-    found = dossier.results
-    kept = registry.keep(found[0], estimator=asked.estimator, seed=seed, by=by, reason=reason) if registry else None
+    found, kept = dossier.results, None
+    if registry is not None and experiment_id is not None:
+        kept = registry.keep(found[0], estimator=asked.estimator, seed=seed, by=by, reason=reason)
+        dossier = replace(dossier, standing=study.standing(experiment_id))
     if save is not None:
         record_files.save([found[0].to_record()], save)
     if report is not None:
@@ -97,7 +99,7 @@ def analyse(
     if json:
         output.as_json(found[0].to_dict() if len(found) == 1 else {"results": [each.to_dict() for each in found]})
         return
-    experiment_tables.analysed(found, dossier.about)
+    experiment_tables.analysed(dossier)
     output.written({"record": save, "page": report})
     if registry is not None and kept is not None:
         from theodolite.cli import registry_tables

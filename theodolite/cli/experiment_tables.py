@@ -10,17 +10,18 @@ if TYPE_CHECKING:
     from experiments import Result
     from experiments.geo.cells import CellResults
     from experiments.result import Quantity
-    from theodolite.report.experiment import About
+    from theodolite.report.experiment import Dossier
 
 PHASES = {"test": "test", "cooldown": "cool-down"}
 
 
-def analysed(results: "Sequence[Result]", about: "About") -> None:
+def analysed(found: "Dossier") -> None:
     """One analysed test: the answer, the numbers, how sure, what to do next; then its other KPIs."""
     from experiments.charts import readable
     from theodolite.report import experiment_words as say
     from theodolite.report.page import plain
 
+    results, about, standing = found.results, found.about, found.standing
     main = results[0]
     test = main.experiment
     output.say(f"{test.experiment_id}: {main.window[0]} to {main.window[1]}, {main.kpi}", "bold")
@@ -31,10 +32,12 @@ def analysed(results: "Sequence[Result]", about: "About") -> None:
     output.say(f"How: {readable(main.estimator)}; {main.inference}.")
     _estimators(main)
     _grade(main)
+    if standing is not None and (other := standing.which_grade(main)):
+        output.say(other, "yellow")
     if len(results) > 1:
         _other_kpis(results)
     output.say("What to do next:", "bold")
-    for step in say.next_steps(main):
+    for step in say.next_steps(main, standing):
         output.say(f"  - {step}")
 
 

@@ -321,11 +321,11 @@ def show(experiment_id: Id, workspace: Workspace = HERE, json: AsJson = False) -
     """Show one test: its plan, its results and grades, where it was used, and its whole history."""
     from theodolite.cli import output, registry_tables
 
-    found = open_study(workspace).experiment(experiment_id)
+    study = open_study(workspace)
     if json:
-        output.as_json(found)
+        output.as_json(study.experiment(experiment_id))
     else:
-        registry_tables.shown(found)
+        registry_tables.shown(study.experiment(experiment_id), study.standing(experiment_id))
 
 
 def export(

@@ -8,6 +8,7 @@ from theodolite.cli import output
 if TYPE_CHECKING:
     from experiments.registry import Drawer, Registered
     from theodolite.registry import Registry
+    from theodolite.report.standing import Standing
 
 NEXT = {
     "draft": "submit it for review",
@@ -90,8 +91,8 @@ def listed(rows: Sequence[Mapping[str, Any]], drawers: "Sequence[Drawer]") -> No
             output.say(f"{drawer.channel}: {drawer.warning}.", CAUTION)
 
 
-def shown(found: Mapping[str, Any]) -> None:
-    """Everything about one test."""
+def shown(found: Mapping[str, Any], standing: "Standing") -> None:
+    """Everything about one test, and what to do next."""
     from measurement.lifecycle import readable
 
     known = found["registry"]
@@ -100,7 +101,7 @@ def shown(found: Mapping[str, Any]) -> None:
     _fields({**found["record"], **known["protocol"]})
     _plan(known)
     for each in known["results"]:
-        _result(each)
+        _result(each, outside=known["source"] == "elsewhere")
     if found["waterfall"]:
         rows = [[step["step"], output.amount(step["std_error"]), step["reason"]] for step in found["waterfall"]]
         output.table("How its standard error was widened", ["step", "std. error", "why"], rows)
@@ -108,8 +109,6 @@ def shown(found: Mapping[str, Any]) -> None:
         output.say(f"The model does not take it: {found['left_out']}.", CAUTION)
     for conflict in known["conflicts"]:
         output.say(f"Conflict: {conflict}.", CAUTION)
-    if known["expired"]:
-        output.say("Expired: its read-out ended more than two years ago; a new test is due.", CAUTION)
     rows = [
         [str(s["sequence"]), s["at"][:16].replace("T", " "), s["by"], s["action"], readable(s["state"]), s["reason"],
          s["hash"][:12]]
@@ -117,6 +116,9 @@ def shown(found: Mapping[str, Any]) -> None:
     ]  # fmt: skip
     if rows:
         output.table("History", ["event", "when (UTC)", "who", "what", "state", "why", "hash"], rows)
+    output.say("What to do next:", "bold")
+    for step in standing.steps():
+        output.say(f"  - {step}")
 
 
 def _fields(fields: Mapping[str, Any]) -> None:
@@ -138,7 +140,7 @@ def _plan(known: Mapping[str, Any]) -> None:
         _fields({f"actual {key}": value for key, value in known["actuals"].items()})
 
 
-def _result(each: Mapping[str, Any]) -> None:
+def _result(each: Mapping[str, Any], *, outside: bool) -> None:
     record = each["record"]
     counts = " (counts)" if each["counts"] else ""
     output.say(
@@ -149,7 +151,8 @@ def _result(each: Mapping[str, Any]) -> None:
         p = "–" if each["p_value"] is None else f"{each['p_value']:.3g}"
         output.say(f"p-value {p}; asked for {asked}; kept as {each['artifact'][:12]}.")
     hand = f", by hand: {each['grade_override']} (the checklist says {each['computed_grade']})"
-    output.say(f"Grade {each['grade'] or 'not stated'}{hand if each['grade_override'] else ''}.")
+    stated = ", as its record states it" if outside and each["grade"] and not each["grade_override"] else ""
+    output.say(f"Grade {each['grade'] or 'not stated'}{hand if each['grade_override'] else stated}.")
     for check in each["grade_reasons"]:
         output.say(f"  {'ok  ' if check['passed'] else 'FAIL'}  {check['check']}: {check['text']}")
     if each["used_in"]:

@@ -33,6 +33,7 @@ from theodolite.report.page import (
     Text,
 )
 from theodolite.report.render import write_page
+from theodolite.report.standing import Standing
 from theodolite.report.words import NOTHING, count, percent
 
 LEADS: dict[Reader, str] = {
@@ -77,6 +78,7 @@ class Dossier:
         plan: What made the choices.
         results: The analysis by each KPI, the one that decides first; none where it is not analysed yet.
         about: The study it belongs to.
+        standing: Where it stands in the study's registry; ``None`` for a bare record.
     """
 
     test: Experiment
@@ -88,6 +90,7 @@ class Dossier:
     records: tuple[Experiment, ...] = ()
     plan: Provenance | None = None
     about: About = field(default_factory=About)
+    standing: Standing | None = None
 
     @property
     def name(self) -> str:
@@ -117,7 +120,8 @@ def compose(found: Dossier) -> Page:
     made_by = None
     sections = [_question(found)]
     if found.result is not None:
-        sections.append(analysed.result_section(found.result, found.about.currency, found.about.break_even))
+        about = found.about
+        sections.append(analysed.result_section(found.result, about.currency, about.break_even, found.standing))
     if found.choices is not None and found.chosen is not None:
         sections.append(planned.recommendation_section(found.choices, found.chosen))
     if found.panel is not None and found.test.treatment_geos and found.test.method not in say.SCHEDULED:
@@ -151,7 +155,8 @@ def _analysed(found: Dossier, result: Result) -> list[Section]:
     sections.append(analysed.sure_section(result))
     if len(found.results) > 1:
         sections.append(analysed.kpis_section(found.results))
-    return [*sections, analysed.checks_section(result), analysed.method_section(result, found.about.currency)]
+    checks = analysed.checks_section(result, found.standing)
+    return [*sections, checks, analysed.method_section(result, found.about.currency)]
 
 
 def write(found: Dossier, target: Path) -> Path:
@@ -198,6 +203,8 @@ def _question(found: Dossier) -> Section:
         (Cell("How it was drawn"), Cell(_assigned(test))),
         (Cell("Locked plan"), Cell("yes, before the test began" if test.preregistered else "none on record")),
     ]
+    if found.standing is not None:
+        rows.append((Cell("In the registry"), Cell(found.standing.in_short())))
     if test.notes:
         rows.append((Cell("Notes"), Cell(test.notes)))
     table = TableBlock((Column("What"), Column("In this test", wide=True)), tuple(rows))

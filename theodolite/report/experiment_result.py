@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from experiments import Result, charts
+from experiments.grade import Check
 from experiments.result import Quantity
 from measurement.typing import Json
 from theodolite.report import experiment_words as say
@@ -23,16 +24,21 @@ from theodolite.report.page import (
     TableBlock,
     Tone,
 )
+from theodolite.report.standing import Line, Standing
 from theodolite.report.words import NOTHING, money, number, percent, ratio
 
 TONES: dict[str, Tone] = {"A": "good", "B": "good", "C": "plain", "D": "caution", "E": "caution"}
 MOST_WEIGHTS = 12
 
 
-def result_section(result: Result, currency: str, break_even: float | None) -> Section:
-    """What came out, in a sentence and five figures, and what to do with it."""
+def result_section(
+    result: Result, currency: str, break_even: float | None, standing: Standing | None = None
+) -> Section:
+    """What came out, in a sentence and five figures, which grade counts, and what to do with it."""
     level = say.level(result)
     brought, lift = result.incremental_outcome, result.relative_lift
+    other = "" if standing is None else standing.which_grade(result)
+    tone = "muted" if other else TONES[result.grade]
     facts = [
         Fact("Brought by the ads", say.amount(brought.estimate), f"{result.kpi}; {level} {_ends(brought)}"),
         Fact(
@@ -47,10 +53,12 @@ def result_section(result: Result, currency: str, break_even: float | None) -> S
             f"how often chance alone would look like this; below {result.alpha:g} counts as found",
             "good" if say.found(result) else "plain",
         ),
-        Fact("Grade", result.grade, say.GRADES[result.grade], TONES[result.grade]),
+        Fact("Grade of this analysis" if other else "Grade", result.grade, say.GRADES[result.grade], tone),
     ]
     blocks: list[Block] = [Facts(tuple(facts)), Prose((say.money_answer(result, currency, break_even),))]
-    blocks += [Heading("What to do next"), Points(tuple(say.next_steps(result)))]
+    if other:
+        blocks.append(Prose((other,), "caution"))
+    blocks += [Heading("What to do next"), Points(tuple(say.next_steps(result, standing)))]
     return Section("result", "What came out", "decide", lead=say.answer(result), blocks=tuple(blocks))
 
 
@@ -264,25 +272,39 @@ def kpis_section(results: Sequence[Result]) -> Section:
     return Section("kpis", "Every KPI", "understand", lead=lead, blocks=(TableBlock(columns, rows, "", "kpis.csv"),))
 
 
-def checks_section(result: Result) -> Section:
-    """The checklist behind the grade."""
-    rows = tuple(
-        (
-            Cell(check.name),
-            Cell("passed" if check.passed else "failed", tone="good" if check.passed else "caution"),
-            Cell(check.text),
-        )
-        for check in result.checks
-    )
-    table = TableBlock((Column("Check"), Column("Outcome"), Column("What was seen", wide=True)), rows, "", "checks.csv")
-    blocks: list[Block] = [table]
+def checks_section(result: Result, standing: Standing | None = None) -> Section:
+    """The checklist behind the grade; behind the one that counts too, where that is another one."""
+    blocks: list[Block] = [_checklist(result.checks, "checks.csv")]
     if notes := result.diagnostics.get("notes"):
         blocks += [Heading("Noted on the way"), Points(tuple(notes))]
     failed = [check.name for check in result.checks if not check.passed]
     lead = f"Grade {result.grade}: {say.GRADES[result.grade]}."
     if failed:
         lead += f" Not passed: {', '.join(failed)}."
+    if standing is not None and (other := standing.which_grade(result)):
+        lead = other
+        blocks += _registry_checks(standing)
     return Section("checks", "Checks and grade", "check", lead=lead, blocks=tuple(blocks))
+
+
+def _checklist(checks: Sequence[Check | Line], file: str) -> TableBlock:
+    rows = tuple(
+        (
+            Cell(check.name),
+            Cell("passed" if check.passed else "failed", tone="good" if check.passed else "caution"),
+            Cell(check.text),
+        )
+        for check in checks
+    )
+    return TableBlock((Column("Check"), Column("Outcome"), Column("What was seen", wide=True)), rows, "", file)
+
+
+def _registry_checks(standing: Standing) -> list[Block]:
+    """The registry's checklist; nothing of a test that was measured elsewhere."""
+    if not standing.checks:
+        return []
+    table = _checklist(standing.checks, "registry-checks.csv")
+    return [Heading(f"What the registry checks as well: grade {standing.computed or standing.grade}"), table]
 
 
 def method_section(result: Result, currency: str) -> Section:

@@ -8,6 +8,7 @@ from experiments.records import ON_USERS, Experiment
 from experiments.result import Quantity
 from theodolite.report.cells import names
 from theodolite.report.page import Span, Strong, Text
+from theodolite.report.standing import Standing
 from theodolite.report.words import GAP, count, percent
 
 METHODS = {
@@ -194,8 +195,10 @@ def caveats(result: Result) -> list[str]:
     return [*said, *result.diagnostics.get("notes", []), *dict.fromkeys(noted)]
 
 
-def next_steps(result: Result) -> list[str]:
-    """What to do with the result."""
+def next_steps(result: Result, standing: Standing | None = None) -> list[str]:
+    """What to do with the result, and with the test as it stands in the registry; ``None`` for a bare record."""
+    if standing is not None and standing.waits:
+        return standing.steps()
     steps = []
     if result.grade == "E":
         steps.append("Do not use the number. Mend what failed, or test again.")
@@ -207,18 +210,31 @@ def next_steps(result: Result) -> list[str]:
         )
     elif result.incremental_outcome.estimate < 0:
         steps.append("Look for what else happened in the treated geos before believing that ads drive sales away.")
-    if result.grade in ("A", "B", "C"):
-        steps.append(
-            "Bring it into the model as evidence: accept it in the registry, or save its record (--save) and give it "
-            "to 'theodolite experiments import'. "
-            + ("A result without an effect is evidence too." if not found(result) else "")
-        )
-    elif result.grade == "D":
-        steps.append("Take it as a hint. Import it only with its grade; the model widens its error.")
+    if standing is None:
+        steps += _as_evidence(result)
+    else:
+        first, *rest = standing.steps()
+        steps += [first + (_null(result) if standing.state == "analysed" else ""), *rest]
     if result.spend.delta is None:
         steps.append(
             "Find out what was spent in the treated geos and what would have been: without it there is no iROAS."
         )
     if not result.experiment.preregistered:
         steps.append("Next time, write the plan down before the test starts: a locked plan is what an A needs.")
-    return [step.strip() for step in steps]
+    return steps
+
+
+def _as_evidence(result: Result) -> list[str]:
+    """What to do with a result that no registry holds yet."""
+    if result.grade == "E":
+        return []
+    if result.grade == "D":
+        return ["Take it as a hint. Import it only with its grade; the model widens its error."]
+    return [
+        "Bring it into the model as evidence: save its record (--save), and give it to 'theodolite experiments "
+        f"import'.{_null(result)}"
+    ]
+
+
+def _null(result: Result) -> str:
+    return "" if found(result) or result.grade == "E" else " A result without an effect is evidence too."

@@ -1,18 +1,21 @@
 """Experiment: one test, its plan, its analysis on the study's panel, its record, and what became of it in the model."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from measurement.errors import TheodoliteError
 from measurement.typing import Json
-from theodolite.app.blocks import Block, Drawer, Part, View
-from theodolite.app.desk import TESTS
+from theodolite import results
+from theodolite.app.blocks import Actions, Block, Button, Drawer, Part, View
+from theodolite.app.desk import RESOLVED, TESTS
 from theodolite.app.pages import steps
-from theodolite.app.pages.ask import Ask, kept_parts
+from theodolite.app.pages.ask import Ask, channel_link, kept_parts
 from theodolite.app.pages.experiments import TONES as STATE_TONES
 from theodolite.app.pages.experiments import state_words
 from theodolite.report.experiment import compose
 from theodolite.report.experiment_words import GRADES
-from theodolite.report.page import Cell, Column, Fact, Facts, Name, Points, Prose, TableBlock, Text, Tone
+from theodolite.report.page import Cell, Column, Fact, Facts, Heading, Name, Points, Prose, TableBlock, Text, Tone
+from theodolite.report.standing import Standing
 from theodolite.report.words import NOTHING, money, number, percent
 
 if TYPE_CHECKING:
@@ -31,11 +34,12 @@ def view(ask: Ask) -> View:
     version = ask.reading.since(*TESTS, *USED)
     told = ask.reading.kept(("test", experiment_id), version, lambda: ask.reading.registry.describe(experiment_id))
     record, waterfall, registry = told["record"], told["waterfall"], told["registry"]
+    standing = _standing(ask, told)
     parts = [
-        _stand(registry),
+        _stand(registry, standing),
         *steps.parts(ask, registry),
         *_protocol(ask, registry),
-        *_analysis(ask, registry),
+        *_analysis(ask, registry, standing),
         *_versions(registry),
         *_widened(waterfall),
         _history(registry),
@@ -58,11 +62,19 @@ def _fact_tone(state: str) -> Tone:
     return "plain" if found == "muted" else found
 
 
-def _stand(registry: Json) -> Part:
+def _standing(ask: Ask, told: Json) -> Standing:
+    """What the registry, the last fit and the decisions on it say of the test."""
+    reading, name = ask.reading, told["registry"]["experiment_id"]
+    judged = reading.kept("judged", reading.since(results.FIT, RESOLVED), reading.study.judged)
+    return Standing.of(told, judged, reading.resolutions().get(name))
+
+
+def _stand(registry: Json, standing: Standing) -> Part:
     state = str(registry["state"])
     facts = [Fact("Where it stands", state_words(state), _by(registry), _fact_tone(state))]
-    if registry.get("grade"):
-        facts.append(Fact("Grade", str(registry["grade"]), GRADES.get(str(registry["grade"]), "")))
+    if standing.grade:
+        label = "Grade that counts" if standing.counts else "Grade"
+        facts.append(Fact(label, standing.grade, f"{GRADES[standing.grade]}; {standing.whose()}"))
     facts.append(
         Fact("Plan", "locked in advance" if registry["preregistered"] else "not locked in advance", _locked(registry))
     )
@@ -75,7 +87,19 @@ def _stand(registry: Json) -> Part:
         blocks.append(Prose((lead, *registry["conflicts"]), "caution"))
     if registry["superseded_by"]:
         blocks.append(Prose((("Its place was taken by ", Name(str(registry["superseded_by"])), "."),), "muted"))
+    if state == "cancelled":
+        blocks.append(Prose(tuple(standing.steps()), "muted"))
+    if standing.question:
+        channels = registry["channel"]
+        blocks.append(Prose((f"It is in question: {standing.question}.",), "caution"))
+        blocks.append(
+            Actions(tuple(Button(_decide(name, channels), f"{channel_link(name)}#conflict") for name in channels))
+        )
     return Part("state", blocks=tuple(blocks))
+
+
+def _decide(name: str, channels: list[str]) -> str:
+    return "Decide whom to believe" + (f": {name}" if len(channels) > 1 else "")
 
 
 def _by(registry: Json) -> str:
@@ -116,17 +140,18 @@ def _protocol(ask: Ask, registry: Json) -> list[Part]:
     return [Part("plan", "The plan", title, (table,))]
 
 
-def _analysis(ask: Ask, registry: Json) -> list[Part]:
+def _analysis(ask: Ask, registry: Json, standing: Standing) -> list[Part]:
     """Its analysis on the study's panel, or before it is read out what is planned; why there is neither."""
     read = registry["state"] not in UNREAD
     try:
-        found = ask.reading.dossier(str(registry["experiment_id"]), read=read)
-        version = (ask.reading.data, found.test, registry["protocol"], read)
+        found = replace(ask.reading.dossier(str(registry["experiment_id"]), read=read), standing=standing)
+        version = (ask.reading.data, found.test, registry["protocol"], read, standing)
         return list(kept_parts(ask, ("analysis", registry["experiment_id"]), version, lambda: _sections(found)))
     except TheodoliteError as error:
         words = Prose(tuple(str(error).splitlines()), "muted")
         lead = "It cannot be analysed on the study's own data; what was reported stands in its record below."
-        return [Part("analysis", "Analysis", lead, (words,))]
+        blocks: tuple[Block, ...] = (words, Heading("What to do next"), Points(tuple(standing.steps())))
+        return [Part("analysis", "Analysis", lead, blocks)]
 
 
 def _sections(found: "Dossier") -> list[Part]:
