@@ -10,7 +10,7 @@ from experiments.planning.goal import Goal
 from experiments.planning.multi_cell import CellDesign, CellDesigns
 from experiments.planning.plans import Plan, Plans
 from experiments.planning.proposal import Design, Designs
-from theodolite.report.words import count
+from theodolite.report.words import count, percent
 
 type Planned = Designs | CellDesigns | Plans
 
@@ -190,7 +190,7 @@ def _of_plan(plan: Plan, goal: Goal | None, period: str) -> Choice:
         drawn = "Which blocks are on is drawn by lot; the record holds the whole schedule."
     elif "users" in details:
         label = f"{details['users']:,} users"
-        drawn = f"Users are drawn one by one, {details['allocation']:.0%} of them into treatment."
+        drawn = f"Users are drawn one by one, {percent(details['allocation'])} of them into treatment."
     return Choice(
         source=plan,
         label=label,

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from theodolite.report.words import percent
+
 if TYPE_CHECKING:
     from measurement.plan.budget import Budget, Move, Target
 
@@ -44,7 +46,8 @@ def proof(found: "Budget") -> str:
     """How far from the best the plan can be, in words."""
     if found.gap < 1e-3:
         return "No other split within the limits is better by as much as a thousandth, if the model's curves hold."
-    return f"A split within the limits might be better by up to {found.gap:.1%}: the search was stopped before its end."
+    gap = percent(found.gap, 1)
+    return f"A split within the limits might be better by up to {gap}: the search was stopped before its end."
 
 
 def cautions(found: "Budget", with_margin: bool) -> list[str]:
@@ -58,7 +61,7 @@ def cautions(found: "Budget", with_margin: bool) -> list[str]:
         )
     unsure = [m.channel for m in found.moves if m.sign_holds is not None and m.sign_holds < SURE]
     if unsure:
-        said.append(f"Not sure of the direction (below {SURE:.0%}): {', '.join(dict.fromkeys(unsure))}.")
+        said.append(f"Not sure of the direction (below {percent(SURE)}): {', '.join(dict.fromkeys(unsure))}.")
     if not with_margin:
         said.append(NO_MARGIN)
     return said

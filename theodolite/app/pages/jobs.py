@@ -5,6 +5,7 @@ from theodolite.app.blocks import Field as Entry
 from theodolite.app.jobs import Job
 from theodolite.app.pages.ask import Ask, link
 from theodolite.report.page import Cell, Column, TableBlock, Tone
+from theodolite.report.words import percent
 
 STATES: dict[str, tuple[str, Tone]] = {
     "waiting": ("waiting", "muted"),
@@ -77,7 +78,7 @@ def card(job: Job, cancels: bool, *, reload: bool = False) -> Working:
     if job.live:
         sure = f"Stop “{job.title}”? What it has worked out so far is lost; the study stays as it is."
         buttons = (Button("Cancel", "/job/cancel", {"id": job.id}, confirm=sure),) if cancels else ()
-        words = job.doing if job.share is None else f"{job.doing}: {job.share:.0%}"
+        words = job.doing if job.share is None else f"{job.doing}: {percent(job.share)}"
         return Working(job.title, words, job.share, link("/job/now", id=job.id), buttons=buttons)
     words = "\n".join(job.problems) or job.doing
     return Working(job.title, words, tone=STATES[job.state][1], reload=reload and job.state == "done")
