@@ -1,6 +1,6 @@
 """What needs someone's attention in a study, the most pressing first, each with what to do about it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["data", "fit", "channel", "test", "decision", "plan"]
 GRAVE = ("error", "warning")
+SETTLED_BY_NO_TEST = "differ, no test pays"
+"""State of a channel whose sources differ, where the ranking of tests knows none of it that is worth its cost."""
 WAITING = {
     "in_review": "waits for somebody to approve its plan.",
     "completed": "has ended and is not analysed yet.",
@@ -53,6 +55,7 @@ def items(
     today: date,
     decided: "Sequence[Recorded]" = (),
     plans: "Mapping[str, PlanState] | None" = None,
+    worth_testing: Collection[str] | None = None,
 ) -> list[Item]:
     """Everything that needs attention.
 
@@ -64,8 +67,9 @@ def items(
         today: The day.
         decided: The log of decisions.
         plans: Where the plans of record stand.
+        worth_testing: Channels of which a test is worth its cost; ``None`` where tests were not ranked.
     """
-    found = [*_fit(converged), *_data(problems), *_channels(view), *_tests(tests, today)]
+    found = [*_fit(converged), *_data(problems), *_channels(view, worth_testing), *_tests(tests, today)]
     found += [*_decisions(decided, today), *_plans(plans or {}, today)]
     return sorted(found, key=lambda item: not item.pressing)
 
@@ -84,7 +88,7 @@ def _data(problems: Sequence[Problem]) -> Iterable[Item]:
             yield Item("data", "", f"The data checks found {count} {what}.", pressing=level == "error")
 
 
-def _channels(view: "View | None") -> Iterable[Item]:
+def _channels(view: "View | None", worth_testing: Collection[str] | None) -> Iterable[Item]:
     for channel in view.channels if view is not None else ():
         if channel.state == "conflict, withheld":
             words = f"has no number: {channel.reason}. Find out which of the two is wrong."
@@ -92,8 +96,11 @@ def _channels(view: "View | None") -> Iterable[Item]:
         elif channel.state == "stale":
             yield Item("channel", channel.channel, "rests on tests that are old: test again.", state=channel.state)
         elif channel.state == "differ, action changes":
-            words = "gets other advice by each method: a test would settle whom to believe."
-            yield Item("channel", channel.channel, words, state=channel.state)
+            words, state = "gets other advice by each method: a test would settle whom to believe.", str(channel.state)
+            if worth_testing is not None and channel.channel not in worth_testing:
+                words = "gets other advice by each method, and no test of it would pay now: see who says what."
+                state = SETTLED_BY_NO_TEST
+            yield Item("channel", channel.channel, words, state=state)
 
 
 def _tests(tests: Sequence[Json], today: date) -> Iterable[Item]:

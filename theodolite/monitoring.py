@@ -109,7 +109,9 @@ def look(study: "Study", day: date | None = None) -> Monitored:
     view = results.load_view(study.store) if study.has_store else None
     converged, fresh = _fit(study)
     known = view, converged, study.check(), study.registry.rows(), today
-    review = attention.items(*known, study.decisions.list(), study.plans.states())
+    ranked = study.next_tests_kept() if fresh else None
+    pays = None if ranked is None else ranked.pays
+    review = attention.items(*known, study.decisions.list(), study.plans.states(), pays)
     last = str(panel.dates[-1])[:10]
     return Monitored(today, panel.sha256, last, fresh, watched(study), tuple(_stale(fresh, converged)) + tuple(review))
 

@@ -318,6 +318,11 @@ class NextTests:
         return tuple(test for test in self.tests if test.evsi.value > max(NOTHING * self.evpi.value, 0.0))
 
     @property
+    def pays(self) -> frozenset[str]:
+        """Channels of which a test is worth more than it costs."""
+        return frozenset(test.channel for test in self.worthwhile if test.net.value > 0)
+
+    @property
     def idle(self) -> tuple[str, ...]:
         """Channels of which no test is worth more than next to nothing."""
         busy = {test.channel for test in self.worthwhile}

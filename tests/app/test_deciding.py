@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -267,6 +268,20 @@ def test_a_plan_that_waits_and_a_review_that_is_due_need_attention(folder: Path)
     assert [(item.kind, item.subject) for item in found] == [("decision", "decision-1")]
     study.decisions.withdraw("decision-1", "never done")
     assert attention.items(None, True, [], [], today, tuple(fold(study.store.events()).values()), {}) == []
+
+
+def test_where_sources_differ_a_test_is_asked_for_unless_the_ranking_knows_none_that_pays() -> None:
+    differ = [SimpleNamespace(channel=name, state="differ, action changes", reason="") for name in ("tv", "radio")]
+    view: Any = SimpleNamespace(channels=differ)
+    today = utc_now().date()
+    for pays, expected in (
+        (None, {"tv": "differ, action changes", "radio": "differ, action changes"}),
+        (frozenset({"tv"}), {"tv": "differ, action changes", "radio": attention.SETTLED_BY_NO_TEST}),
+    ):
+        found = attention.items(view, True, [], [], today, worth_testing=pays)
+        assert {item.subject: item.state for item in found} == expected
+        for item in found:
+            assert ("a test would settle" in item.words) == (item.state == "differ, action changes")
 
 
 def test_the_last_view_is_held_against_that_of_last_month() -> None:

@@ -22,7 +22,7 @@ from theodolite.app.pages.ask import (
     today,
     work,
 )
-from theodolite.attention import Item, items
+from theodolite.attention import SETTLED_BY_NO_TEST, Item, items
 from theodolite.changes import Change, Changes, between, since
 from theodolite.report import decide, hangs, understand
 from theodolite.report.cells import joined, names, quantity
@@ -73,7 +73,7 @@ def _told(material: Material, to: dict[str, str]) -> Iterator[Part]:
 
 
 def _attention(ask: Ask, material: Material | None) -> Part:
-    reading = ask.reading
+    reading, ranked = ask.reading, ask.reading.next_tests_kept()
     found = items(
         None if material is None else material.view,
         None if material is None else material.diagnosis.converged,
@@ -82,6 +82,7 @@ def _attention(ask: Ask, material: Material | None) -> Part:
         today(),
         reading.decisions(),
         reading.plan_states(),
+        None if ranked is None else ranked.pays,
     )
     reminders = [*_alerts(ask), *(_reminder(ask, item) for item in found)]
     if not reminders:
@@ -124,6 +125,8 @@ def _place(item: Item) -> tuple[str, str]:
     match item.kind, item.state:
         case "channel", "conflict, withheld":
             return "Decide whom to believe", f"{channel_link(item.subject)}#conflict"
+        case "channel", state if state == SETTLED_BY_NO_TEST:
+            return "See who says what", channel_link(item.subject)
         case "channel", _:
             return "See what to test", "/next-tests"
         case "test", state:
