@@ -9,6 +9,7 @@ import pandas as pd
 
 from attribution.credit import Attribution
 from attribution.finding import Finding
+from attribution.labels import label
 from attribution.path_spec import PathSpec
 from attribution.path_table import Paths
 from attribution.relog import opened
@@ -72,7 +73,7 @@ def disagreement(spread: pd.DataFrame) -> list[Finding]:
     if wide.empty:
         return [Finding("models", "fine", "all models credit every channel alike, within 30 %")]
     parts = [
-        f"'{shown(row.channel)}' {row.low:.1%} ({row.low_model}) to {row.high:.1%} ({row.high_model})"
+        f"'{shown(row.channel)}' {row.low:.1%} ({label(row.low_model)}) to {row.high:.1%} ({label(row.high_model)})"
         for row in wide.head(NAMED).itertuples(index=False)
     ]
     gap = float((wide["high"] - wide["low"]).max())

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from attribution.credit import Attribution
+from attribution.labels import label
 from calibration import campaigns
 from calibration.conflict import Conflict, judge, withheld
 from calibration.curves import DRAWS, Curves, days, log_ratio
@@ -270,7 +271,8 @@ def _notes(attributed: Attributed | None, posterior: Posterior) -> tuple[str, ..
     notes = [] if attributed is None else list(attributed.notes)
     if attributed is not None:
         notes.append(
-            f"attribution enters by its model {attributed.primary}; the spread between its models counts as error"
+            f"attribution enters by its model {label(attributed.primary)}; the spread between its models counts as "
+            "error"
         )
     if not posterior.diagnostics.converged:
         notes.append("the fit has not converged: its numbers may not be used")

@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from attribution.charts.credit import LABELS, models, returns
+    from attribution.charts.credit import models, returns
     from attribution.charts.journeys import flows, path_lengths, time_lags, top_paths, transitions, windows
     from attribution.charts.sheets import of_credit, of_paths
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "credit": ["LABELS", "models", "returns"],
+        "credit": ["models", "returns"],
         "journeys": ["flows", "path_lengths", "time_lags", "top_paths", "transitions", "windows"],
         "sheets": ["of_credit", "of_paths"],
     },
 )
 
 __all__ = [
-    "LABELS",
     "flows",
     "models",
     "of_credit",

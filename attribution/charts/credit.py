@@ -5,24 +5,10 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
+from attribution.labels import label
 from attribution.path_table import NO_TOUCH
 from measurement.charts import CHANNELS, FIT, MUTED, Layers
 
-LABELS = {
-    "first": "First touch",
-    "last": "Last touch",
-    "linear": "Linear",
-    "position": "Position",
-    "time_decay": "Time decay",
-    "last_non_direct": "Last non-direct",
-    **{f"markov:{order}": f"Markov, order {order}" for order in range(1, 5)},
-    "markov:auto": "Markov, best order",
-    "shapley": "Shapley",
-    "shapley:unanimity": "Shapley, unanimity",
-    "shapley:ordered": "Shapley, ordered",
-    "hazard": "Additive hazard",
-    "hazard:baseline": "Hazard and baseline",
-}
 IN_SHORT = "format(datum.value, '~s')"
 """Labels of an axis of counts: 0, 2k, 4k; Vega's own have the letter on the nought too."""
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
@@ -64,8 +50,8 @@ def _side_by_side(
     names |= {f"{quantity}_low": "low", f"{quantity}_high": "high"}
     drawn = frame[list(names)].rename(columns=names).dropna(subset="estimate")
     present = list(dict.fromkeys(drawn["model"]))
-    drawn["label"] = drawn["model"].map(lambda name: LABELS.get(name, name))
-    labels = [LABELS.get(name, name) for name in present]
+    drawn["label"] = drawn["model"].map(label)
+    labels = [label(name) for name in present]
     order = drawn.groupby("channel")["estimate"].mean().sort_values(ascending=False).index.to_list()
     colours = alt.Scale(domain=labels, range=[CHANNELS[i % len(CHANNELS)] for i in range(len(labels))])
     shapes = alt.Scale(domain=labels, range=[SHAPES[i % len(SHAPES)] for i in range(len(labels))])

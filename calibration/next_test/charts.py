@@ -8,7 +8,7 @@ import pandas as pd
 from measurement.charts import ACCENT, MUTED, SOURCES, Layers
 
 WORTH, COSTS, NET = "Its result is worth", "The test costs", "Left, with 90 % interval"
-DARK = "#3d434b"
+LEFT = SOURCES["truth"].colour
 AXIS = alt.Axis(labelExpr="datum.value == 0 ? '0' : format(datum.value, '~s')", tickCount=6)
 
 
@@ -29,7 +29,7 @@ def ranking(frame: pd.DataFrame, money: str, width: int | Literal["container"] =
         ]
     )
     kinds = [WORTH, COSTS, NET]
-    scale = alt.Scale(domain=kinds, range=[ACCENT, SOURCES["experiments"].colour, DARK])
+    scale = alt.Scale(domain=kinds, range=[ACCENT, SOURCES["experiments"].colour, LEFT])
     colour = alt.Color("what:N", title=None, scale=scale, legend=alt.Legend(orient="top", symbolType="square"))
     rows = alt.Y("test:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=240))
     x = alt.X("amount:Q", title=f"Over the horizon ({money})", axis=AXIS)
@@ -49,7 +49,7 @@ def ranking(frame: pd.DataFrame, money: str, width: int | Literal["container"] =
     net = frame.assign(what=NET)
     zero = alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=MUTED).encode(x="at:Q")
     drawn = alt.Chart(bars).mark_bar(height=14, opacity=0.55).encode(y=rows, x=x, color=colour, tooltip=tips)
-    spans = alt.Chart(net).mark_rule(strokeWidth=2, color=DARK).encode(y=rows, x="net_low:Q", x2="net_high:Q")
+    spans = alt.Chart(net).mark_rule(strokeWidth=2, color=LEFT).encode(y=rows, x="net_low:Q", x2="net_high:Q")
     points = (
         alt.Chart(net)
         .mark_point(filled=True, shape="diamond", size=90, opacity=1)

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from attribution import PathSpec, attribute, read_paths
-from attribution.models import DEFAULT
+from attribution.labels import LABELS, label
+from attribution.models import DEFAULT, MODELS
 from measurement import DataError
 
 RULES = ["first", "last", "linear", "position", "time_decay"]
@@ -142,3 +143,10 @@ def test_without_values_there_is_no_money(log):
     # two conversions of one user and instant, told apart by nothing but their value, are one without it
     assert result.conversions == 3
     assert row["conversions"]["estimate"] == pytest.approx(2 / 3)
+
+
+def test_every_model_has_a_name_for_people_and_another_one_keeps_its_id() -> None:
+    assert set(LABELS) == set(MODELS)
+    assert len(set(LABELS.values())) == len(LABELS)
+    assert label("markov:2") == "Markov, order 2"
+    assert label("mine") == "mine"

@@ -26,6 +26,7 @@ from experiments.records import Experiment
 from measurement.errors import Problem
 from measurement.model_frames import FitQuality, ModelFrames
 from theodolite.report.compose import compose
+from theodolite.report.csv_text import table_csv
 from theodolite.report.material import Diagnosis, Material
 from theodolite.report.page import ChartBlock, Fold, Page, Section, TableBlock
 from theodolite.report.render import render, write_page
@@ -539,3 +540,17 @@ def test_effects_that_change_are_drawn_and_others_are_not() -> None:
     found = section(compose(made), "over-time")
     assert "effect of tv change slowly" in plain(found.lead)
     assert any(isinstance(block, ChartBlock) for block in found.blocks)
+
+
+def test_models_of_attribution_are_named_for_people_and_keep_their_ids_in_the_csv() -> None:
+    page = compose(material())
+    found = table(page, "credits.csv")
+    assert [column.title for column in found.columns] == ["Channel", "Last touch", "Markov, order 1"]
+    assert table_csv(found).splitlines()[0] == "Channel,last (share of conversions),markov:1 (share of conversions)"
+    shown = [b for b in blocks(page) if isinstance(b, TableBlock)]
+    assert not [c for b in shown for c in b.columns if "markov:" in c.title + c.unit]
+    assert not [b for b in blocks(page) if isinstance(b, ChartBlock) and "markov:" in plain(b.title) + plain(b.caption)]
+
+
+def test_what_made_the_report_ends_it() -> None:
+    assert compose(material()).sections[-1].id == "provenance"

@@ -48,6 +48,11 @@ def test_a_column_with_ranges_becomes_three() -> None:
     ]
 
 
+def test_a_heading_for_people_gives_way_to_the_id_that_machines_know() -> None:
+    table = TableBlock((Column("Channel"), Column("Markov, order 1", "share", True, key="markov:1")), ())
+    assert table_csv(table).splitlines() == ["Channel,markov:1 (share)"]
+
+
 def test_records_of_unequal_fields_line_up() -> None:
     text = records_csv([{"a": 1, "b": "x"}, {"b": "y", "c": 2.5}])
     assert list(csv.reader(io.StringIO(text))) == [["a", "b", "c"], ["1", "x", ""], ["", "y", "2.5"]]

@@ -32,13 +32,12 @@ LEVELS: dict[str, tuple[str, Tone]] = {
 
 
 def sections(material: Material) -> tuple[Section, ...]:
-    """The sections for those who check."""
+    """The sections for those who check, but for what made the report, which ends it."""
     return (
         verdict.section(material),
         fit_section(material),
         convergence_section(material),
         data_section(material),
-        provenance_section(material),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from attribution import charts as credit_charts
+from attribution.labels import label
 from calibration import charts, left_out_charts, part_frames
 from calibration.conflict import LIMIT, Conflict
 from calibration.quantity import Quantity
@@ -197,7 +198,7 @@ def attribution_section(m: Material) -> Section:
     )
     chart = ChartBlock(
         charts.attribution_against(m.view.to_frame(), m.view.break_even, m.view.primary).to_dict(validate=False),
-        title=f"How far attribution ({m.view.primary}) lies from the model and from the unified view",
+        title=f"How far attribution ({label(m.view.primary)}) lies from the model and from the unified view",
         caption=f"Journeys of {m.credit_window or 'an unknown time'}; the rest covers the whole window. Lines are 90 % "
         f"intervals.{m.caveat}",
         height=90 + 54 * sum(bool(c.attribution) for c in m.view.channels),
@@ -215,7 +216,7 @@ def attribution_section(m: Material) -> Section:
 def _factors(m: Material) -> TableBlock:
     columns = (
         Column("Channel"),
-        Column("Attribution", f"{m.view.primary}, ROAS", True),
+        Column("Attribution", f"{label(m.view.primary)}, ROAS", True),
         Column("Unified", "iROAS", True),
         Column("Really brought", "per credited unit", True),
         Column("In words"),
@@ -250,7 +251,7 @@ def _factor_words(low: float, high: float) -> str:
 def _credits(m: Material) -> Fold:
     frame = m.credit if m.credit is not None else pd.DataFrame()
     models = list(dict.fromkeys(frame["model"]))
-    columns = (Column("Channel"), *(Column(model, "share of conversions", numeric=True) for model in models))
+    columns = (Column("Channel"), *(Column(label(model), "share of conversions", True, key=model) for model in models))
     rows = []
     for channel in dict.fromkeys(frame["channel"]):
         own = frame[frame["channel"] == channel].set_index("model")["share"]

@@ -26,6 +26,7 @@ def compose(material: Material) -> Page:
             *check.sections(m),
             *track_record.sections(m.scored),
             *journeys.checks(m.journeys),
+            check.provenance_section(m),
         ),
         notice="" if m.converged else _notice(m),
         meta={

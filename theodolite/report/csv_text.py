@@ -52,7 +52,8 @@ def table_csv(table: TableBlock) -> str:
 
 
 def _heading(column: Column) -> str:
-    return f"{column.title} ({column.unit})" if column.unit else column.title
+    title = column.key or column.title
+    return f"{title} ({column.unit})" if column.unit else title
 
 
 def _row(row: Sequence[Cell], ranged: Sequence[bool]) -> list[Any]:

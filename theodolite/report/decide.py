@@ -2,9 +2,11 @@
 
 import math
 
+from attribution.labels import label
 from calibration.quantity import Quantity
 from calibration.view import ChannelView
 from theodolite.report.cells import ADVICE, STATES, STEP, advice, amount, joined, names, quantity, scale, step
+from theodolite.report.experiment_words import GRADES
 from theodolite.report.material import Material
 from theodolite.report.page import (
     Block,
@@ -178,7 +180,7 @@ def unified_section(m: Material) -> Section:
         Column("Lift tests", "iROAS", True),
         Column("Model", "without tests, iROAS", True),
         Column("Model", "with tests, iROAS", True),
-        Column("Attribution", f"{m.view.primary}, ROAS" if m.view.primary else "ROAS", True),
+        Column("Attribution", f"{label(m.view.primary)}, ROAS" if m.view.primary else "ROAS", True),
         Column("Platform", "as reported, ROAS", True),
         Column("Rests on", wide=True),
     )
@@ -223,9 +225,9 @@ _READING = Prose(
         "and platforms report, is the revenue of buyers who had seen the ad, caused by it or not; the two may not be "
         "compared as they stand. Advice follows the next unit (mROAS), which is lower than iROAS where a channel nears "
         "saturation.",
-        "A 90 % interval holds the truth nine times in ten if its method is right. A test's grade says how well it was "
-        "made: A randomised and planned in advance, B matched markets, C without a proper control, D reported "
-        "by a vendor.",
+        "A 90 % interval holds the truth nine times in ten if its method is right. A test's grade says how far it can "
+        f"be trusted: {'; '.join(f'{grade}, {words}' for grade, words in GRADES.items() if grade != 'E')}. Grade E is "
+        "no evidence.",
     ),
     tone="muted",
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from attribution import charts
+from attribution.labels import label
 from theodolite.report.page import (
     Block,
     Cell,
@@ -38,6 +39,8 @@ GRAVE = {
     "no-time-of-day": "no time of day",
 }
 """What is serious, in a few words, by the code of its finding."""
+LEAST, WIDE = 480, 640
+"""Pixels of width that charts with words beside their bars need, and those with names along their bands."""
 WORDS = {"serious": "serious", "look": "worth a look", "fine": "fine"}
 
 
@@ -108,6 +111,7 @@ def _paths(j: Journeys) -> Section:
             "leaves at the dark bar after its last touch.",
             height=410,
             file="journey-flows.csv",
+            least=WIDE,
         ),
         ChartBlock(
             charts.top_paths(j.top).to_dict(validate=False),
@@ -115,6 +119,7 @@ def _paths(j: Journeys) -> Section:
             caption="Beside each bar, the share of such journeys that converted.",
             height=60 + 22 * min(len(j.top), 15),
             file="journey-paths.csv",
+            least=LEAST,
         ),
         ChartBlock(
             charts.path_lengths(j.lengths).to_dict(validate=False),
@@ -122,6 +127,7 @@ def _paths(j: Journeys) -> Section:
             caption="Conversions by number of touches, and how many of such journeys converted, with 90 % intervals.",
             height=60 + 22 * len(j.lengths),
             file="journey-lengths.csv",
+            least=LEAST,
         ),
     ]
     if j.lags is not None:
@@ -151,7 +157,7 @@ def calibrated_table(j: Journeys | None) -> tuple[Block, ...]:
         return ()
     columns = (
         Column("Channel"),
-        Column("Credited", f"conversions, {j.calibrated.model}", True),
+        Column("Credited", f"conversions, {label(j.calibrated.model)}", True),
         Column("Really brought", "per credited one, by tests", True),
         Column("Caused", "conversions", True),
         Column("Tests", wide=True),
@@ -194,8 +200,8 @@ def _audit(j: Journeys) -> Section:
             ChartBlock(
                 charts.windows(j.audit.windows).to_dict(validate=False),
                 title="What changes when the window changes",
-                caption=f"Share of all conversions that {j.audit.model} credits, by lookback. Lines that cross mean "
-                "that the lookback decides who is ahead. Dashed: the lookback that is used.",
+                caption=f"Share of all conversions that the model '{label(j.audit.model)}' credits, by lookback. Lines "
+                "that cross mean that the lookback decides who is ahead. Dashed: the lookback that is used.",
                 height=320,
                 file="lookbacks.csv",
             )

@@ -175,7 +175,7 @@ def _table(found: NextTests) -> TableBlock:
         Column("Worth", found.currency, True),
         Column("Costs", found.currency, True),
         Column("Left", found.currency, True),
-        Column("Chance", "to be the best", True),
+        Column("Chance", "to be best", True),
     )
     caption = joined(
         "Measured to: standard error of the test itself. Worth: to the budget, for the time that is left once the "

@@ -89,6 +89,7 @@ class Column:
         scale: Ends of the scale on which the column's ranges are drawn.
         reference: A value marked on that scale (break-even).
         wide: Whether its cells hold sentences.
+        key: Its heading in the csv, where machines know it by another name.
     """
 
     title: str
@@ -97,6 +98,7 @@ class Column:
     scale: tuple[float, float] | None = None
     reference: float | None = None
     wide: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from attribution.labels import label
 from calibration import charts
 from calibration.quantity import Quantity
 from calibration.view import ChannelView
@@ -174,12 +175,12 @@ def _source_table(c: ChannelView, m: Material) -> TableBlock:
     )
     rows = []
     for source, model, q in found:
-        label, what = SOURCES[source]
+        name, what = SOURCES[source]
         weighs = source in c.weights and (source != "attribution" or model == m.view.primary)
         share = c.weights[source] if weighs else None
         rows.append(
             (
-                Cell(label, detail=model),
+                Cell(name, detail=label(model)),
                 Cell(what),
                 quantity(q, ranged=True),
                 Cell(NOTHING, tone="muted") if share is None else Cell(percent(share), value=share),
@@ -267,9 +268,9 @@ def _attribution(c: ChannelView, m: Material) -> Part:
     lead = "The unified number is withheld, so nothing can be said of what credited sales really bring."
     if factor is not None:
         ends = span(factor.low, factor.high)
-        lead = f"One credited unit really brought {ratio(factor.median)} ({ends}), by {m.view.primary}."
+        lead = f"One credited unit really brought {ratio(factor.median)} ({ends}), by {label(m.view.primary)}."
     columns = (Column("Model"), Column("ROAS", m.ratio_unit, True, scale(c.attribution.values()), m.view.break_even))
-    rows = tuple((Cell(model), quantity(q, ranged=True)) for model, q in c.attribution.items())
+    rows = tuple((Cell(label(model)), quantity(q, ranged=True)) for model, q in c.attribution.items())
     return Part("attribution", title, lead, (TableBlock(columns, rows, "", "attribution.csv"),))
 
 

@@ -23,7 +23,7 @@
       labelColor: MUTED, titleColor: MUTED, gridColor: LINE, domainColor: LINE, tickColor: LINE,
       labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", titlePadding: 8,
     },
-    axisX: { grid: false },
+    axisX: { grid: false, labelSeparation: 6 },
     axisTemporal: { labelFlush: true },
     legend: { labelColor: INK, titleColor: MUTED, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal" },
     header: { labelColor: INK, titleColor: MUTED, labelFontSize: 13, labelFontWeight: 600, labelAnchor: "start", labelLimit: 230 },
