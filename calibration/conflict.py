@@ -32,6 +32,8 @@ Judge = Literal["agrees", "conflict", "tests disagree"]
 
 DEGREES = 6.0
 LIMIT = 0.01
+SMALL = 0.0001
+"""What a p-value is called smaller than; nobody reads exponents."""
 BETWEEN_TESTS = 0.15
 """Relative sd between two sound tests of one channel, beyond their errors."""
 
@@ -128,9 +130,14 @@ class Conflict:
         if self.p >= LIMIT and self.panel_p is not None and self.panel_change is not None:
             return (
                 f"test '{self.experiment_id}' does not fit the sales of its own markets: read again they say "
-                f"{self.panel_change:,.0f} ± {self.panel_se:,.0f} (p = {self.panel_p:.2g})"
+                f"{self.panel_change:,.0f} ± {self.panel_se:,.0f} ({_p(self.panel_p)})"
             )
-        return f"test '{self.experiment_id}' contradicts the model fitted without it (p = {self.p:.2g})"
+        return f"test '{self.experiment_id}' contradicts the model fitted without it ({_p(self.p)})"
+
+
+def _p(value: float) -> str:
+    """``p = 0.0023``, and no exponent."""
+    return f"p = {value:.2g}" if value >= SMALL else f"p under {SMALL}"
 
 
 def predictive_p(lift: Lift, delta: Floats, weight: Floats | None = None, spread: Floats | float = 0.0) -> float:

@@ -162,7 +162,7 @@ def unseen(frame: pd.DataFrame, unit: str) -> Layers:
     tests = list(dict.fromkeys(drawn["experiment_id"]))
     low, high = min(float(drawn["low"].min()), 0.0), max(float(drawn["high"].max()), 0.0)
     room = 0.03 * (high - low)
-    scale = alt.Scale(domain=[low - room, high + (5 if against.any() else 1) * room], nice=False)
+    scale = alt.Scale(domain=[low - room, high + (9 if against.any() else 1) * room], nice=False)
 
     def x(field: str) -> alt.X:
         return alt.X(

@@ -151,6 +151,12 @@ def test_what_sources_say_is_frozen_and_scored_by_the_read_out(folder: Path, cli
     assert "did you mean" in problem(
         client.post(f"{V}/scoreboard/predictions", json={"experiment_id": "radio & tx"}), 422
     )
+    for month in range(1, 5):
+        later = {name: str(today + timedelta(60 * month + (27 if name == "end_date" else 0))) for name in days}
+        study.registry.register({"experiment_id": f"tv {month}", "channel": "tv", "method": "on_off"} | later)
+    page = client.get("/decisions").text
+    assert '<option value="tv 4">' in page, "many planned tests stand in a list"
+    assert "Freeze what is said of tv" not in page
 
 
 def test_the_track_record_shows_what_was_said_and_what_was_measured(
@@ -172,6 +178,26 @@ def test_the_track_record_shows_what_was_said_and_what_was_measured(
     assert f"×\u00a0{3.0 / 1.1:.2f}" in page, "attribution leans"
     assert read[0].inside
     assert not read[1].inside
+
+
+def test_what_was_frozen_too_late_is_shown_and_not_counted(
+    served_folder: Path, client_of: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from calibration.quantity import Quantity
+    from calibration.track_record import Prediction, scored
+    from theodolite.app.desk import Reading
+
+    day = utc_now().date()
+    said = {"unified": Quantity(1.0, 0.8, 1.3)}
+    made = (Prediction("late", "tv", said, 2.0, day - timedelta(9), f"{day}T00:00:00Z"),)
+    read = scored(made, {"late": Quantity(1.1, 0.9, 1.3)})
+    assert not read[0].clean
+    monkeypatch.setattr(Reading, "predictions", lambda _: made)
+    monkeypatch.setattr(Reading, "scored", lambda _: read)
+    page = client_of(served_folder).get("/decisions").text
+    assert "none counts for or against a source" in page
+    assert "no, not counted" in page
+    assert "Typical error" not in page, "no table without rows"
 
 
 # -- conflicts --------------------------------------------------------------------------------------------------------
@@ -203,6 +229,9 @@ def test_a_withheld_number_leads_to_the_decision_about_the_test(contradicted: Pa
     page = client.get(f"{channel_link(name)}").text
     assert "Whom to believe" in page
     assert "The test is right" in page
+    assert '<option value="" selected>choose' in page, "no side is taken beforehand"
+    unsaid = {"id": test, "channel": name, "keep": "", "reason": "planned and clean"}
+    assert client.post("/channel/resolve", headers=FORM, data=unsaid).status_code == 422
     editor = client_of(contradicted, study.keys.add("mia", "editor")[1])
     form = {"id": test, "channel": name, "keep": "test", "reason": "planned and clean"}
     assert editor.post("/channel/resolve", headers=FORM, data=form).status_code == 403

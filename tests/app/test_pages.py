@@ -203,3 +203,12 @@ def test_the_registry_is_a_board_a_list_and_a_calendar(reader: TestClient, serve
         assert name in answer.text
     assert "What became of the tests" in reader.get("/experiments?show=list").text
     assert "did you mean" in reader.get("/experiments?show=bord").text
+
+
+def test_who_may_only_look_is_told_who_begins_the_work(empty: Path, client_of: Callable[..., TestClient]) -> None:
+    viewer = client_of(empty, Study.open(empty).keys.add("vera", "viewer")[1])
+    for path in ("/", "/channel", "/plan", "/model", "/jobs"):
+        page = viewer.get(path).text
+        assert "Somebody with the role editor begins" in page, path
+        assert 'action="/jobs"' not in page, path
+    assert "but for the missing numbers" in viewer.get("/").text

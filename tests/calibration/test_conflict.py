@@ -174,3 +174,8 @@ def test_round_trip_keeps_the_printed_form():
     printed = many.to_dict()
     assert {"experiment_id": "m", "channel": ["tv", "radio"], "p": 0.5, "verdict": "agrees"}.items() <= printed.items()
     assert Conflict.from_dict(printed).channels == ("tv", "radio")
+
+
+def test_a_small_p_value_is_said_without_an_exponent():
+    said = {p: Conflict("dark", ("tv",), p, "conflict").in_words() for p in (0.0023, 0.0001, 9.1e-6)}
+    assert [words.rpartition("(")[2] for words in said.values()] == ["p = 0.0023)", "p = 0.0001)", "p under 0.0001)"]

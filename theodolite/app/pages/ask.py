@@ -81,19 +81,20 @@ def state_of(reading: Reading) -> State:
 
 def not_yet(ask: Ask, state: State) -> Empty:
     """What a page shows that needs the unified view, where there is none."""
+    who = "" if ask.edits else " Somebody with the role editor begins that."
     match state:
         case "no fit":
             words = (
                 "There is no fit yet. It learns from media, outcome and tests what each channel brings; that takes a "
                 "few minutes, and you may go on reading meanwhile."
             )
-            return Empty("Fit the model first", words, work(ask, ("Fit the model", "fit")))
+            return Empty("Fit the model first", words + who, work(ask, ("Fit the model", "fit")))
         case "data changed":
             words = "Media or outcome have changed since the last fit, so its numbers are withheld."
-            return Empty("Fit the model again", words, work(ask, ("Fit the model", "fit")))
+            return Empty("Fit the model again", words + who, work(ask, ("Fit the model", "fit")))
         case _:
             words = "There is a fit, and the sources have not been brought together since."
-            return Empty("Make the unified view", words, work(ask, ("Bring the sources together", "reconcile")))
+            return Empty("Make the unified view", words + who, work(ask, ("Bring the sources together", "reconcile")))
 
 
 def work(ask: Ask, *named: tuple[str, str], strong: bool = True) -> tuple[Button, ...]:

@@ -37,7 +37,8 @@ CHOICES: dict[Keep, tuple[str, str]] = {
     ),
 }
 
-LEAST = 1e-6
+LEAST = 1e-4
+"""What a chance is called smaller than; nobody reads exponents."""
 
 
 def part(ask: Ask, c: "ChannelView", m: Material) -> tuple[Part, ...]:
@@ -125,13 +126,11 @@ def _follow_up(ask: Ask, found: "Sequence[Conflict]") -> list[Block]:
 
 
 def _decide(c: "ChannelView", conflict: "Conflict", place: int, *, alone: bool) -> Drawer:
-    (("", "choose"), *((keep, words) for keep, (words, _) in CHOICES.items()))
+    ways = (("", "choose"), *((keep, words) for keep, (words, _) in CHOICES.items()))
     fields = (
         Entry("id", "", "hidden", conflict.experiment_id),
         Entry("channel", "", "hidden", c.channel),
-        Entry(
-            "keep", "Whom to believe", "select", options=tuple((keep, words) for keep, (words, _) in CHOICES.items())
-        ),
+        Entry("keep", "Whom to believe", "select", options=ways, required=True),
         Entry("reason", "Why", "text", "", "it stands in the report and in the log", required=True),
     )
     form = Form("/channel/resolve", fields, "Decide", key=f"resolve-{place}")

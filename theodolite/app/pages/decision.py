@@ -9,7 +9,7 @@ from theodolite.app.plan_steps import DECIDES, RECORDS
 from theodolite.decisions import Outcome, Recorded, find
 from theodolite.keys import may
 from theodolite.report.page import Cell, Column, Fact, Facts, Name, TableBlock
-from theodolite.report.words import NOTHING, number, span
+from theodolite.report.words import GAP, NOTHING, number, span
 
 BASIS = {results.VIEW: "Unified view", results.FIT: "Fit of the model"}
 STEPS = {"add": "recorded", "score": "said what came", "withdraw": "withdrawn"}
@@ -45,7 +45,7 @@ def _stand(found: Recorded) -> Part:
             Fact("Review", str(told.review), "it is due" if late else "", "caution" if late else "plain"),
         )
     )
-    return Part("state", "", (Name(told.metric),), (facts,))
+    return Part("state", "", (Name(told.metric), f". Medians with 90{GAP}% intervals."), (facts,))
 
 
 def _ends(came: Outcome | None) -> str:
@@ -76,7 +76,7 @@ def _next(ask: Ask, found: Recorded) -> tuple[Part, ...]:
             Entry("note", "What else mattered", "text"),
         )
         form = Form("/decision/score", fields, "Record what came", key="score")
-        label = "Say what came of it" if found.state == "open" else "Say it again; the last one counts"
+        label = "Say what came of it" if found.state == "open" else "Correct what was said of it; the last word counts"
         drawers.append(Drawer(label, (form,), open=found.due(today())))
     if found.state == "open" and may(ask.who.role, DECIDES):
         reason = Entry("reason", "Why", "text", "", "it stays in the log with this", required=True)
@@ -91,7 +91,7 @@ def _basis(ask: Ask, found: Recorded) -> Part:
     rows = [
         (
             Cell(BASIS.get(kind, kind)),
-            Cell(known[sha].at[:16].replace("T", " ") if sha in known else "", detail=sha[:12]),
+            Cell(f"{known[sha].at[:16].replace('T', ' ')} UTC" if sha in known else "", detail=sha[:12]),
         )
         for kind, sha in found.basis.items()
     ]

@@ -22,6 +22,7 @@ LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
 TONES: dict[str, Tone] = {"completed": "caution", "analysed": "caution", "accepted": "good", "cancelled": "muted"}
 
 
+MEASURED = {"iroas": "iROAS", "icpa": "iCPA", "relative_lift": "lift, as a share"}
 SHOWN: tuple[tuple[str, str], ...] = (("board", "Board"), ("list", "List"), ("calendar", "Calendar"))
 WAYS = (
     Button("Design a test", "/experiments/design", strong=True),
@@ -41,7 +42,7 @@ def view(ask: Ask) -> View:
     parts = [Part("choice", blocks=(Choice("How the tests are shown", links),))]
     match shown:
         case "list":
-            parts += [_table(tests), _drawer(ask)]
+            parts += [_table(tests, ask.reading.config.study.kpi), _drawer(ask)]
         case "calendar":
             version = (*ask.reading.since(*TESTS), today())
             parts += kept_parts(ask, "calendar", version, lambda: (_calendar(ask),))
@@ -95,14 +96,15 @@ def _calendar(ask: Ask) -> Part:
     return Part("calendar", blocks=(chart,))
 
 
-def _table(tests: Sequence[Json]) -> Part:
+def _table(tests: Sequence[Json], kpi: str) -> Part:
+    measured = MEASURED | {"outcome_change": f"change of {kpi}", "incremental_outcome": f"extra {kpi}"}
     columns = (
         Column("Test"),
         Column("Channel"),
         Column("State"),
         Column("When", "read-out included"),
         Column("Measured", numeric=True),
-        Column("Error", "standard", True),
+        Column("Standard error", numeric=True),
         Column("Grade"),
         Column("Planned by"),
     )
@@ -112,9 +114,9 @@ def _table(tests: Sequence[Json]) -> Part:
             Cell(", ".join(t["channel"]), METHODS[t["method"]]),
             Cell(state_words(str(t["state"])), tone=TONES.get(str(t["state"]), "plain")),
             Cell(str(t["start_date"]), f"to {t['read_out_end']}"),
-            _number(t["estimate"], str(t["estimand"] or "").replace("_", " ")),
+            _number(t["estimate"], measured.get(str(t["estimand"]), "")),
             _number(t["std_error"], ""),
-            Cell(str(t["grade"] or NOTHING)),
+            Cell(str(t["grade"])) if t["grade"] else Cell(NOTHING, tone="muted"),
             Cell(str(t["owner"] or t["registered_by"] or NOTHING)),
         )
         for t in tests

@@ -86,7 +86,8 @@ def _attention(ask: Ask, material: Material | None) -> Part:
     )
     reminders = [*_alerts(ask), *(_reminder(ask, item) for item in found)]
     if not reminders:
-        return Part("attention", "What needs attention", "Nothing: data, fit, tests, plans and decisions are in order.")
+        fit = "data, fit, tests" if material is not None else "but for the missing numbers, data, tests"
+        return Part("attention", "What needs attention", f"Nothing: {fit}, plans and decisions are in order.")
     return Part("attention", "What needs attention", blocks=(Reminders(tuple(reminders)),))
 
 

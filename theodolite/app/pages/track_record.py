@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from theodolite.app.blocks import Actions, Block, Button, Part
+from theodolite.app.blocks import Actions, Block, Button, Form, Part
+from theodolite.app.blocks import Field as Entry
 from theodolite.app.pages.ask import Ask, test_link
 from theodolite.app.plan_steps import RECORDS
 from theodolite.decisions import Recorded, scores
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from calibration.track_record import Prediction, Scored
 
 PROMISED = 0.9
+MANY = 3
+"""Planned tests beyond which they are chosen from a list."""
 WAITING = ("draft", "in_review", "approved", "running")
 
 
@@ -99,7 +102,9 @@ def of_sources(ask: Ask) -> Part:
     waiting = [p for p in made if p.experiment_id not in {s.experiment_id for s in scored}]
     blocks: list[Block] = []
     if scored:
-        blocks += [by_source(scored), read_outs(scored), _against(scored)]
+        late = "None of them was frozen before its test ended, so none counts for or against a source."
+        counts: Block = by_source(scored) if any(s.clean for s in scored) else Prose((late,), "caution")
+        blocks += [counts, read_outs(scored), _against(scored)]
     if waiting:
         frozen = names([prediction.experiment_id for prediction in waiting])
         blocks.append(Prose((joined("Frozen, and waiting for a read-out: ", frozen, "."),), "muted"))
@@ -110,7 +115,7 @@ def of_sources(ask: Ask) -> Part:
 
 
 def _freeze(ask: Ask, made: "Sequence[Prediction]") -> tuple[Block, ...]:
-    """Buttons for the planned tests that nothing was predicted of yet."""
+    """Buttons for the planned tests that nothing was predicted of yet; one to choose from where there are many."""
     if not may(ask.who.role, RECORDS) or ask.reading.last_view() is None:
         return ()
     known = {prediction.experiment_id for prediction in made}
@@ -119,6 +124,11 @@ def _freeze(ask: Ask, made: "Sequence[Prediction]") -> tuple[Block, ...]:
         for row in ask.reading.tests()
         if row["state"] in WAITING and str(row["experiment_id"]) not in known and len(row["channel"]) == 1
     ]
+    if len(open_ones) > MANY:
+        test = Entry(
+            "id", "Planned test", "select", options=(("", "choose"), *((n, n) for n in open_ones)), required=True
+        )
+        return (Form("/decisions/predict", (test,), "Freeze what is said of it", key="freeze"),)
     buttons = tuple(Button(f"Freeze what is said of {name}", "/decisions/predict", {"id": name}) for name in open_ones)
     return (Actions(buttons),) if buttons else ()
 
