@@ -244,8 +244,10 @@ def tick(browser: Browser, field: str, label: str) -> None:
 def pressed(browser: Browser, selector: str, state: str) -> None:
     """Go to a button by Tab, press it, say yes where that is asked, and wait until the test stands where it should."""
     at(browser, selector)
+    asks = browser.js("'confirm' in document.activeElement.form.dataset")
     browser.press("Enter")
-    if browser.js("document.querySelector('dialog').open"):
+    if asks:
+        browser.until("document.querySelector('dialog').open")
         at(browser, "dialog [value=yes]")
         browser.press("Enter")
     browser.until(f"document.querySelector('.fact .value')?.textContent === '{state}'")
