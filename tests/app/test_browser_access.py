@@ -250,7 +250,8 @@ def pressed(browser: Browser, selector: str, state: str) -> None:
         browser.until("document.querySelector('dialog').open")
         at(browser, "dialog [value=yes]")
         browser.press("Enter")
-    browser.until(f"document.querySelector('.fact .value')?.textContent === '{state}'")
+    there = f"document.querySelector('.fact .value')?.textContent === '{state}'"
+    browser.until(f"{there} && !document.querySelector('[data-poll]')")  # a job that ends reads the page again
     browser.settled()
 
 
