@@ -1,13 +1,16 @@
 """Every rule of the guard, each by a request that breaks it and by one that keeps it."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from measurement.errors import DataError
 from tests.app.conftest import BASE, TOKEN
+from theodolite.app.desk import Desk
 from theodolite.app.guard import LARGEST_BODY
 from theodolite.app.settings import Settings, refuse_open_doors
 from theodolite.keys import Keys, may
@@ -85,6 +88,37 @@ def test_keys_open_what_their_role_allows_and_nothing_after_they_are_revoked(emp
     keys(empty).revoke(made.id)
     assert reader.get("/data").status_code == 401
     assert client_of(empty, viewer).get("/data").status_code == 401
+
+
+def test_a_browser_is_signed_out_when_its_key_is_revoked(empty: Path, client_of: Serve) -> None:
+    made, text = keys(empty).add("a leaver", "editor")
+    browser = client_of(empty, None)
+    signed = browser.post("/sign-in", headers=OWN | FORM, data={"key": text})
+    cookie = signed.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    assert text not in cookie
+    assert browser.get("/data").status_code == 200
+    keys(empty).revoke(made.id)
+    assert browser.get("/data").status_code == 401
+    assert browser.post("/jobs", headers=OWN | FORM, data={"kind": "fit"}).status_code == 401
+
+
+def test_secrets_are_compared_in_constant_time(empty: Path, client_of: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes | str, bytes | str]] = []
+
+    def compare(one: bytes | str, other: bytes | str) -> bool:
+        compared.append((one, other))
+        return one == other
+
+    _, text = keys(empty).add("n", "viewer")
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    nobody = client_of(empty, None)
+    assert nobody.get("/data", headers={"authorization": "Bearer wrong"}).status_code == 401
+    assert (b"wrong", TOKEN.encode()) in compared
+    wrong = text[:-1] + ("x" if text[-1] != "x" else "y")
+    assert nobody.get("/data", headers={"authorization": f"Bearer {wrong}"}).status_code == 401
+    digest = hashlib.sha256(wrong.encode()).hexdigest()
+    assert any(other == digest for _, other in compared)
 
 
 def test_a_key_is_kept_as_a_hash_only(empty: Path) -> None:
@@ -182,6 +216,60 @@ def test_every_answer_carries_the_headers_and_no_cors(empty: Path, client_of: Se
         assert not [name for name in answer.headers if name.startswith("access-control")]
         assert "server" not in answer.headers
     assert client.get("/data").headers["cache-control"] == "no-store"
+
+
+def test_what_nobody_foresaw_is_told_to_nobody_but_the_log(
+    empty: Path, client_of: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError(f"{empty} is on fire")
+
+    client = client_of(empty)
+    monkeypatch.setattr(Desk, "reading", broken)
+    for path in ("/data", "/api/v1/study"):
+        answer = client.get(path)
+        assert answer.status_code == 500
+        assert "on fire" not in answer.text
+        assert str(empty) not in answer.text
+        assert "Traceback" not in answer.text
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+        assert f"GET {path} failed" in caplog.text
+    assert client.get("/api/v1/study").headers["content-type"] == "application/problem+json"
+    assert "on fire" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+def test_a_key_that_cannot_be_looked_up_is_refused_in_words(empty: Path, client_of: Serve) -> None:
+    _, text = keys(empty).add("n", "admin")
+    (empty / "theodolite.toml").write_text("[study", "utf-8")
+    answer = client_of(empty, text).get("/api/v1/study")
+    assert answer.status_code == 409
+    assert "where the server was started" in answer.json()["detail"]
+    assert "theodolite.toml" not in answer.text, "nobody is known yet: what is wrong is no stranger's"
+
+
+def test_refusals_name_files_from_the_workspace_and_not_where_it_lies(empty: Path, client_of: Serve) -> None:
+    client = client_of(empty)
+    (empty / "tables" / "media.csv").write_text("date,geo\n1\n", "utf-8")
+    for answer in (client.get("/api/v1/study"), client.get("/data"), client.get("/"), client.get("/api/v1/checks")):
+        assert str(empty) not in answer.text
+    told = client.get("/api/v1/study")
+    assert told.status_code == 422
+    assert any("media.csv" in problem.get("file", "") for problem in told.json()["problems"]), told.text
+    (empty / "theodolite.toml").write_text("[study", "utf-8")
+    for path in ("/api/v1/study", "/data"):
+        answer = client.get(path)
+        assert answer.status_code == 422
+        assert "theodolite.toml" in answer.text
+        assert str(empty) not in answer.text
+
+
+def test_a_socket_is_not_opened(empty: Path, client_of: Serve) -> None:
+    client = client_of(empty)
+    with pytest.raises(WebSocketDisconnect) as ended, client.websocket_connect("/"):
+        pass
+    assert ended.value.code == 1008
 
 
 # -- bodies -----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """Answers that are no page of the study: refusals as pages or as problem+json, redirects."""
 
 import json
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -32,6 +34,13 @@ class Refusal:
         """The members of problem+json."""
         plain = {"type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail}
         return plain | ({"problems": list(self.problems)} if self.problems else {})
+
+
+def from_workspace(text: str, folder: Path) -> str:
+    """A message that names files of the workspace from its folder: where that lies is nobody's who asks."""
+    for place in {folder, folder.resolve()}:
+        text = text.replace(f"{place}{os.sep}", "") if place.is_absolute() else text
+    return text
 
 
 def answer(path: str, refused: Refusal) -> Response:

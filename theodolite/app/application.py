@@ -19,7 +19,7 @@ from theodolite.app.api.common import Sent
 from theodolite.app.api.shapes import Problem
 from theodolite.app.desk import Desk
 from theodolite.app.guard import Guard
-from theodolite.app.headers import cookie, read
+from theodolite.app.headers import cookie, read, set_cookie
 from theodolite.app.jobs import Jobs
 from theodolite.app.requests import form_of
 from theodolite.app.settings import Settings
@@ -111,18 +111,15 @@ def _ways_in(settings: Settings, doors: Doors) -> APIRouter:
     @router.post("/sign-in")
     async def sign_in(request: Request) -> Response:
         form = await form_of(request)
-        who = doors.by_text(form.get("key", "").strip())
-        if who is None:
+        key = form.get("key", "").strip()
+        if doors.by_text(key) is None:
             return answer("/sign-in", Refusal(401, "Sign in", "That key opens nothing here."))
-        secure = "; Secure" if request.state.scheme == "https" else ""
-        made = f"{settings.cookie}={doors.begin(who)}; Path=/; HttpOnly; SameSite=Strict{secure}"
-        return redirect("/", made)
+        return redirect("/", set_cookie(settings.cookie, doors.begin(key), request.state.scheme))
 
     @router.post("/sign-out")
     async def sign_out(request: Request) -> Response:
         doors.end(cookie(read(request.headers.raw), settings.cookie))
-        gone = f"{settings.cookie}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"
-        return redirect("/signed-out", gone)
+        return redirect("/signed-out", set_cookie(settings.cookie, "", request.state.scheme, "; Max-Age=0"))
 
     @router.get("/signed-out")
     async def signed_out() -> Response:

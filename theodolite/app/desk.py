@@ -15,6 +15,7 @@ from measurement.errors import DataError, StoreError, TheodoliteError
 from measurement.store import Event, Store, utc_now
 from measurement.typing import Json
 from theodolite import decisions, next_tests, plan_states, results
+from theodolite.app.answers import from_workspace
 from theodolite.app.kept import PATIENCE, Kept
 from theodolite.config import FILE_NAME, Config
 from theodolite.data_files import named_files
@@ -247,7 +248,12 @@ class Reading:
 
         tables = self._kept.get("tables", self.data, lambda: check_tables(self.study.folder, self.config))
         aliases, version = self.config.aliases, (self.data, self._counted())
-        return self._kept.get("check", version, lambda: [*tables[0], *check_tests(self._tests, tables[1], aliases)])
+
+        def made() -> "list[Problem]":
+            found, folder = [*tables[0], *check_tests(self._tests, tables[1], aliases)], self.study.folder
+            return [replace(each, file=each.file and from_workspace(each.file, folder)) for each in found]
+
+        return self._kept.get("check", version, made)
 
     def _counted(self) -> Stamp:
         """The tests that count, or why none can."""

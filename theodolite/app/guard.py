@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from theodolite.app.answers import Refusal, answer, redirect
-from theodolite.app.headers import EVERY_ANSWER, bearer, cookie, host_name, read
+from theodolite.app.faults import unforeseen
+from theodolite.app.headers import EVERY_ANSWER, bearer, cookie, host_name, read, set_cookie
 from theodolite.app.settings import Settings
 from theodolite.app.who import Doors, Who, named_by_proxy
 
@@ -82,7 +83,17 @@ class Guard:
             await self.app(scope, receive, send)
             return
         asked = Asked.of(scope, self.settings)
-        guarded = _with_headers(send, asked)
+        begun: list[bool] = []
+        guarded = _with_headers(send, asked, begun)
+        try:
+            await self._let_in(scope, receive, guarded, asked)
+        except Exception as error:  # answered here, so that this answer too carries the headers
+            if begun:
+                raise
+            await answer(asked.path, unforeseen(error, asked.method, asked.path))(scope, receive, guarded)
+
+    async def _let_in(self, scope: Scope, receive: Receive, guarded: Send, asked: Asked) -> None:
+        """Refuse, sign in, or hand the request to the app."""
         if refused := refusal(asked, self.settings):
             await answer(asked.path, refused)(scope, receive, guarded)
             return
@@ -108,17 +119,12 @@ class Guard:
         given = dict(query).get("token")
         if given is None:
             return None
-        who = self.doors.by_text(given)
-        if who is None:
+        if self.doors.by_text(given) is None:
             return answer(asked.path, _WRONG_TOKEN)
         left = urlencode([(key, value) for key, value in query if key != "token"])
         path = "/" + asked.path.lstrip("/\\")  # never "//elsewhere", which a browser takes for another site
-        return redirect(f"{path}?{left}" if left else path, self.sign_in(who, asked.scheme))
-
-    def sign_in(self, who: Who, scheme: str) -> str:
-        """Begin a browser's session; returns its ``Set-Cookie``."""
-        secure = "; Secure" if scheme == "https" else ""
-        return f"{self.settings.cookie}={self.doors.begin(who)}; Path=/; HttpOnly; SameSite=Strict{secure}"
+        made = set_cookie(self.settings.cookie, self.doors.begin(given), asked.scheme)
+        return redirect(f"{path}?{left}" if left else path, made)
 
     def _who(self, asked: Asked) -> Who | None:
         if given := bearer(asked.headers):
@@ -163,9 +169,12 @@ def _foreign(asked: Asked) -> bool:
     return not bearer(asked.headers)  # no browser of today leaves both out: a program shows its key
 
 
-def _with_headers(send: Send, asked: Asked) -> Send:
+def _with_headers(send: Send, asked: Asked, begun: list[bool]) -> Send:
+    """``send`` with our headers; ``begun`` is no longer empty once an answer has begun."""
+
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
+            begun.append(True)
             given = [(key, value) for key, value in message.get("headers", []) if key.lower() != b"server"]
             named = {key.lower() for key, _ in given}
             every = dict(EVERY_ANSWER)

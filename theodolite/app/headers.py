@@ -48,6 +48,12 @@ def cookie(headers: dict[str, str], name: str) -> str:
     return found.value if found else ""
 
 
+def set_cookie(name: str, value: str, scheme: str, more: str = "") -> str:
+    """A ``Set-Cookie`` that no script reads, that no other site sends, and that leaves https for nothing else."""
+    secure = "; Secure" if scheme == "https" else ""
+    return f"{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{more}"
+
+
 def bearer(headers: dict[str, str]) -> str:
     """The token of an ``Authorization: Bearer`` header; empty where there is none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -16,6 +16,7 @@ from typing import IO, Any, Literal
 
 from measurement.errors import DataError, StoreError, shown
 from measurement.store import utc_now
+from theodolite.app.answers import from_workspace
 from theodolite.app.work import KINDS, settings_of
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -201,7 +202,8 @@ class Jobs:
             self._set(job_id, state="done", doing=words, share=1.0, result=ended["ended"], ended_at=_now())
             return
         unknown = "it ended without a word; what it printed stands where the server was started"
-        problems = tuple(ended["refused"]) if ended and "refused" in ended else (unknown,)
+        refused = ended["refused"] if ended and "refused" in ended else (unknown,)
+        problems = tuple(from_workspace(text, self._folder) for text in refused)
         self._set(job_id, state="failed", doing="failed", problems=problems, ended_at=_now())
 
 

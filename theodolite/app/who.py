@@ -33,7 +33,7 @@ class Doors:
 
     token: str
     key: Callable[[str], Key | None]
-    _sessions: dict[str, Who] = field(default_factory=dict)
+    _sessions: dict[str, str] = field(default_factory=dict, repr=False)
 
     def by_text(self, text: str) -> Who | None:
         """Who holds a token or an API key."""
@@ -42,17 +42,21 @@ class Doors:
         found = self.key(text) if text.startswith("theo_") else None
         return None if found is None else Who(found.name, found.role)
 
-    def begin(self, who: Who) -> str:
-        """Begin a session of a browser; returns what its cookie holds. The oldest ends where there are too many."""
+    def begin(self, text: str) -> str:
+        """Begin a browser's session with a token or key that opens something; returns what its cookie holds.
+
+        The oldest ends where there are too many.
+        """
         while len(self._sessions) >= MOST_SESSIONS:
             self._sessions.pop(next(iter(self._sessions)))
         made = secrets.token_urlsafe(32)
-        self._sessions[made] = who
+        self._sessions[made] = text
         return made
 
     def by_session(self, cookie: str) -> Who | None:
-        """Whose session a cookie names."""
-        return self._sessions.get(cookie)
+        """Whose session a cookie names; ``None`` too where its key was revoked since."""
+        text = self._sessions.get(cookie)
+        return None if text is None else self.by_text(text)
 
     def end(self, cookie: str) -> None:
         """End a session."""
