@@ -7,6 +7,7 @@
 import argparse
 import csv
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ earned on predicted over worlds, with 90 % intervals from resampled worlds; *ran
 
 REFITS = """ *refits*: the test is run in a simulated market, its read-out enters a new fit of the longer data, and the
 budget decided on that fit is held against the market's truth; below it the same by weighting the draws of the old fit.
+Here *predicted* and *earned* are money per 1,000 that the plan spends: one truth per world, so earned varies widely.
 *same* is the correlation, over worlds, of what the two advise for the tested channel (over business as usual)."""
 
 
@@ -124,7 +126,7 @@ def earned_in(world: Any, plan: Horizon, decision: Decision, spend: np.ndarray) 
 
 
 def refitted(seed: int) -> tuple[float, ...]:
-    """Predicted and earned value over EVPI by a refit and by weights, and what both advise for the tested channel."""
+    """Value per 1,000 of planned money, predicted, earned by a refit and by weights; both budgets of the channel."""
     world = simulate(geo(n_geos=12, weeks=WEEKS + TEST + AFTER, channels=CHANNELS, seed=seed, n_tests=0))
     whole = world.panel()
     panel = whole.part(slice(0, WEEKS))
@@ -133,13 +135,15 @@ def refitted(seed: int) -> tuple[float, ...]:
     post = mmm.fit(panel, spec, seed=seed, sampling=QUICK)
     wanted = Wanted(durations=(TEST,), geos=(3, 3), cooldown=AFTER)
     ranked = next_tests(post, panel, Budgeting(margin=MARGIN, horizon=HORIZON), wanted=wanted, seed=seed)
-    test = max(ranked.tests, key=lambda each: each.evsi.value)
+    on = world.truth.usual_spend[:, WEEKS : WEEKS + TEST].sum(axis=(0, 1)) > 0
+    open_ = [each for each in ranked.tests if on[panel.channels.index(each.channel)]]
+    test = max(open_, key=lambda each: each.evsi.value)
     c, treated = panel.channels.index(test.channel), panel.geo_index(test.record.treatment_geos).tolist()
     longer, true = extended(world, whole, treated, c, test.spend_change)
     read = true + test.std_error * float(np.random.default_rng(seed).standard_normal())
-    first, last, end = (longer.dates[i].astype("datetime64[D]") for i in (WEEKS, WEEKS + TEST - 1, -1))
+    first, last, end = (longer.dates[i].astype("datetime64[D]").item() for i in (WEEKS, WEEKS + TEST - 1, -1))
     usual = world.truth.usual_spend[treated][:, WEEKS : WEEKS + TEST, c][..., None]
-    days = (first.item(), (last + 6).item(), (end + 6).item())
+    days = (first, last + timedelta(days=6), end + timedelta(days=6))
     lift = Lift(
         "t",
         (test.channel,),
@@ -163,11 +167,11 @@ def refitted(seed: int) -> tuple[float, ...]:
     weights = np.exp(log - log.max())
     by_weight = old.gains(np.tensordot(weights / weights.sum(), old.value, axes=1), now)[1][0]
     base = earned_in(world, plan, old, now)
-    evpi = ranked.evpi.value
+    unit = float(plan.spend.sum()) / 1000
     return (
-        test.evsi.value / evpi,
-        (earned_in(world, plan, old, then) - base) / evpi,
-        (earned_in(world, plan, old, by_weight) - base) / evpi,
+        test.evsi.value / unit,
+        (earned_in(world, plan, old, then) - base) / unit,
+        (earned_in(world, plan, old, by_weight) - base) / unit,
         float(then[c] / old.usual[c]),
         float(by_weight[c] / old.usual[c]),
     )

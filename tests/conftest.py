@@ -8,8 +8,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import postgres_server
+
+# The same examples in every run, however slow the machine: what fails here fails everywhere.
+settings.register_profile("house", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

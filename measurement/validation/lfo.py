@@ -13,7 +13,7 @@ joint density: only what is fitted anew is judged, one period ahead.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -118,7 +118,9 @@ def lfo(
             if refit is None or made >= refits:
                 break
             made += 1
-            past = _Past.of(refit(t), panel, draws, post.counts, t)
+            again = refit(t)  # which periods tests have set ahead of it, it cannot know
+            ahead_of_it = np.concatenate([again.usual, post.usual[:, t:]], axis=1)
+            past = _Past.of(replace(again, usual=ahead_of_it), panel, draws, post.counts, t)
             weight, khat = past.weights(t)
         ahead, one, below, miss = past.ahead(t, horizon, weight)
         for name, value in zip(found, (ahead, one, below, miss, khat), strict=True):

@@ -13,6 +13,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from measurement.simulate import national, simulate
+from theodolite import background
 from theodolite.app.application import create
 from theodolite.app.serving import bound
 from theodolite.app.settings import Settings
@@ -24,6 +25,14 @@ TOKEN = "a-token-that-only-this-test-knows"  # noqa: S105
 BASE = "http://127.0.0.1:8765"
 HOSTILE = "=1+<img src=x onerror=document.title='gone'>"
 """A channel of the served study: markup to a page, a formula to a spreadsheet."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def put_away() -> Iterator[None]:
+    """Wait for threads that are at work still: a process that ends meanwhile ends badly."""
+    yield
+    for thread in background.alive():
+        thread.join()
 
 
 def worked_out(client: TestClient, path: str, seconds: float = 120.0) -> str:

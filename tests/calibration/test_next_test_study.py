@@ -15,6 +15,10 @@ def test_the_committed_study_holds_its_bars(study_table: Callable[[str], list[di
     assert 0.9 <= found["ratio"] <= 1.1
     assert found["slope_low"] <= 1.0 <= found["slope_high"] or abs(found["slope"] - 1) < 0.1
     assert found["rank"] > 0.8
+    refits = {name: float(lines["refits"][name]) for name in ("worlds", "ratio_low", "ratio_high", "same")}
+    assert refits["worlds"] >= 100
+    assert refits["ratio_low"] <= 1 <= refits["ratio_high"], "one truth per world: this can only find what is far off"
+    assert refits["same"] > 0.95, "weighting the draws of a fit and fitting again lead to the same budget"
 
 
 def test_a_few_worlds_earn_about_what_was_predicted(study_module: Callable[[str], ModuleType]) -> None:

@@ -1,6 +1,5 @@
 """The application: guard, pages, API, styles and scripts, put together for one workspace."""
 
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
 from measurement.version import __version__
+from theodolite import background
 from theodolite.app import deciding, designing, faults, forms, registering, routes, steps
 from theodolite.app.answers import Refusal, answer, redirect
 from theodolite.app.api import access, decisions, experiments, model, operations, plans, study, work
@@ -51,12 +51,12 @@ def create(settings: Settings, *, warm: bool = True) -> FastAPI:
     desk = Desk(settings.folder)
     doors = Doors(settings.token, desk.key)
     ready = partial(warm_up, desk)
-    jobs = Jobs(settings.folder, ready)
+    jobs = Jobs(settings.folder, partial(background.begin, ready))
 
     @asynccontextmanager
     async def alive(_: FastAPI) -> AsyncIterator[None]:
         if warm:
-            threading.Thread(target=ready, daemon=True).start()
+            background.begin(ready)
         yield
         jobs.close()
 

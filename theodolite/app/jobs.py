@@ -85,12 +85,12 @@ class Job:
 class Jobs:
     """The jobs of one workspace."""
 
-    def __init__(self, folder: Path, ended: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, folder: Path, ended: Callable[[], object] = lambda: None) -> None:
         """Begin with none.
 
         Args:
             folder: The workspace.
-            ended: Called, in a thread of its own, when a job has ended well.
+            ended: Called when a job has ended well.
         """
         self._folder, self._ended = folder, ended
         self._jobs: dict[str, Job] = {}

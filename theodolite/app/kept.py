@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from measurement.errors import StoreError, TheodoliteError
+from theodolite import background
 
 MOST_KEPT = 200
 MOST_UNDER_WAY = 20
@@ -62,7 +63,7 @@ class Kept:
                 if len(self._under_way) >= MOST_UNDER_WAY:
                     raise StoreError(f"{MOST_UNDER_WAY} pieces of work are under way already: read this page later")
                 ended = self._under_way[name, version] = threading.Event()
-                threading.Thread(target=self._work, args=(name, version, make, ended), daemon=True).start()
+                background.begin(self._work, name, version, make, ended)
         if ended is not None and not ended.wait(patience):
             return None
         made = self._attempt(name, version, make)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -15,11 +16,11 @@ def main() -> None:
         _run()
     except KeyboardInterrupt:  # outside of a command, as while it is loaded
         _interrupted()
-        sys.exit(INTERRUPTED)
+        _end(INTERRUPTED)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
             _interrupted()
-        raise
+        _end(ended.code)
 
 
 def _run() -> None:
@@ -37,6 +38,14 @@ def _run() -> None:
 
 def _interrupted() -> None:
     print("interrupted: what was under way is dropped, what was stored before stays", file=sys.stderr)
+
+
+def _end(code: "str | int | None") -> NoReturn:
+    from theodolite import background
+
+    if background.alive() and not isinstance(code, str):
+        background.leave(code or 0)
+    sys.exit(code)
 
 
 def _one_thread_for_small_matrices() -> None:

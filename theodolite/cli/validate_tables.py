@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from theodolite.cli import output
+from theodolite.report.words import count
 
 if TYPE_CHECKING:
     from measurement.estimate import Estimate
@@ -65,7 +66,8 @@ def _reach(found: "Validation", period: str) -> str:
     if found.lfo.why:
         judged = f"{got} of the last {period}s were judged" if got else "not judged"
         return f"{judged}: {found.lfo.why}. `--refits {wanted}` does it, so does `theodolite mmm backtest`."
-    return f"{got} of {wanted} {period}s could be predicted without fitting anew: `--refits` reaches further back."
+    made = f"with {count(found.lfo.refits, 'fit')} made anew" if found.lfo.refits else "without fitting anew"
+    return f"{got} of {wanted} {period}s could be predicted {made}: more `--refits` reach further back."
 
 
 def _channels(found: "Validation") -> None:

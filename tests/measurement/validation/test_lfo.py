@@ -66,14 +66,15 @@ def test_each_origin_is_the_future_given_the_past(case):
 
 def test_it_stops_where_the_weights_fail_unless_a_refit_is_given(panel_of, posterior_of):
     panel, _ = panel_of(1, 60, 2, seed=4)
-    wild = posterior_of(panel, Spec.default(panel), draws=100)
+    driven = {panel.channels[0]: {"demand_driven": "strong"}}
+    wild = posterior_of(panel, Spec.default(panel, channels=driven), draws=100)
     alone = lfo(wild, panel, origins=30)
     assert len(alone.dates) < alone.asked == 30
     asked = []
 
     def refit(periods):
         asked.append(periods)
-        return posterior_of(panel, wild.spec, draws=100, seed=periods)
+        return posterior_of(panel.part(slice(0, periods)), wild.spec, draws=100, seed=periods)
 
     again = lfo(wild, panel, origins=30, refit=refit, refits=2)
     assert again.refits == len(asked) == 2
