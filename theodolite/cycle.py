@@ -105,7 +105,7 @@ def run(
     began = time.perf_counter()
     found = study.check()
     refuse([problem for problem in found if problem.level == "error"])
-    done("check", f"{len(found)} remarks, no errors", began)
+    done("check", f"{_counted(len(found), 'remark')}, no errors", began)
     files = dict(_fingerprints(study))
     earlier = [view for _, view in results.load_views(study.store, 1)] if study.has_store else []
 
@@ -125,8 +125,8 @@ def run(
     began = time.perf_counter()
     state = monitoring.look(study)
     alerts = sum(plan.alert for plan in state.plans)
-    waiting = len(state.review)
-    done("monitor", f"{len(state.plans)} plans of record, {alerts} alert; {waiting} items to review", began)
+    plans, waiting = _counted(len(state.plans), "plan"), _counted(len(state.review), "item")
+    done("monitor", f"{plans} of record, {_counted(alerts, 'alert')}; {waiting} to review", began)
     study.store.append(RAN, "cycle", _told(study, steps, state, fitted) | {"files": files}, study.actor)
     began = time.perf_counter()
     report = study.report(out)
@@ -147,10 +147,16 @@ def _fit(study: "Study", seed: int, refit: bool, progress: Callable[[Any], None]
                 return last, "nothing has changed since the last fit"
     try:
         fitted, how = study.fit(seed=seed, warm=True, progress=progress), "warm, from the last fit"
-    except (StoreError, DataError):  # no earlier fit, or one of another model
+    except StoreError:
         fitted, how = study.fit(seed=seed, progress=progress), "from the start"
+    except DataError:
+        fitted, how = study.fit(seed=seed, progress=progress), "from the start, as the last fit is of another model"
     state = "converged" if fitted.converged else "did NOT converge"
-    return fitted, f"{how}, {len(fitted.evidence)} tests inside, {state}"
+    return fitted, f"{how}, {_counted(len(fitted.evidence), 'test')} inside, {state}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _attribute(study: "Study", seed: int, files: dict[str, str]) -> str:

@@ -18,7 +18,6 @@ from mcp_types import ToolAnnotations
 from measurement.errors import DataError, TheodoliteError, did_you_mean, shown
 from measurement.typing import Json
 from measurement.version import __version__
-from theodolite import results
 from theodolite.study import Study
 
 if TYPE_CHECKING:
@@ -54,7 +53,8 @@ class Tools:
 
     def _view(self) -> "View":
         study = self.study
-        found = results.load_view(study.store) if study.has_store else None
+        study.fitted()  # refuses where the data have changed since
+        found = study.last_view()
         if found is None:
             raise DataError("there is no unified view of the last fit yet: run `theodolite reconcile` first")
         return found

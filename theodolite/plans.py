@@ -1,7 +1,7 @@
 """Plans: from what a user writes of a budget, or of a plan, to what the planner takes."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -178,8 +178,10 @@ def advise(panel: "Panel", fitted: "Fitted", config: "Config", asked: Asked, obj
     plan = business_as_usual(panel, quarter(panel) if asked.periods is None else asked.periods)
     usual = dict(zip(panel.channels, plan.by_channel.tolist(), strict=True))
     groups = [(tuple(aliases.get(name, name) for name in names), text) for names, text in asked.groups.items()]
-    others = replace(Bound() if asked.otherwise is None else _bound(asked.otherwise, currency), ramp=asked.ramp)
-    bounds = {_held(name, panel, aliases): _bound(bound, currency) for name, bound in asked.bounds.items()}
+    others = replace(
+        Bound() if asked.otherwise is None else _bound(asked.otherwise, currency, "otherwise"), ramp=asked.ramp
+    )
+    bounds = _bounds(asked.bounds, lambda name: _held(name, panel, aliases), currency)
     bounds = {name: bound if asked.ramp is None else replace(bound, ramp=asked.ramp) for name, bound in bounds.items()}
     for name, ramp in asked.ramps.items():
         held = _held(name, panel, aliases)
@@ -292,8 +294,24 @@ def _columns(file: str) -> tuple[str, ...]:
     return source.header(file)
 
 
-def _bound(given: "Bound | str", currency: str) -> "Bound":
-    return bound_of(given, currency) if isinstance(given, str) else given
+def _bounds(given: "Mapping[str, Bound | str]", held: "Callable[[str], Held]", currency: str) -> "dict[Held, Bound]":
+    found: dict[Held, Bound] = {}
+    problems: list[Problem] = []
+    for name, bound in given.items():
+        try:
+            found[held(name)] = _bound(bound, currency, name)
+        except DataError as error:
+            problems += error.problems
+    refuse(problems)
+    return found
+
+
+def _bound(given: "Bound | str", currency: str, name: str) -> "Bound":
+    """A bound; a problem with it stands under the name of what it bounds."""
+    try:
+        return bound_of(given, currency) if isinstance(given, str) else given
+    except DataError as error:
+        raise DataError([replace(problem, column=problem.column or name) for problem in error.problems]) from None
 
 
 def _range(text: str, currency: str) -> tuple[Side, Side]:

@@ -67,6 +67,24 @@ def test_lists_come_in_pages_that_together_are_the_whole(folder: Path, client_of
     problem(client.get(f"{V}/events", params={"limit": 0}), 422)
 
 
+def test_pages_stand_still_while_events_are_added(empty: Path, client_of: Serve) -> None:
+    client, study = client_of(empty), Study.open(empty)
+    for name in "abc":
+        study.keys.add(name, "viewer")
+    first = client.get(f"{V}/events", params={"limit": 2}).json()
+    study.keys.add("meanwhile", "viewer")
+    second = client.get(f"{V}/events", params={"limit": 500, "after": first["next"]}).json()
+    assert [event["sequence"] for event in first["items"] + second["items"]] == list(range(1, 5))
+    assert second["next"] is None
+    assert client.get(f"{V}/events", params={"after": 100}).json() == {"items": [], "next": None}
+
+
+def test_bounds_that_cannot_be_read_are_named_together(folder: Path, client_of: Serve) -> None:
+    bad = {"bounds": {"tv": "a", "brand_search": "1:b"}}
+    refused = problem(client_of(folder).post(f"{V}/budget", json=bad), 422)
+    assert [item["column"] for item in refused["problems"]] == ["tv", "brand_search"]
+
+
 def test_health_is_open_and_silent_and_metrics_are_for_those_who_may_read(empty: Path, client_of: Serve) -> None:
     nobody = client_of(empty, None)
     assert nobody.get("/health").json() == {"status": "ok"}
@@ -129,6 +147,8 @@ def test_refusals_are_problems_in_words(empty: Path, client_of: Serve) -> None:
     problem(client.get(f"{V}/jobs/none"), 404)
     problem(client.get(f"{V}/experiments/none"), 404)
     problem(client.put(f"{V}/view", json={}), 405)
+    deep = problem(client.post(f"{V}/jobs", content=b"[" * 100_000, headers={"content-type": "application/json"}), 422)
+    assert "must be JSON" in deep["detail"]
     wrong = problem(client.post(f"{V}/jobs", json={"kind": "fit", "settings": {"draws": "many", "chainz": 2}}), 422)
     assert {item["column"] for item in wrong["problems"]} == {"draws", "chainz"}
     assert problem(client.post(f"{V}/jobs", json={"kind": 3, "extra": 1}), 422)["problems"]

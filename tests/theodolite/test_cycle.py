@@ -69,6 +69,30 @@ def test_bad_data_end_the_run_before_anything_is_written(workspace: Path, run: C
     assert Study.open(workspace).store.head().hash == head
 
 
+def test_a_test_that_contradicts_ends_the_run_with_a_failed_gate(workspace: Path, run: Callable[..., Any]) -> None:
+    study = Study.open(workspace)
+    last = pd.Timestamp(str(study.panel.dates[-1])[:10])
+    record = {
+        "experiment_id": "far-off",
+        "channel": "tv",
+        "method": "on_off",
+        "start_date": str((last - pd.Timedelta(weeks=9)).date()),
+        "end_date": str((last - pd.Timedelta(weeks=5)).date()),
+        "estimand": "iroas",
+        "estimate": 60.0,
+        "std_error": 0.5,
+        "spend_delta": -50_000.0,
+    }
+    (workspace / "far.json").write_text(json.dumps([record]), "utf-8")
+    study.import_experiments(workspace / "far.json")
+    ended = run("cycle", "-w", workspace, "--quiet")
+    assert ended.code == 1, ended.err
+    pressing = [line for line in ended.out.splitlines() if line.startswith("! ")]
+    assert any("tv" in line for line in pressing), ended.out
+    assert Study.open(workspace).store.events(kind=RAN)[-1].payload["ok"] is False
+    assert run("monitor", "-w", workspace).code == 1
+
+
 def test_a_plan_that_is_missed_is_an_alert_and_says_why(workspace: Path, run: Callable[..., Any]) -> None:
     study = Study.open(workspace)
     study.plans.record("next-month", study.forecast(4))

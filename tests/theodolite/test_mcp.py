@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from mcp import Client, StdioServerParameters
 
 from theodolite import Study
@@ -55,6 +56,23 @@ def test_answers_are_those_of_the_study_and_change_nothing(workspace: Path) -> N
     assert not forecast.is_error
     assert len(said(tests)["experiments"]) == len(study.experiments())
     assert Study.open(workspace).head == head
+
+
+def test_numbers_of_other_data_are_not_told_as_those_of_today(workspace: Path) -> None:
+    study = Study.open(workspace)
+    study.reconcile()
+    outcome = pd.read_csv(study.folder / study.config.data.outcome)
+    outcome.loc[outcome.index[-1], study.config.study.kpi] *= 1.05
+    outcome.to_csv(workspace / "changed.csv", index=False)
+    toml = workspace / "theodolite.toml"
+    _, (view, channel) = asked(workspace, ("unified_view", {}), ("channel", {"name": study.panel.channels[0]}))
+    assert said(view)["channels"]
+    assert said(channel)["channel"] == study.panel.channels[0]
+    toml.write_text(toml.read_text("utf-8").replace(study.config.data.outcome, "changed.csv"), "utf-8")
+    _, answers = asked(workspace, ("unified_view", {}), ("channel", {"name": study.panel.channels[0]}))
+    for answer in answers:
+        assert answer.is_error
+        assert "changed since the last fit" in answer.content[0].text
 
 
 def test_what_a_user_can_mend_is_an_answer_in_words(workspace: Path) -> None:
