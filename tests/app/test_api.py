@@ -2,17 +2,21 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from docs import openapi
-from tests.app.conftest import TOKEN
+from tests.app.conftest import BASE, TOKEN
+from theodolite.app.api.common import Sent
 from theodolite.app.jobs import Jobs
+from theodolite.app.who import Who
 from theodolite.study import Study
 
 Serve = Callable[..., TestClient]
@@ -190,6 +194,39 @@ def test_a_write_that_is_sent_again_with_its_key_is_carried_out_once(folder: Pat
         )
     assert len({answer.json()["id"] for answer in twice}) == 1
     assert client.delete(f"{V}/jobs/{twice[0].json()['id']}").json()["state"] == "cancelled"
+
+
+def test_two_who_choose_the_same_idempotency_key_do_not_get_each_others_answers(empty: Path, client_of: Serve) -> None:
+    study, key = Study.open(empty), {"idempotency-key": "one"}
+    mia = client_of(empty, study.keys.add("mia", "editor")[1])
+    leo = TestClient(mia.app, base_url=BASE, headers={"authorization": f"Bearer {study.keys.add('leo', 'editor')[1]}"})
+    plan = {name: RECORD[name] for name in ("experiment_id", "channel", "method", "start_date", "end_date")}
+    body = {"records": [plan]}
+    assert mia.post(f"{V}/registrations", json=body, headers=key).json() == {"imported": ["tv-elsewhere"], "total": 1}
+    assert leo.post(f"{V}/registrations", json=body, headers=key).json() == {"imported": [], "total": 1}
+
+
+def test_a_write_that_is_sent_again_while_it_is_carried_out_waits_for_the_answer() -> None:
+    sent, begun, second = Sent(), threading.Event(), threading.Event()
+    asked: Any = SimpleNamespace(method="POST", url=SimpleNamespace(path="/x"))
+    carried_out: list[int] = []
+
+    def carry_out() -> dict[str, Any]:
+        carried_out.append(1)
+        if begun.is_set():
+            second.set()
+        begun.set()
+        second.wait(0.5)  # whoever does not wait for this one comes in here
+        return {"number": len(carried_out)}
+
+    def send() -> Any:
+        return sent.once(asked, Who("mia", "editor"), "key", {}, carry_out)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(send)
+        assert begun.wait(60)
+        again = pool.submit(send)
+        assert first.result() == again.result() == {"number": 1}
 
 
 def test_roles_hold_in_the_api(empty: Path, client_of: Serve) -> None:

@@ -1,10 +1,13 @@
 """Every rule of the guard, each by a request that breaks it and by one that keeps it."""
 
 import hashlib
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -12,9 +15,11 @@ from measurement.errors import DataError
 from tests.app.conftest import BASE, TOKEN
 from theodolite.app.desk import Desk
 from theodolite.app.guard import LARGEST_BODY
+from theodolite.app.serving import serve
 from theodolite.app.settings import Settings, refuse_open_doors
 from theodolite.keys import Keys, may
 from theodolite.study import Study
+from theodolite.talking import RUNTIME
 
 Serve = Callable[..., TestClient]
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -270,6 +275,34 @@ def test_a_socket_is_not_opened(empty: Path, client_of: Serve) -> None:
     with pytest.raises(WebSocketDisconnect) as ended, client.websocket_connect("/"):
         pass
     assert ended.value.code == 1008
+
+
+@pytest.mark.parametrize(
+    "name", ["../theodolite.toml", "..%2f..%2fkeys.py", "%2e%2e/app.css", "/etc/passwd", "a%00", "app"]
+)
+def test_only_our_own_scripts_and_styles_are_files(empty: Path, client_of: Serve, name: str) -> None:
+    assert client_of(empty).get(f"{BASE}/static/{name}").status_code == 404
+
+
+def test_a_server_writes_down_no_address_and_its_secret_for_its_own_user_only(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[uvicorn.Config, int]] = []
+
+    def run(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        seen.append((server.config, (empty / ".theodolite" / RUNTIME).stat().st_mode))
+        for each in sockets:
+            each.close()
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    serve(Settings(empty, port=0, token=TOKEN), browser=False, say=lambda _: None)
+    ((config, mode),) = seen
+    assert not config.access_log, "addresses of first visits hold the token"
+    assert not config.proxy_headers, "only the guard reads them"
+    assert not config.server_header
+    if os.name == "posix":
+        assert mode & 0o077 == 0
+    assert not (empty / ".theodolite" / RUNTIME).exists()
 
 
 # -- bodies -----------------------------------------------------------------------------------------------------------
