@@ -60,5 +60,5 @@ def naives(period: Period) -> dict[str, Naive]:
     return {
         "seasonal_naive": Naive(f"the same {period}s a year before", year, seasonal),
         "seasonal_naive_scaled": Naive(f"the same {period}s a year before, scaled by growth", year + recent, scaled),
-        "last_value": Naive(f"{latest} over and over", cycle, last),
+        "last_value": Naive(f"repeating {latest}", cycle, last),
     }

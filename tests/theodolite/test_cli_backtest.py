@@ -22,7 +22,7 @@ def test_a_backtest_prints_scores_folds_and_a_verdict(run, workspace: Path, tmp_
         "each week",
         "all 6 weeks together",
         "weeks known",
-        "the last week over and over",
+        "repeating the last week",
     ):
         assert words in said.out
     assert "intervals held what came" in said.out
@@ -33,7 +33,7 @@ def test_a_backtest_prints_scores_folds_and_a_verdict(run, workspace: Path, tmp_
     assert f"{plain['scores']['periods']['model']['wmape']['value']:.1%}" in said.out
     kept = results.load_backtest(study.store, study.fitted().best)
     page = fragment(Part.of(backtested.section(kept)).blocks)
-    assert "the last week over and over" in page
+    assert "repeating the last week" in page
     assert "What was predicted" in page
     assert kept == plain | {"seconds": kept["seconds"], "folds": kept["folds"]}, "it is kept for the verdict"
     other = replace(study.fitted().best, spec=study.spec.model_copy(update={"trend": "none"}))

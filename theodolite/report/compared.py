@@ -41,6 +41,7 @@ def _models(found: "Comparison") -> TableBlock:
     good = found.as_good()
     rows = tuple(_row(found, one, one in good) for one in found.ranked)
     caption = f"{len(found.judged)} models on the same data, the best first; ± is the standard error of the difference."
+    caption += " Elpd is the log density that a model gives to data it has not seen: more is better."
     return TableBlock(columns, rows, caption, "models.csv")
 
 
