@@ -20,6 +20,11 @@ NEAR_HOURS = 1
 NAMED = 5
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """``77 %`` with a space that does not break, as the report's own words write it."""
+    return f"{100 * share:.{digits}f}\u00a0%"
+
+
 def _level(share: float, look: float, serious: float) -> Literal["serious", "look", "fine"]:
     return "serious" if share >= serious else "look" if share >= look else "fine"
 
@@ -28,7 +33,8 @@ def touched(paths: Paths) -> Finding:
     """The share of conversions that no journey explains."""
     share = paths.no_touch[0] / paths.total_conversions
     words = (
-        f"{share:.0%} of {paths.total_conversions:,.0f} conversions have no touch: nothing credits anybody with them"
+        f"{percent(share)} of {paths.total_conversions:,.0f} conversions have no touch: "
+        "nothing credits anybody with them"
     )
     return Finding("no-touch", _level(share, 0.1, 0.5), words, {"share": share})
 
@@ -39,7 +45,7 @@ def repeated(paths: Paths) -> Finding:
     found = paths.counts.get("duplicate_touches", 0) + paths.counts.get("duplicate_conversions", 0)
     share = found / max(events, 1)
     what = "each counted once" if paths.spec.duplicates == "drop" else "ALL COUNTED"
-    words = f"{found:,} of {events:,} events ({share:.1%}) repeat another in every respect; {what}"
+    words = f"{found:,} of {events:,} events ({percent(share, 1)}) repeat another in every respect; {what}"
     kept = paths.spec.duplicates == "keep"
     severity = _level(share, 1e-9, 0.01) if kept else _level(share, 0.001, 0.05)
     return Finding("duplicates", severity, words if found else "no event repeats another", {"share": share})
@@ -73,7 +79,7 @@ def disagreement(spread: pd.DataFrame) -> list[Finding]:
     if wide.empty:
         return [Finding("models", "fine", "all models credit every channel alike, within 30 %")]
     parts = [
-        f"'{shown(row.channel)}' {row.low:.1%} ({label(str(row.low_model))}) to {row.high:.1%} "
+        f"'{shown(row.channel)}' {percent(row.low, 1)} ({label(str(row.low_model))}) to {percent(row.high, 1)} "
         f"({label(str(row.high_model))})"
         for row in wide.head(NAMED).itertuples(index=False)
     ]
@@ -95,7 +101,7 @@ def unseen(paths: Paths, spend: Mapping[str, float] | None) -> list[Finding]:
     share = sum(missing.values()) / total
     named = ", ".join(f"'{shown(name)}'" for name in sorted(missing, key=lambda n: -missing[n])[:NAMED])
     more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-    words = f"{share:.0%} of the money goes to channels that no journey shows, which get no credit: {named}{more}"
+    words = f"{percent(share)} of the money goes to channels that no journey shows, which get no credit: {named}{more}"
     return [Finding("coverage", _level(share, 1e-9, 0.2), words, {"share": share, "channels": len(missing)})]
 
 
@@ -127,7 +133,7 @@ def events_after(log: str | Path | pd.DataFrame, spec: PathSpec, spill: str | Pa
         (touches,) = connection.execute(_TOUCHES).fetchone() or (0,)
     same, soon, early = (sum(int(row[i]) for row in rows) for i in (1, 2, 3))
     share = same / max(touches, 1)
-    at_once = f"{same:,} of {touches:,} touches ({share:.1%}) carry the very time of a conversion of their user"
+    at_once = f"{same:,} of {touches:,} touches ({percent(share, 1)}) carry the very time of a conversion of their user"
     found = [
         Finding(
             "same-instant",
@@ -143,7 +149,8 @@ def events_after(log: str | Path | pd.DataFrame, spec: PathSpec, spill: str | Pa
     ]
     late = soon / max(touches, 1)
     words = (
-        f"{soon:,} touches ({late:.1%}) come in the hour after their user's conversion, {early:,} in the hour before"
+        f"{soon:,} touches ({percent(late, 1)}) come in the hour after their user's conversion, "
+        f"{early:,} in the hour before"
     )
     if leaky:
         words += f"; the purchase seems to make those of {', '.join(leaky[:NAMED])}"

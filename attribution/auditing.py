@@ -12,7 +12,7 @@ from typing import Literal, Self
 import pandas as pd
 
 from attribution import sweeps
-from attribution.audit_checks import disagreement, events_after, repeated, spread_by_channel, touched, unseen
+from attribution.audit_checks import disagreement, events_after, percent, repeated, spread_by_channel, touched, unseen
 from attribution.credit import Attribution
 from attribution.finding import Finding
 from attribution.path_spec import PathSpec
@@ -164,8 +164,9 @@ def _of_windows(frame: pd.DataFrame, spec: PathSpec) -> list[Finding]:
     share = sweeps.moved(frame, "days", here, near)
     reach = {days: 1 - float(_lone(frame, "days", days)) for days in (near, here)}
     words = (
-        f"a lookback of {near:g} instead of {here:g} days moves {share:.0%} of the channels' credit to other channels; "
-        f"{reach[near]:.0%} instead of {reach[here]:.0%} of conversions have a touch"
+        f"a lookback of {near:g} instead of {here:g} days moves {percent(share)} of the channels' credit to other "
+        "channels; "
+        f"{percent(reach[near])} instead of {percent(reach[here])} of conversions have a touch"
     )
     return [Finding("window", _of_move(share), words, {"moved": share, "from_days": here, "to_days": near})]
 
@@ -180,8 +181,9 @@ def _of_identity(frame: pd.DataFrame) -> list[Finding]:
     lost = (lone[1] - lone[0]) / max(1 - lone[0], 1e-12)
     severity = max(_of_move(share), _of_move(lost / 3), key=("fine", "look", "serious").index)
     words = (
-        f"if {at:.0%} of users were known by two ids, {lost:.0%} of the conversions with a touch would lose it, and "
-        f"{share:.0%} of the channels' credit would go to other channels"
+        f"if {percent(at)} of users were known by two ids, {percent(lost)} of the conversions with a touch would "
+        "lose it, and "
+        f"{percent(share)} of the channels' credit would go to other channels"
     )
     return [Finding("identity-loss", severity, words, {"loss": at, "moved": share, "lost": lost})]
 

@@ -212,3 +212,10 @@ def test_who_may_only_look_is_told_who_begins_the_work(empty: Path, client_of: C
         assert "Somebody with the role editor begins" in page, path
         assert 'action="/jobs"' not in page, path
     assert "but for the missing numbers" in viewer.get("/").text
+
+
+def test_a_test_from_elsewhere_does_not_wait_for_an_approval_here(folder: Path, client: TestClient) -> None:
+    (name,) = [test.experiment_id for test in Study.open(folder).experiments()]
+    page = client.get(f"/experiment?id={name}").text
+    assert "as its record states it: it was measured elsewhere" in page
+    assert "it is locked when somebody approves it" not in page

@@ -1,6 +1,7 @@
 """The audit finds what was planted, and says nothing of what is not there."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -136,3 +137,9 @@ def test_models_that_agree_are_said_to(company):
     assert read_paths(only).channels == ("search",)
     assert finding(audit(only, lookbacks=(), losses=()), "models").severity == "fine"
     assert np.isclose(audit(only, lookbacks=(), losses=()).models["ratio"], 1.0).all()
+
+
+def test_a_percentage_is_written_with_a_space_that_does_not_break(audited):
+    said = " ".join(each.sentence for each in audited.findings if each.severity != "fine")
+    assert "90\u00a0% of the money goes to channels that no journey shows" in said
+    assert all(before == "\u00a0" for before, sign in pairwise(said) if sign == "%")

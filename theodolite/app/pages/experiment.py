@@ -109,6 +109,8 @@ def _by(registry: Json) -> str:
 
 def _locked(registry: Json) -> str:
     if registry["approved_by"] is None:
+        if registry["source"] == "elsewhere":
+            return "as its record states it: it was measured elsewhere, and nobody approved it here"
         return "it is locked when somebody approves it, on the first day of the test at the latest"
     alone = ", its own author" if registry["self_approved"] else ""
     late = "" if registry["preregistered"] else "; that was after the first day"
