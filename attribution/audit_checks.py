@@ -79,8 +79,8 @@ def disagreement(spread: pd.DataFrame) -> list[Finding]:
     if wide.empty:
         return [Finding("models", "fine", "all models credit every channel alike, within 30 %")]
     parts = [
-        f"'{shown(row.channel)}' {percent(row.low, 1)} ({label(str(row.low_model))}) to {percent(row.high, 1)} "
-        f"({label(str(row.high_model))})"
+        f"'{shown(row.channel)}' {percent(float(str(row.low)), 1)} ({label(str(row.low_model))}) "
+        f"to {percent(float(str(row.high)), 1)} ({label(str(row.high_model))})"
         for row in wide.head(NAMED).itertuples(index=False)
     ]
     gap = float((wide["high"] - wide["low"]).max())
