@@ -4,6 +4,7 @@ A page's workspaces are copies of one small company, made as the demo's is. What
 here is written down in `stand_ins`; a block that is neither run nor known to be no code is an error.
 """
 
+import itertools
 import re
 import shlex
 import shutil
@@ -16,7 +17,7 @@ import pytest
 
 from docs import build
 from experiments.registry import plan
-from tests.docs import stand_ins
+from tests.docs import outcomes, stand_ins
 from tests.docs.pages import PAGES, ROOT, Block, blocks, workspaces
 from theodolite import config
 from theodolite.cli import main
@@ -24,6 +25,8 @@ from theodolite.cli import main
 PROGRAMS = re.compile(r"(theodolite|make|pip|python|marimo|docker|curl|cd|\.) [^ ]|\d+ \d+ \* ")
 SERVED = "theodolite jobs "
 """Commands that ask a running server: `tests/app` runs them on one."""
+WRITES = {"--chart", "--report", "--save", "--out"}
+"""Options that name a file which is there afterwards."""
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,8 @@ def theodolite(words: list[str], block: Block, patch: pytest.MonkeyPatch, capsys
     told = f"{block}: {shlex.join(words)}\n{said.out}\n{said.err}"
     assert ended.value.code in (None, 0, 1), told  # 1: a gate failed, as a fit of few draws may
     assert "Traceback" not in said.err, told
+    for flag, file in itertools.pairwise(words):
+        assert flag not in WRITES or Path(file).is_file(), f"{told}\nno {file} was written"
 
 
 def run_line(line: str, block: Block, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,8 +136,11 @@ def test_every_block_runs(
             assert block.indented or block.language == "text", f"{block}: say which language it is"
             assert not any(PROGRAMS.match(line) for line in block.lines), f"{block}: this is to be typed, so sh"
     capsys.readouterr()
+    if page in outcomes.LEFT:
+        outcomes.LEFT[page]()
 
 
 def test_every_user_has_a_tutorial() -> None:
     tutorials = sorted(path.name for path in build.SOURCE.glob("tutorial-*.md"))
     assert tutorials == ["tutorial-compare.md", "tutorial-decide.md", "tutorial-measure.md", "tutorial-plan.md"]
+    assert {Path(page).name for page in outcomes.LEFT} == set(tutorials)
