@@ -22,7 +22,7 @@ $(READY): requirements.lock pyproject.toml scripts/find-python
 demo: $(READY) ## run the whole product on a simulated company whose truth is known
 	@$(BIN)/theodolite demo $(DEMO)
 
-test: $(READY) ## run the tests (under 10 minutes on 2 cores)
+test: $(READY) ## run the tests (about 20 minutes on 2 cores)
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 study: $(READY) ## run the slow tests and all studies, whose tables are committed (hours; STUDIES=... for some)

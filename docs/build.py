@@ -108,6 +108,8 @@ def parse(name: str, text: str) -> Page:
     for token in _all(tokens):
         if token.attrGet("style") == "text-align:right":  # the page's policy lets no style stand in the text
             token.attrs = {"class": "number"}
+        if token.type == "fence" and "." in (file := token.info.split(" ")[-1]):
+            token.attrSet("title", file)  # docs.css shows it above the block
         for attribute in ("href", "src"):
             target = token.attrGet(attribute)
             if isinstance(target, str) and not re.match(r"[a-z]+:", target):

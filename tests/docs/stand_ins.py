@@ -277,6 +277,17 @@ def ask(given: list[str], block: object) -> None:
         assert answer.status_code < 300, f"{block}: {answer.status_code} {answer.text}"
 
 
+def own_database(server: str) -> str:
+    """A database that no other test writes to, on the server of the tests."""
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS docs")
+        connection.execute("CREATE DATABASE docs")
+    return make_conninfo(server, dbname="docs")
+
+
 def on_the_server(text: str) -> None:
     """Run SQL on the team's server, as whoever administers it."""
     import psycopg

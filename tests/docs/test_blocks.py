@@ -119,7 +119,9 @@ def test_every_block_runs(
     stand_ins.reader_has(page, tmp_path, company)
     names = stand_ins.names(page, tmp_path, monkeypatch)
     if page == "docs/keep-a-study-safe.md":
-        stand_ins.KNOWN["host=db.example.org dbname=measurement"] = request.getfixturevalue("postgres")
+        stand_ins.KNOWN["host=db.example.org dbname=measurement"] = stand_ins.own_database(
+            request.getfixturevalue("postgres")
+        )
     for block in blocks(page):
         if block.slow and not whole:
             continue

@@ -71,6 +71,10 @@ def test_sections_hold_all_that_a_reader_sees() -> None:
     )
 
 
+def test_a_block_that_is_to_be_saved_says_under_which_name(site: Path) -> None:
+    assert '<code title="radio.json" class="language-json">' in (site / "tutorial-measure.html").read_text("utf-8")
+
+
 def test_the_index_names_places_that_exist(site: Path) -> None:
     text = (site / "search-index.js").read_text("utf-8")
     entries = json.loads(text.removeprefix("window.SITE = ").removesuffix(";\n"))
